@@ -1,0 +1,6 @@
+/**
+ * The authorized_keys format: parse, match, write.
+ *
+ * @packageDocumentation
+ */
+export {};

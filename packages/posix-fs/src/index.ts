@@ -1,0 +1,6 @@
+/**
+ * Held directory handles and the file metadata calls that Node lacks.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * Backups that the backup host pulls over the device's own SSH connection.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * Pulls a tree from an rsync sender over any Duplex.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * Serves read-only rsync modules over any Duplex.
+ *
+ * @packageDocumentation
+ */
+export {};

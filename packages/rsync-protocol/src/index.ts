@@ -1,0 +1,6 @@
+/**
+ * The rsync wire protocol: codecs, checksums and framing.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * Reverse SSH tunnels that come back by themselves.
+ *
+ * @packageDocumentation
+ */
+export {};
