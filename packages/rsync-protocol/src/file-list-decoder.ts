@@ -1,0 +1,221 @@
+import type { ByteReader } from "./byte-reader.ts";
+import { IO_ERROR, LIMITS, MODE, XMIT } from "./constants.ts";
+import { protocolError, RsyncError } from "./errors.ts";
+import type { FileEntry } from "./file-entry.ts";
+import { isDevice, isDirectory, isRegularFile, isSpecial, isSymlink } from "./file-entry.ts";
+import type { FileList } from "./file-list.ts";
+import type { FileListFormat } from "./file-list-format.ts";
+import { assertSafeName } from "./safe-name.ts";
+
+/** The mark behind the last entry of a list. */
+export interface EndOfList {
+  /** `IO_ERROR` bits that the sender met while it made the list. */
+  readonly ioError: number;
+}
+
+/** Names of users and groups as they come in, by id. */
+export interface IdNames {
+  readonly users: Map<number, string>;
+  readonly groups: Map<number, string>;
+}
+
+const TYPES: ReadonlySet<number> = new Set([
+  MODE.FILE,
+  MODE.DIRECTORY,
+  MODE.SYMLINK,
+  MODE.CHARACTER,
+  MODE.BLOCK,
+  MODE.FIFO,
+  MODE.SOCKET,
+]);
+
+/** Highest id: −1 means "no id" to the system. */
+const MAX_ID = 0xffff_fffe;
+
+/**
+ * Reads the entries of all lists of one session. "Same as before" refers to the entry before on this connection, across
+ * lists; so one decoder serves the whole session.
+ */
+export class FileListDecoder {
+  readonly #format: FileListFormat;
+  /** Names that came with the entries (with incremental recursion) or after the list. */
+  readonly names: IdNames = { users: new Map(), groups: new Map() };
+  #name = "";
+  #mode = 0;
+  #mtime = 0;
+  #uid = 0;
+  #gid = 0;
+  #rdevMajor = 0;
+
+  constructor(format: FileListFormat) {
+    this.#format = format;
+  }
+
+  /** Reads one entry of `list`, or the mark behind its last, within an attempt. It does not add the entry. */
+  read(reader: ByteReader, list: FileList): FileEntry | EndOfList {
+    const flags = this.#readFlags(reader);
+    if (typeof flags !== "number") return flags;
+    const name = this.#readName(reader, flags);
+    if (this.#format.hardLinks && flags & XMIT.HLINKED && !(flags & XMIT.HLINK_FIRST)) {
+      const leader = reader.count("hard link leader", LIMITS.entries);
+      if (leader >= list.start + list.wire.length) {
+        throw protocolError(`"${name}" is a hard link to entry ${leader}, which was not sent yet`);
+      }
+      const entry = leader >= list.start ? list.wire[leader - list.start] : undefined;
+      // A leader in the same list: every other field is its own.
+      if (entry) return this.#commit({ ...entry, name, hardLinkGroup: leader });
+      return this.#readFields(reader, flags, name, leader);
+    }
+    const first = this.#format.hardLinks && flags & XMIT.HLINK_FIRST && flags & XMIT.HLINKED;
+    return this.#readFields(reader, flags, name, first ? list.start + list.wire.length : -1);
+  }
+
+  #readFlags(reader: ByteReader): number | EndOfList {
+    if (this.#format.varintFlags) {
+      const flags = reader.varint();
+      return flags === 0 ? { ioError: reader.varint() & IO_ERROR.MASK } : flags;
+    }
+    let flags = reader.byte();
+    if (flags === 0) return { ioError: 0 };
+    if (flags & XMIT.EXTENDED_FLAGS) flags |= reader.byte() << 8;
+    if (flags !== (XMIT.EXTENDED_FLAGS | XMIT.IO_ERROR_ENDLIST)) return flags;
+    if (!this.#format.safeEnd)
+      throw protocolError("end of list with an error that was not agreed on");
+    return { ioError: reader.varint() & IO_ERROR.MASK };
+  }
+
+  #readName(reader: ByteReader, flags: number): string {
+    const keep = flags & XMIT.SAME_NAME ? reader.byte() : 0;
+    const rest = flags & XMIT.LONG_NAME ? reader.count("name", LIMITS.nameBytes) : reader.byte();
+    if (keep > this.#name.length) {
+      throw protocolError(`name that keeps ${keep} of ${this.#name.length} bytes`);
+    }
+    if (keep + rest > LIMITS.nameBytes) {
+      throw new RsyncError(
+        "ERR_RSYNC_LIMIT",
+        `name of ${keep + rest} bytes, limit ${LIMITS.nameBytes}`,
+      );
+    }
+    const name = this.#name.slice(0, keep) + reader.latin1(rest);
+    assertSafeName(name);
+    return name;
+  }
+
+  #readFields(reader: ByteReader, flags: number, name: string, hardLinkGroup: number): FileEntry {
+    const format = this.#format;
+    const size = reader.varlong(3);
+    if (size < 0) throw protocolError(`"${name}" has a size of ${size}`);
+    const mtime = flags & XMIT.SAME_TIME ? this.#mtime : reader.varlong(4);
+    const mtimeNsec = flags & XMIT.MOD_NSEC ? reader.count("nanoseconds", 999_999_999) : 0;
+    const mode = flags & XMIT.SAME_MODE ? this.#mode : reader.int() & 0xffff;
+    if (!TYPES.has(mode & MODE.TYPE_MASK)) {
+      throw protocolError(`"${name}" has the unknown mode 0${mode.toString(8)}`);
+    }
+    const shape = { mode };
+    const directory = isDirectory(shape);
+    if (name === "." && !directory)
+      throw protocolError("the root of the transfer is not a directory");
+    let uid = this.#uid;
+    let gid = this.#gid;
+    let userName: string | undefined;
+    let groupName: string | undefined;
+    if (format.owner && !(flags & XMIT.SAME_UID)) {
+      uid = readId(reader);
+      if (flags & XMIT.USER_NAME_FOLLOWS) userName = reader.latin1(reader.byte());
+    }
+    if (format.group && !(flags & XMIT.SAME_GID)) {
+      gid = readId(reader);
+      if (flags & XMIT.GROUP_NAME_FOLLOWS) groupName = reader.latin1(reader.byte());
+    }
+    let rdevMajor = 0;
+    let rdevMinor = 0;
+    const device = format.devices && isDevice(shape);
+    if (device || (format.specials && isSpecial(shape) && format.protocol < 31)) {
+      rdevMajor =
+        flags & XMIT.SAME_RDEV_MAJOR ? this.#rdevMajor : reader.count("device number", 0x7fff_ffff);
+      rdevMinor = reader.count("device number", 0x7fff_ffff);
+    }
+    const linkTarget =
+      format.links && isSymlink(shape)
+        ? reader.latin1(reader.count("symlink target", LIMITS.linkTargetBytes))
+        : undefined;
+    const checksum =
+      format.checksumBytes > 0 && isRegularFile(shape)
+        ? Buffer.from(reader.bytes(format.checksumBytes))
+        : undefined;
+
+    if (userName !== undefined) addName(this.names.users, uid, userName);
+    if (groupName !== undefined) addName(this.names.groups, gid, groupName);
+    return this.#commit(
+      {
+        name,
+        mode,
+        size,
+        mtime,
+        mtimeNsec,
+        uid,
+        gid,
+        rdevMajor: device ? rdevMajor : 0,
+        rdevMinor: device ? rdevMinor : 0,
+        linkTarget,
+        checksum,
+        hardLinkGroup,
+        isTopDirectory: directory && (flags & XMIT.TOP_DIR) !== 0,
+        hasContent: directory && !(flags & XMIT.NO_CONTENT_DIR),
+      },
+      rdevMajor,
+    );
+  }
+
+  /** Makes `entry` the one that "same as before" refers to. */
+  #commit(entry: FileEntry, rdevMajor: number = entry.rdevMajor): FileEntry {
+    this.#name = entry.name;
+    this.#mode = entry.mode;
+    this.#mtime = entry.mtime;
+    this.#uid = entry.uid;
+    this.#gid = entry.gid;
+    if (isDevice(entry) || rdevMajor !== 0) this.#rdevMajor = rdevMajor;
+    return entry;
+  }
+}
+
+/** An id travels as a varint, whose 32 bits are unsigned here. */
+function readId(reader: ByteReader): number {
+  const id = reader.varint() >>> 0;
+  if (id > MAX_ID) throw protocolError(`id ${id}`);
+  return id;
+}
+
+/** The first name told for an id stays; id 0 is never told by another name than the system's own. */
+function addName(names: Map<number, string>, id: number, name: string): void {
+  if (names.size >= LIMITS.idNames) {
+    throw new RsyncError("ERR_RSYNC_LIMIT", `more than ${LIMITS.idNames} names of users or groups`);
+  }
+  if (!names.has(id)) names.set(id, name);
+}
+
+/**
+ * Reads the list of ids that follows a file list without incremental recursion: `{ id, name }` until id 0, whose own name
+ * comes last when that was agreed on. Reads within an attempt.
+ */
+export function readIdList(
+  reader: ByteReader,
+  format: FileListFormat,
+  names: Map<number, string>,
+): number {
+  const found: [number, string][] = [];
+  for (;;) {
+    const id = readId(reader);
+    if (id === 0) break;
+    found.push([id, reader.latin1(reader.byte())]);
+    if (found.length > LIMITS.idNames) {
+      throw new RsyncError(
+        "ERR_RSYNC_LIMIT",
+        `more than ${LIMITS.idNames} names of users or groups`,
+      );
+    }
+  }
+  if (format.id0Names) found.push([0, reader.latin1(reader.byte())]);
+  for (const [id, name] of found) addName(names, id, name);
+  return found.length;
+}

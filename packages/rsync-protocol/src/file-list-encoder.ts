@@ -1,0 +1,185 @@
+import type { ByteWriter } from "./byte-writer.ts";
+import { XMIT } from "./constants.ts";
+import {
+  type FileEntry,
+  isDevice,
+  isDirectory,
+  isRegularFile,
+  isSpecial,
+  isSymlink,
+} from "./file-entry.ts";
+import type { FileList } from "./file-list.ts";
+import type { FileListFormat } from "./file-list-format.ts";
+
+/** Names of users and groups by id, latin1; undefined where the system has none. */
+export interface IdNameLookup {
+  userName(uid: number): string | undefined;
+  groupName(gid: number): string | undefined;
+}
+
+/** Longest prefix that one byte can tell. */
+const MAX_PREFIX = 255;
+
+/** Writes the entries of all lists of one session, the mirror of `FileListDecoder`. */
+export class FileListEncoder {
+  readonly #format: FileListFormat;
+  readonly #lookup: IdNameLookup;
+  /** Ids met so far: with incremental recursion a name goes with the first use, else into the lists behind. */
+  readonly #users = new Map<number, string | undefined>();
+  readonly #groups = new Map<number, string | undefined>();
+  #name = "";
+  #mode = 0;
+  #mtime = 0;
+  #uid = 0;
+  #gid = 0;
+  #rdevMajor = 0;
+
+  constructor(format: FileListFormat, lookup: IdNameLookup) {
+    this.#format = format;
+    this.#lookup = lookup;
+  }
+
+  /** Writes `entry` as the next one of `list`, to which the caller adds it afterwards. */
+  write(writer: ByteWriter, list: FileList, entry: FileEntry): void {
+    const format = this.#format;
+    const newUser = format.owner && this.#meet(this.#users, entry.uid, "userName");
+    const newGroup = format.group && this.#meet(this.#groups, entry.gid, "groupName");
+    const userName = newUser && format.incRecurse ? this.#users.get(entry.uid) : undefined;
+    const groupName = newGroup && format.incRecurse ? this.#groups.get(entry.gid) : undefined;
+
+    const device = format.devices && isDevice(entry);
+    const dated = device || (format.specials && isSpecial(entry) && format.protocol < 31);
+    const ownIndex = list.start + list.wire.length;
+    const linked = format.hardLinks && entry.hardLinkGroup >= 0;
+
+    let flags = 0;
+    if (entry.isTopDirectory) flags |= XMIT.TOP_DIR;
+    if (isDirectory(entry) && !entry.hasContent) flags |= XMIT.NO_CONTENT_DIR;
+    if (entry.mode === this.#mode) flags |= XMIT.SAME_MODE;
+    if (!format.owner || (entry.uid === this.#uid && userName === undefined))
+      flags |= XMIT.SAME_UID;
+    if (!format.group || (entry.gid === this.#gid && groupName === undefined))
+      flags |= XMIT.SAME_GID;
+    if (userName !== undefined) flags |= XMIT.USER_NAME_FOLLOWS;
+    if (groupName !== undefined) flags |= XMIT.GROUP_NAME_FOLLOWS;
+    if (entry.mtime === this.#mtime) flags |= XMIT.SAME_TIME;
+    if (format.protocol >= 31 && entry.mtimeNsec !== 0) flags |= XMIT.MOD_NSEC;
+    if (dated && entry.rdevMajor === this.#rdevMajor) flags |= XMIT.SAME_RDEV_MAJOR;
+    if (linked) flags |= XMIT.HLINKED;
+    if (linked && entry.hardLinkGroup === ownIndex) flags |= XMIT.HLINK_FIRST;
+    const keep = commonPrefix(this.#name, entry.name);
+    const rest = entry.name.length - keep;
+    if (keep > 0) flags |= XMIT.SAME_NAME;
+    if (rest > 255) flags |= XMIT.LONG_NAME;
+
+    this.#writeFlags(writer, flags, isDirectory(entry));
+    if (keep > 0) writer.byte(keep);
+    if (rest > 255) writer.varint(rest);
+    else writer.byte(rest);
+    writer.latin1(entry.name.slice(keep));
+    this.#name = entry.name;
+
+    if (linked && entry.hardLinkGroup !== ownIndex) {
+      writer.varint(entry.hardLinkGroup);
+      // A leader in the same list stands for all that would follow.
+      if (entry.hardLinkGroup >= list.start) {
+        this.#remember(entry);
+        return;
+      }
+    }
+    writer.varlong(entry.size, 3);
+    if (!(flags & XMIT.SAME_TIME)) writer.varlong(entry.mtime, 4);
+    if (flags & XMIT.MOD_NSEC) writer.varint(entry.mtimeNsec);
+    if (!(flags & XMIT.SAME_MODE)) writer.int(entry.mode);
+    if (!(flags & XMIT.SAME_UID)) writeId(writer, entry.uid, userName);
+    if (!(flags & XMIT.SAME_GID)) writeId(writer, entry.gid, groupName);
+    if (dated) {
+      if (!(flags & XMIT.SAME_RDEV_MAJOR)) writer.varint(entry.rdevMajor);
+      writer.varint(entry.rdevMinor);
+    }
+    if (format.links && isSymlink(entry)) {
+      const target = entry.linkTarget ?? "";
+      writer.varint(target.length);
+      writer.latin1(target);
+    }
+    if (format.checksumBytes > 0 && isRegularFile(entry)) {
+      writer.bytes(entry.checksum ?? Buffer.alloc(format.checksumBytes));
+    }
+    this.#remember(entry);
+    if (dated) this.#rdevMajor = entry.rdevMajor;
+  }
+
+  /** Writes the mark behind the last entry of a list. */
+  writeEnd(writer: ByteWriter, ioError: number): void {
+    if (this.#format.varintFlags) {
+      writer.byte(0);
+      writer.varint(ioError);
+    } else if (ioError !== 0 && this.#format.safeEnd) {
+      writer.shortint(XMIT.EXTENDED_FLAGS | XMIT.IO_ERROR_ENDLIST);
+      writer.varint(ioError);
+    } else {
+      writer.byte(0);
+    }
+  }
+
+  /** Writes the lists of names that follow the only list, when there is no incremental recursion. */
+  writeIdLists(writer: ByteWriter): void {
+    if (this.#format.incRecurse || this.#format.numericIds) return;
+    if (this.#format.owner) this.#writeIdList(writer, this.#users, "userName");
+    if (this.#format.group) this.#writeIdList(writer, this.#groups, "groupName");
+  }
+
+  #writeIdList(
+    writer: ByteWriter,
+    names: ReadonlyMap<number, string | undefined>,
+    kind: keyof IdNameLookup,
+  ): void {
+    for (const [id, name] of names) if (id !== 0 && name !== undefined) writeId(writer, id, name);
+    writer.varint(0);
+    if (!this.#format.id0Names) return;
+    const name = this.#lookup[kind](0) ?? "";
+    writer.byte(name.length);
+    writer.latin1(name);
+  }
+
+  #writeFlags(writer: ByteWriter, flags: number, directory: boolean): void {
+    if (this.#format.varintFlags) {
+      writer.varint(flags === 0 ? XMIT.EXTENDED_FLAGS : flags);
+      return;
+    }
+    // The lower byte must not be 0, which would end the list; on other than directories TOP_DIR means nothing.
+    const filled = (flags & 0xff) === 0 && !directory ? flags | XMIT.TOP_DIR : flags;
+    if ((filled & 0xff00) !== 0 || (filled & 0xff) === 0)
+      writer.shortint(filled | XMIT.EXTENDED_FLAGS);
+    else writer.byte(filled);
+  }
+
+  /** True when `id` is met for the first time; remembers its name. */
+  #meet(met: Map<number, string | undefined>, id: number, kind: keyof IdNameLookup): boolean {
+    if (met.has(id)) return false;
+    const name = this.#format.numericIds ? undefined : this.#lookup[kind](id);
+    met.set(id, name !== undefined && name.length <= 255 ? name : undefined);
+    return true;
+  }
+
+  #remember(entry: FileEntry): void {
+    this.#mode = entry.mode;
+    this.#mtime = entry.mtime;
+    this.#uid = entry.uid;
+    this.#gid = entry.gid;
+  }
+}
+
+function writeId(writer: ByteWriter, id: number, name: string | undefined): void {
+  writer.varint(id);
+  if (name === undefined) return;
+  writer.byte(name.length);
+  writer.latin1(name);
+}
+
+function commonPrefix(a: string, b: string): number {
+  const limit = Math.min(a.length, b.length, MAX_PREFIX);
+  let i = 0;
+  while (i < limit && a.charCodeAt(i) === b.charCodeAt(i)) i++;
+  return i;
+}

@@ -1,0 +1,45 @@
+import { COMPAT } from "./constants.ts";
+
+/** Everything that decides which fields a file list entry has on the wire. Both sides derive it from the same facts. */
+export interface FileListFormat {
+  /** 30, 31 or 32. */
+  readonly protocol: number;
+  /** Flags are varints; names of checksum and compression were negotiated. */
+  readonly varintFlags: boolean;
+  /** Lists come a directory at a time. */
+  readonly incRecurse: boolean;
+  /** An I/O error can be told at the end of a list. */
+  readonly safeEnd: boolean;
+  /** The lists of ids end with the name of id 0. */
+  readonly id0Names: boolean;
+  /** `-l` */
+  readonly links: boolean;
+  /** `-H` */
+  readonly hardLinks: boolean;
+  /** `-o` */
+  readonly owner: boolean;
+  /** `-g` */
+  readonly group: boolean;
+  /** `-D`: block and character devices. */
+  readonly devices: boolean;
+  /** `-D`: named pipes and sockets. */
+  readonly specials: boolean;
+  /** No names of users and groups are told. */
+  readonly numericIds: boolean;
+  /** Bytes of the checksum of a regular file with `-c`, else 0. */
+  readonly checksumBytes: number;
+}
+
+/** The part of the format that protocol version and compat flags decide. */
+export function formatOfSession(
+  protocol: number,
+  compatFlags: number,
+): Pick<FileListFormat, "protocol" | "varintFlags" | "incRecurse" | "safeEnd" | "id0Names"> {
+  return {
+    protocol,
+    varintFlags: (compatFlags & COMPAT.VARINT_FLIST_FLAGS) !== 0,
+    incRecurse: (compatFlags & COMPAT.INC_RECURSE) !== 0,
+    safeEnd: (compatFlags & COMPAT.SAFE_FLIST) !== 0 || protocol >= 31,
+    id0Names: (compatFlags & COMPAT.ID0_NAMES) !== 0,
+  };
+}

@@ -1,0 +1,187 @@
+import { LIMITS, NDX } from "./constants.ts";
+import { protocolError, RsyncError } from "./errors.ts";
+import { directoryOf, type FileEntry, isDirectory } from "./file-entry.ts";
+
+/**
+ * What a name sorts by. Plain comparison of two keys gives rsync's order (protocol 29 and later): level by level, files
+ * before directories, a directory right before its content, directories compared as if they ended in `/`.
+ */
+export function sortKey(name: string, directory: boolean): string {
+  if (name === ".") return "";
+  const components = name.split("/");
+  let key = "";
+  for (let i = 0; i < components.length; i++) {
+    const isLast = i === components.length - 1;
+    key += isLast && !directory ? `\x00${components[i]}` : `\x01${components[i]}/`;
+  }
+  return key;
+}
+
+/** One list: the whole transfer, or the content of one directory. */
+export class FileList {
+  /** The index of its first entry. `start − 1` stands for the directory whose content it is. */
+  readonly start: number;
+  /** The directory whose content it is; undefined for the first list. */
+  readonly directory: FileEntry | undefined;
+  /** Entries in the order of the wire, which hard links refer to. */
+  readonly wire: FileEntry[] = [];
+  /** Entries in the order of their indexes, once {@link complete} was called. */
+  sorted: readonly FileEntry[] = [];
+  /** Entries that repeat a name: they keep their index, but must never be asked for. */
+  readonly dropped: Set<FileEntry> = new Set();
+
+  constructor(start: number, directory: FileEntry | undefined) {
+    this.start = start;
+    this.directory = directory;
+  }
+
+  /** Sorts and numbers the entries, and finds names that come twice: a directory stays rather than a file. */
+  complete(): void {
+    const parent = this.directory?.name;
+    const skip = parent === undefined || parent === "." ? 0 : parent.length + 1;
+    const keyed = this.wire.map((entry) => ({
+      entry,
+      // Within one directory the names below it decide.
+      key: sortKey(skip ? entry.name.slice(skip) : entry.name, isDirectory(entry)),
+    }));
+    keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+    this.sorted = keyed.map(({ entry }) => entry);
+    const seen = new Map<string, FileEntry>();
+    for (const entry of this.sorted) {
+      const other = seen.get(entry.name);
+      if (other && isDirectory(entry) && !isDirectory(other)) {
+        this.dropped.add(other);
+      } else if (other) {
+        this.dropped.add(entry);
+        continue;
+      }
+      seen.set(entry.name, entry);
+    }
+  }
+
+  /** Behind the last index. */
+  get end(): number {
+    return this.start + this.sorted.length;
+  }
+}
+
+/** All lists of a session, on either side: numbering, the directories that may still be listed, and what is still alive. */
+export class FileLists {
+  readonly #incRecurse: boolean;
+  readonly #live: FileList[] = [];
+  /** Every directory ever listed, in the order that sub-lists refer to; undefined once its content has come. */
+  readonly #directories: (FileEntry | undefined)[] = [];
+  #next: number;
+  #count = 0;
+  #total = 0;
+
+  constructor(incRecurse: boolean) {
+    this.#incRecurse = incRecurse;
+    this.#next = incRecurse ? 1 : 0;
+  }
+
+  /** Begins the list of the content of `directory`; without one, the first. */
+  begin(directory?: FileEntry): FileList {
+    return new FileList(this.#next, directory);
+  }
+
+  /** Counts an entry against {@link LIMITS.entries}. */
+  countEntry(): void {
+    this.#total++;
+    if (this.#total > LIMITS.entries) {
+      throw new RsyncError("ERR_RSYNC_LIMIT", `more than ${LIMITS.entries} entries`);
+    }
+  }
+
+  /** Sorts `list` and takes it among the live ones. */
+  add(list: FileList): void {
+    list.complete();
+    for (const entry of list.sorted) if (isDirectory(entry)) this.#directories.push(entry);
+    this.#live.push(list);
+    this.#count++;
+    this.#next = list.end + (this.#incRecurse ? 1 : 0);
+  }
+
+  /**
+   * The directory that a sub-list header (`ndx` ≤ −101) announces; each can be announced once.
+   * @throws RsyncError when there is no such directory, or its content has come already.
+   */
+  takeAnnounced(ndx: number): FileEntry {
+    const index = NDX.FLIST_OFFSET - ndx;
+    const directory = this.#directories[index];
+    if (!this.#incRecurse || !directory) {
+      throw protocolError(
+        `file list announced for directory ${index}, which is not waiting for one`,
+      );
+    }
+    this.#directories[index] = undefined;
+    return directory;
+  }
+
+  /** The ndx that announces the content of directory number `index`. */
+  static announcement(index: number): number {
+    return NDX.FLIST_OFFSET - index;
+  }
+
+  /** Directories listed so far: the number that the next one gets. */
+  get directoryCount(): number {
+    return this.#directories.length;
+  }
+
+  /** Lists so far, also those that were let go. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Entries so far. */
+  get total(): number {
+    return this.#total;
+  }
+
+  /** Lists that were not let go yet, oldest first. */
+  get live(): readonly FileList[] {
+    return this.#live;
+  }
+
+  /** Lets the oldest list go. */
+  shift(): FileList | undefined {
+    return this.#live.shift();
+  }
+
+  /** The live list that `ndx` lies in; its directory's own index (`start − 1`) is taken as part of it. */
+  listOf(ndx: number): FileList | undefined {
+    let low = 0;
+    let high = this.#live.length - 1;
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      const list = this.#live[middle]!;
+      if (ndx < list.start - 1) high = middle - 1;
+      else if (ndx >= list.end) low = middle + 1;
+      else return list;
+    }
+    return undefined;
+  }
+
+  /** The entry with that index in a live list; undefined for what is not there or was dropped. */
+  find(ndx: number): FileEntry | undefined {
+    const list = this.listOf(ndx);
+    if (!list) return undefined;
+    if (ndx === list.start - 1) return list.directory;
+    const entry = list.sorted[ndx - list.start];
+    return entry && !list.dropped.has(entry) ? entry : undefined;
+  }
+}
+
+/** Throws unless every entry of a sub-list is a direct child of the directory that was announced. */
+export function assertChildren(list: FileList): void {
+  const parent = list.directory?.name ?? ".";
+  for (const entry of list.wire) {
+    if (directoryOf(entry.name) !== parent || entry.name === ".") {
+      throw new RsyncError(
+        "ERR_RSYNC_UNSAFE_PATH",
+        `"${entry.name}" was sent as content of the directory "${parent}"`,
+        { path: entry.name },
+      );
+    }
+  }
+}

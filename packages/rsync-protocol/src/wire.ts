@@ -1,0 +1,322 @@
+import type { Duplex } from "node:stream";
+import { ByteReader } from "./byte-reader.ts";
+import { ByteWriter } from "./byte-writer.ts";
+import { TAG } from "./constants.ts";
+import { RsyncError } from "./errors.ts";
+import { Demultiplexer, encodeFrame, type Message, writeFrameHeader } from "./multiplex.ts";
+
+/** How much is gathered before a frame is handed to the stream; 64 KiB is what an SSH channel likes best. */
+const FRAME_BYTES = 64 * 1024 - 4;
+/** Input that may wait to be read before the stream is paused. */
+const INPUT_HIGH_WATER = 1024 * 1024;
+/** Output that may wait in the stream before a writer should pause itself. */
+const OUTPUT_HIGH_WATER = 1024 * 1024;
+
+export interface WireOptions {
+  /** Longest silence of the peer in ms; 0 is for ever. Keepalives are sent at half of it. @defaultValue 0 */
+  readonly timeoutMs?: number;
+  /** Ends the session. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The two directions of a session over one `Duplex`: framing, flushing, keepalive, timeout.
+ *
+ * They are independent: reading never waits for writing. Input is parsed from {@link reader} by synchronous attempts,
+ * with {@link more} in between; output goes through the write methods and {@link flush}, and whoever produces much
+ * waits for {@link drained} now and then. After a failure every wait rejects with the same {@link RsyncError}.
+ */
+export class Wire {
+  readonly reader: ByteReader = new ByteReader();
+  readonly #stream: Duplex;
+  readonly #out = new ByteWriter(FRAME_BYTES + 4096);
+  #demultiplexer: Demultiplexer | undefined;
+  #framing = false;
+  #onMessage: (message: Message) => void = () => undefined;
+  #ended = false;
+  #closed = false;
+  #failure: RsyncError | undefined;
+  #peerExit: RsyncError | undefined;
+  #waiters: (() => void)[] = [];
+  #drainWaiters: (() => void)[] = [];
+  #timeoutMs = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #lastHeard = performance.now();
+  #lastSent = performance.now();
+  readonly #signal: AbortSignal | undefined;
+  /** Bytes received from and given to the stream. */
+  bytesRead = 0;
+  bytesWritten = 0;
+
+  constructor(stream: Duplex, options: WireOptions = {}) {
+    this.#stream = stream;
+    this.#signal = options.signal;
+    stream.on("data", this.#receive);
+    stream.on("end", this.#end);
+    stream.on("close", this.#close);
+    stream.on("error", this.#error);
+    stream.on("drain", this.#drain);
+    this.setTimeout(options.timeoutMs ?? 0);
+    if (options.signal?.aborted) this.#abort();
+    else options.signal?.addEventListener("abort", this.#abort, { once: true });
+  }
+
+  /** Sets the longest silence in ms; 0 switches it off. */
+  setTimeout(timeoutMs: number): void {
+    this.#timeoutMs = timeoutMs;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    if (timeoutMs <= 0) return;
+    this.#lastHeard = performance.now();
+    this.#timer = setInterval(this.#tick, Math.max(20, Math.min(timeoutMs / 4, 5_000)));
+  }
+
+  get timeoutMs(): number {
+    return this.#timeoutMs;
+  }
+
+  /** Ends the session with `error`: every wait rejects with it. Only the first one counts. */
+  fail(error: RsyncError): void {
+    this.#failure ??= error;
+    this.#wake();
+  }
+
+  // Input.
+
+  /** From here on the peer's bytes come in frames; messages go to `onMessage`, at once and beside the data. */
+  startDemultiplexing(onMessage: (message: Message) => void): void {
+    this.#onMessage = onMessage;
+    const rest = this.reader.takeAll();
+    this.#demultiplexer = new Demultiplexer((piece) => this.reader.push(piece), this.#message);
+    for (const piece of rest) this.#demultiplex(piece);
+  }
+
+  /** Waits until more bytes are there. Rejects at the end of the stream, after a failure, timeout or abort. */
+  async more(): Promise<void> {
+    const before = this.reader.available;
+    for (;;) {
+      if (this.#failure) throw this.#failure;
+      if (this.reader.available > before) return;
+      if (this.#peerExit) throw this.#peerExit;
+      if (this.#ended) throw connectionLost(this.reader.offset);
+      if (this.#stream.isPaused()) this.#stream.resume();
+      await new Promise<void>((resolve) => this.#waiters.push(resolve));
+    }
+  }
+
+  /** One attempt after another, until `decode` has the bytes it needs. */
+  async read<T extends object | number | string | boolean>(
+    decode: (reader: ByteReader) => T,
+  ): Promise<T> {
+    for (;;) {
+      const value = this.reader.attempt(decode);
+      if (value !== undefined) return value;
+      await this.more();
+    }
+  }
+
+  /** Reads and drops until the peer closes its side, so that closing ours resets nothing. Never rejects. */
+  async drainInput(): Promise<void> {
+    while (!this.#ended && !this.#failure) {
+      this.reader.takeAll();
+      this.#stream.resume();
+      await new Promise<void>((resolve) => this.#waiters.push(resolve));
+    }
+  }
+
+  /** True when the peer has closed its side and nothing is left to read. */
+  get atEnd(): boolean {
+    return this.#ended && this.reader.available === 0;
+  }
+
+  // Output.
+
+  /** From here on what is written goes out as DATA frames. */
+  startMultiplexing(): void {
+    this.flush();
+    this.#framing = true;
+  }
+
+  /** Where the data of the session is written. Call {@link pushFull} or {@link flush} after each item. */
+  get out(): ByteWriter {
+    return this.#out;
+  }
+
+  /** Hands over what was gathered if it fills a frame. */
+  pushFull(): void {
+    if (this.#out.length >= FRAME_BYTES) this.flush();
+  }
+
+  /** Hands everything that was gathered to the stream. */
+  flush(): void {
+    if (this.#out.length === 0) return;
+    const data = this.#out.take();
+    if (!this.#framing) {
+      this.#send(data);
+      return;
+    }
+    for (let at = 0; at < data.length; at += FRAME_BYTES) {
+      const piece = data.subarray(at, at + FRAME_BYTES);
+      const header = Buffer.allocUnsafe(4);
+      writeFrameHeader(header, 0, TAG.DATA, piece.length);
+      this.#stream.cork();
+      this.#send(header);
+      this.#send(piece);
+      this.#stream.uncork();
+    }
+  }
+
+  /** Sends a message beside the data. It may overtake data that was not flushed. */
+  message(tag: number, payload: Uint8Array): void {
+    this.#send(encodeFrame(tag, payload));
+  }
+
+  /** A message that is one int. */
+  intMessage(tag: number, value: number): void {
+    const payload = Buffer.allocUnsafe(4);
+    payload.writeInt32LE(value);
+    this.message(tag, payload);
+  }
+
+  /** True when the stream holds so much that a producer should wait for {@link drained}. */
+  get congested(): boolean {
+    return this.#stream.writableLength > OUTPUT_HIGH_WATER;
+  }
+
+  /** Waits until the stream has room again. Rejects when the session has failed. */
+  async drained(): Promise<void> {
+    while (this.congested) {
+      if (this.#failure) throw this.#failure;
+      if (this.#closed) throw connectionLost(this.reader.offset);
+      await new Promise<void>((resolve) => this.#drainWaiters.push(resolve));
+    }
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** Flushes and closes our side; the peer's may go on. */
+  end(): void {
+    this.flush();
+    if (!this.#stream.writableEnded && !this.#stream.destroyed) this.#stream.end();
+  }
+
+  /** Lets go of the stream: timers and listeners are gone afterwards. The stream itself stays the caller's. */
+  release(): void {
+    clearInterval(this.#timer);
+    this.#signal?.removeEventListener("abort", this.#abort);
+    this.#stream.off("data", this.#receive);
+    this.#stream.off("end", this.#end);
+    this.#stream.off("drain", this.#drain);
+    // "error" and "close" stay: a late error of the stream must not end the process.
+    this.#failure ??= new RsyncError("ERR_RSYNC_ABORTED", "the session is over");
+    this.#wake();
+  }
+
+  #send(bytes: Buffer): void {
+    if (this.#failure || this.#stream.destroyed || this.#stream.writableEnded) return;
+    this.bytesWritten += bytes.length;
+    this.#lastSent = performance.now();
+    this.#stream.write(bytes);
+  }
+
+  readonly #receive = (chunk: Buffer): void => {
+    this.#lastHeard = performance.now();
+    this.bytesRead += chunk.length;
+    if (this.#demultiplexer) this.#demultiplex(chunk);
+    else this.reader.push(chunk);
+    if (this.reader.available > INPUT_HIGH_WATER) this.#stream.pause();
+    this.#wake();
+  };
+
+  #demultiplex(chunk: Buffer): void {
+    // What follows the peer's farewell is of no interest, and must not become a second error.
+    if (this.#peerExit) return;
+    try {
+      this.#demultiplexer?.push(chunk);
+    } catch (error) {
+      this.fail(asRsyncError(error));
+    }
+  }
+
+  readonly #message = (message: Message): void => {
+    if (message.tag === TAG.NOOP) return;
+    if (message.tag === TAG.ERROR_EXIT) {
+      const exitCode = message.payload.length === 4 ? message.payload.readInt32LE() : 0;
+      this.#peerExit = new RsyncError(
+        "ERR_RSYNC_PEER_EXIT",
+        `the peer ended the session with exit code ${exitCode}`,
+        { exitCode: exitCode > 0 && exitCode < 256 ? exitCode : 12 },
+      );
+      if (message.payload.length === 4) this.message(TAG.ERROR_EXIT, Buffer.alloc(0));
+      return;
+    }
+    this.#onMessage(message);
+  };
+
+  readonly #end = (): void => {
+    this.#ended = true;
+    this.#wake();
+  };
+
+  readonly #close = (): void => {
+    this.#ended = true;
+    this.#closed = true;
+    // Nothing will drain any more: a producer that waits would wait for ever.
+    this.#drain();
+    this.#wake();
+  };
+
+  readonly #error = (error: Error): void => {
+    this.fail(
+      new RsyncError("ERR_RSYNC_CONNECTION_LOST", `connection lost: ${error.message}`, {
+        cause: error,
+      }),
+    );
+  };
+
+  readonly #abort = (): void => {
+    this.fail(
+      new RsyncError("ERR_RSYNC_ABORTED", "stopped on request", { cause: this.#signal?.reason }),
+    );
+  };
+
+  readonly #drain = (): void => {
+    const waiters = this.#drainWaiters;
+    this.#drainWaiters = [];
+    for (const wake of waiters) wake();
+  };
+
+  readonly #tick = (): void => {
+    const now = performance.now();
+    // A stream that we ourselves have paused says nothing about the peer.
+    if (this.#stream.isPaused()) this.#lastHeard = now;
+    if (now - this.#lastHeard > this.#timeoutMs) {
+      const seconds = Math.round(this.#timeoutMs / 1000);
+      this.fail(
+        new RsyncError("ERR_RSYNC_TIMEOUT", `nothing heard from the peer for ${seconds} s`),
+      );
+    } else if (this.#framing && now - this.#lastSent > this.#timeoutMs / 2) {
+      this.message(TAG.DATA, Buffer.alloc(0));
+    }
+  };
+
+  #wake(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const wake of waiters) wake();
+    if (this.#failure) this.#drain();
+  }
+}
+
+function connectionLost(offset: number): RsyncError {
+  return new RsyncError(
+    "ERR_RSYNC_CONNECTION_LOST",
+    `connection unexpectedly closed after ${offset} bytes of the session`,
+  );
+}
+
+/** Anything thrown, as an {@link RsyncError}. */
+export function asRsyncError(error: unknown): RsyncError {
+  if (error instanceof RsyncError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new RsyncError("ERR_RSYNC_PROTOCOL", message, { cause: error });
+}
