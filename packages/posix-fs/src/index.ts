@@ -3,4 +3,20 @@
  *
  * @packageDocumentation
  */
-export {};
+export { type Capabilities, capabilities } from "./capabilities.ts";
+export { FILE_TYPE, LINK_TARGET_BYTES_LIMIT, NAME_BYTES_LIMIT } from "./constants.ts";
+export { DirectoryHandle, type OpenDirectoryOptions } from "./directory-handle.ts";
+export { assertEntryName } from "./entry-name.ts";
+export {
+  errorCode,
+  PosixFsError,
+  type PosixFsErrorCode,
+  type PosixFsErrorDetails,
+} from "./errors.ts";
+export {
+  type FileStat,
+  type FileTimes,
+  isDirectory,
+  isRegularFile,
+  isSymlink,
+} from "./file-stat.ts";
