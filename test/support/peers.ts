@@ -1,19 +1,15 @@
 import { describe, it } from "vitest";
 import type { Peer } from "../../scripts/peers.mjs";
 import { findProgram, installLine, missingPeers } from "../../scripts/peers.mjs";
+import { LEFT_OUT } from "./left-out.ts";
 
 /** What a suite may need: a program of the table in `scripts/peers.mjs`, or the privilege. */
 export type Need = Peer | "root";
 
-/** Stands in the title of a suite that was left out; `left-out-reporter.ts` collects by it. */
-export const LEFT_OUT = "[left out: ";
-
 const isRoot = (): boolean => process.getuid?.() === 0;
 
 /** The path of a real peer, or undefined where this machine does not have it. */
-export function peer(name: PeerName): string | undefined {
-  if (PEERS[name] === undefined)
-    throw new Error(`${name} is not in the table of scripts/peers.mjs`);
+export function peer(name: Peer): string | undefined {
   return findProgram(name);
 }
 
