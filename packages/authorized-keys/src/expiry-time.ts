@@ -1,0 +1,32 @@
+const FORM = /^(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?(Z|UTC)?$/;
+
+/**
+ * The moment that an `expiry-time=` value names, in ms since 1970, or undefined where sshd calls it invalid.
+ * `YYYYMMDD`, `YYYYMMDDHHMM` or `YYYYMMDDHHMMSS`, in local time, or in UTC with `Z` (or `UTC`) behind it.
+ */
+export function parseExpiryTime(value: string): number | undefined {
+  const match = FORM.exec(value);
+  if (match === null) return undefined;
+  const [year, month, day, hour, minute, second] = match
+    .slice(1, 7)
+    .map((digits) => (digits === undefined ? 0 : Number(digits))) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  if (month < 1 || month > 12 || hour > 23 || minute > 59 || second > 60) return undefined;
+  if (day < 1 || day > new Date(Date.UTC(year, month, 0)).getUTCDate() || year < 1000) {
+    return undefined;
+  }
+  return match[7] === undefined
+    ? new Date(year, month - 1, day, hour, minute, second).getTime()
+    : Date.UTC(year, month - 1, day, hour, minute, second);
+}
+
+/** A moment in ms as an `expiry-time=` value in UTC, whole seconds (rounded down). */
+export function formatExpiryTime(timeMs: number): string {
+  return `${new Date(timeMs).toISOString().replace(/[-:T]/g, "").slice(0, 14)}Z`;
+}
