@@ -23,17 +23,24 @@ export function descriptorPath(directory: number, name: Uint8Array): Buffer {
   return path;
 }
 
-/** Seconds with a fraction, as `utimes` takes them: microseconds survive, nanoseconds do not. */
-function seconds(sec: number, nsec: number): number {
-  return sec + nsec / 1e9;
+/**
+ * Seconds with a fraction, as `utimes` takes them: microseconds survive, nanoseconds do not. A negative
+ * number would mean "now" to `node:fs`, so times before 1970 go as a Date, with milliseconds only.
+ */
+function seconds(sec: number, nsec: number): number | Date {
+  return sec < 0 ? new Date(sec * 1000 + Math.floor(nsec / 1e6)) : sec + nsec / 1e9;
 }
 
-function atimeOf(times: FileTimes, current: () => number): number {
-  if (times.atimeSec === undefined) return current();
+function fromMs(ms: number): number | Date {
+  return ms < 0 ? new Date(ms) : ms / 1000;
+}
+
+function atimeOf(times: FileTimes, current: () => number): number | Date {
+  if (times.atimeSec === undefined) return fromMs(current());
   return seconds(times.atimeSec, times.atimeNsec ?? 0);
 }
 
-/** {@link AtCalls} by `node:fs` alone. Times keep microseconds only. */
+/** {@link AtCalls} by `node:fs` alone. Times keep microseconds only, those before 1970 milliseconds. */
 export const nodeCalls: AtCalls = {
   lstat(directory, name) {
     const stat = fs.lstatSync(descriptorPath(directory, name), {
@@ -55,11 +62,11 @@ export const nodeCalls: AtCalls = {
   chown: (directory, name, uid, gid) => fs.lchownSync(descriptorPath(directory, name), uid, gid),
   setTimes(directory, name, times) {
     const path = descriptorPath(directory, name);
-    const atime = atimeOf(times, () => fs.lstatSync(path).atimeMs / 1000);
+    const atime = atimeOf(times, () => fs.lstatSync(path).atimeMs);
     fs.lutimesSync(path, atime, seconds(times.mtimeSec, times.mtimeNsec));
   },
   setTimesOfFd(fd, times) {
-    const atime = atimeOf(times, () => fs.fstatSync(fd).atimeMs / 1000);
+    const atime = atimeOf(times, () => fs.fstatSync(fd).atimeMs);
     fs.futimesSync(fd, atime, seconds(times.mtimeSec, times.mtimeNsec));
   },
 };
