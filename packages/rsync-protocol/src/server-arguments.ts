@@ -1,0 +1,220 @@
+import { RsyncError } from "./errors.ts";
+import { EXIT } from "./exit-codes.ts";
+import {
+  FLAGS,
+  type FlagRow,
+  noServerOptions,
+  type ServerOptions,
+  VALUES,
+  type ValueRow,
+} from "./server-options.ts";
+
+/** A server's command line, taken apart. All text is latin1: one character for each byte. */
+export interface ServerArguments {
+  readonly options: Readonly<ServerOptions>;
+  /** Long names of the options that were given, for a daemon that refuses some. */
+  readonly given: readonly string[];
+  /** Source paths as they came: for a daemon each begins with the module's name, and may hold wildcards. */
+  readonly paths: readonly string[];
+}
+
+/** Most arguments that a server accepts. */
+export const MAX_ARGUMENTS = 4096;
+/** Most bytes of all arguments together. */
+export const MAX_ARGUMENT_BYTES: number = 1024 * 1024;
+
+const byLetter = new Map<string, FlagRow | ValueRow>();
+const flagsByName = new Map<string, FlagRow>();
+const valuesByName = new Map<string, ValueRow>();
+for (const row of FLAGS) {
+  if (row.letter !== undefined) byLetter.set(row.letter, row);
+  flagsByName.set(row.name, row);
+}
+for (const row of VALUES) {
+  if (row.letter !== undefined) byLetter.set(row.letter, row);
+  valuesByName.set(row.name, row);
+}
+
+/** Long options that only set another one: rsync(1)'s older spellings and the negations a client sends. */
+const OTHER_NAMES: Readonly<Record<string, (options: ServerOptions) => void>> = {
+  "no-specials": (o) => {
+    o.specials = false;
+  },
+  "no-devices": (o) => {
+    o.devices = false;
+  },
+  "no-implied-dirs": (o) => {
+    o.impliedDirs = false;
+  },
+  "new-compress": (o) => {
+    o.compress = true;
+    o.compressChoice = "zlibx";
+  },
+  "old-compress": (o) => {
+    o.compress = true;
+    o.compressChoice = "zlib";
+  },
+};
+
+/**
+ * The command line for a pull, without the program's name.
+ *
+ * @param paths - for a daemon with the module in front (`module/path`); what must not be taken for a
+ *   wildcard is escaped with `\` by the caller
+ */
+export function formatServerArguments(
+  options: Partial<ServerOptions>,
+  paths: readonly string[],
+): string[] {
+  const o: ServerOptions = { ...noServerOptions(), sender: true, ...options };
+  const letters: string[] = [];
+  const long: string[] = [];
+  for (const row of FLAGS) {
+    const times = Number(o[row.key]);
+    if (row.letter !== undefined) letters.push(row.letter.repeat(times));
+    else if (row.key !== "devices" && row.key !== "specials") {
+      for (let i = 0; i < times; i++) long.push(`--${row.name}`);
+    }
+    // `D` is both; the client takes one of them back with a long option.
+    if (row.key === "group" && o.devices) letters.push("D");
+  }
+  if (o.devices && !o.specials) long.push("--no-specials");
+  if (o.specials && !o.devices) long.push("--specials");
+  if (!o.impliedDirs) long.push("--no-implied-dirs");
+  for (const row of VALUES) {
+    const value = o[row.key];
+    if (value === undefined) continue;
+    long.push(row.letter === undefined ? `--${row.name}=${value}` : `-${row.letter}${value}`);
+  }
+  const bundle = `-${letters.join("")}e.${o.capabilities}`;
+  const sources = paths.map((path) => (path.startsWith("-") ? `./${path}` : path));
+  return ["--server", ...(o.sender ? ["--sender"] : []), bundle, ...long, ".", ...sources];
+}
+
+/**
+ * Takes a server's command line apart with rsync's rules: bundled letters, values glued or separate.
+ *
+ * @param args - without the program's name; latin1
+ * @throws RsyncError `ERR_RSYNC_UNSUPPORTED` for an option that is not known; it is named in the message.
+ *   `ERR_RSYNC_LIMIT` for too many
+ */
+export function parseServerArguments(args: readonly string[]): ServerArguments {
+  if (args.length > MAX_ARGUMENTS) {
+    throw new RsyncError(
+      "ERR_RSYNC_LIMIT",
+      `${args.length} arguments from the client, limit ${MAX_ARGUMENTS}`,
+    );
+  }
+  if (args[0] !== "--server") {
+    throw new RsyncError("ERR_RSYNC_UNSUPPORTED", "the arguments do not begin with --server", {
+      exitCode: EXIT.SYNTAX,
+    });
+  }
+  const options = noServerOptions();
+  const given = new Set<string>();
+  const operands: string[] = [];
+  const rest = args.slice(1);
+  for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
+    // Once `.` has been seen the paths follow, whatever they look like.
+    if (operands.length > 0 || !arg.startsWith("-") || arg === "-") operands.push(arg);
+    else if (arg.startsWith("--")) parseLong(arg.slice(2), rest, options, given);
+    else parseLetters(arg.slice(1), rest, options, given);
+  }
+  // The first operand is the `.` that stands for the client's side.
+  const paths = operands.slice(1);
+  return { options, given: [...given], paths };
+}
+
+function parseLong(text: string, rest: string[], options: ServerOptions, given: Set<string>): void {
+  if (text === "sender") {
+    options.sender = true;
+    return;
+  }
+  const equals = text.indexOf("=");
+  const name = equals < 0 ? text : text.slice(0, equals);
+  const flag = flagsByName.get(name);
+  const value = valuesByName.get(name);
+  if (value !== undefined) {
+    takeValue(value, equals < 0 ? rest.shift() : text.slice(equals + 1), options);
+  } else if (equals < 0 && flag !== undefined) takeFlag(flag, options);
+  else if (equals < 0 && Object.hasOwn(OTHER_NAMES, name)) OTHER_NAMES[name]?.(options);
+  else throw unknownOption(`--${name}`);
+  given.add(name);
+}
+
+function parseLetters(
+  letters: string,
+  rest: string[],
+  options: ServerOptions,
+  given: Set<string>,
+): void {
+  for (let i = 0; i < letters.length; i++) {
+    const letter = letters.charAt(i);
+    if (letter === "e") {
+      // Takes the rest of the bundle. Before the `.` a pre-release protocol may stand.
+      options.capabilities = letters.slice(i + 1).replace(/^[^.]*\.?/, "");
+      return;
+    }
+    if (letter === "D") {
+      options.devices = true;
+      options.specials = true;
+      given.add("devices").add("specials");
+      continue;
+    }
+    const row = byLetter.get(letter);
+    if (row === undefined) throw unknownOption(`-${letter}`);
+    given.add(row.name);
+    if ("is" in row) {
+      const glued = letters.slice(i + 1);
+      takeValue(row, glued === "" ? rest.shift() : glued, options);
+      return;
+    }
+    takeFlag(row, options);
+  }
+}
+
+function takeFlag(row: FlagRow, options: ServerOptions): void {
+  const set: Record<string, boolean | number> = {};
+  const before = options[row.key];
+  set[row.key] = typeof before === "number" ? before + 1 : true;
+  Object.assign(options, set);
+}
+
+function takeValue(row: ValueRow, value: string | undefined, options: ServerOptions): void {
+  if (value === undefined) {
+    throw new RsyncError("ERR_RSYNC_UNSUPPORTED", `--${row.name}: missing value`, {
+      exitCode: EXIT.SYNTAX,
+    });
+  }
+  if (row.is === "text") {
+    Object.assign(options, { [row.key]: value });
+    return;
+  }
+  const number = /^-?\d{1,12}$/.test(value) ? Number(value) : Number.NaN;
+  if (!(number >= (row.min ?? 0) && number <= (row.max ?? 0))) {
+    throw new RsyncError("ERR_RSYNC_UNSUPPORTED", `--${row.name}: not a number in range`, {
+      exitCode: EXIT.SYNTAX,
+    });
+  }
+  Object.assign(options, { [row.key]: number });
+}
+
+function unknownOption(option: string): RsyncError {
+  const shown = option.replace(/[^\x20-\x7e]/g, "?").slice(0, 80);
+  return new RsyncError("ERR_RSYNC_UNSUPPORTED", `${shown}: option is not supported`);
+}
+
+/** Escapes what a server would take for a wildcard or an escape in a path. */
+export function escapeServerPath(path: string): string {
+  return path.replace(/[*?[\]\\]/g, "\\$&");
+}
+
+/** Whether a path has a wildcard that is not escaped. */
+export function hasWildcard(path: string): boolean {
+  return /(?:^|[^\\])(?:\\\\)*[*?[]/.test(path);
+}
+
+/** Takes the escapes out of a path without wildcards. */
+export function unescapeServerPath(path: string): string {
+  return path.replace(/\\(.)/gs, "$1");
+}
