@@ -6,8 +6,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
-/** The root of the project. */
-export const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 /** Flags of a Node process that runs the packages from their sources, without a build. */
 export const SOURCE_FLAGS = ["--conditions=@dialhome/source", "--import=tsx"];

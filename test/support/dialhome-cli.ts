@@ -1,0 +1,32 @@
+import { fileURLToPath } from "node:url";
+import { type Ended, type ProgramOptions, type Running, start } from "./processes.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** The program and first arguments of the command line, run from its sources. */
+export const DIALHOME: readonly [string, ...string[]] = [
+  process.execPath,
+  "--conditions=@dialhome/source",
+  `--import=${import.meta.resolve("tsx")}`,
+  `${ROOT}packages/dialhome/src/bin.ts`,
+];
+
+export interface DialhomeOptions extends ProgramOptions {
+  /** A program that runs the command, such as `["ip", "netns", "exec", NAME]`. */
+  readonly through?: readonly string[];
+}
+
+/** Starts `dialhome ARGS` as a process of its own; `kill()` is kill -9. */
+export function startDialhome(args: readonly string[], options: DialhomeOptions = {}): Running {
+  const [program, ...rest] = [...(options.through ?? []), ...DIALHOME, ...args];
+  if (program === undefined) throw new Error("no program");
+  return start(program, rest, options);
+}
+
+/** Runs `dialhome ARGS` to its end. */
+export function runDialhome(
+  args: readonly string[],
+  options: DialhomeOptions = {},
+): Promise<Ended> {
+  return startDialhome(args, options).ended;
+}

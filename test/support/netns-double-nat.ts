@@ -1,0 +1,156 @@
+import { readdirSync } from "node:fs";
+import { requirePeer } from "./peers.ts";
+import { type ProgramOptions, type Running, run, runOk, start } from "./processes.ts";
+
+/**
+ * A device behind two NATs, in network namespaces of this machine (root only):
+ *
+ *     device ── nat1 ── nat2 ── host
+ *     10.0.1.2  100.64.1.2  203.0.113.1  203.0.113.10
+ *
+ * Both NATs masquerade and drop whatever comes in unasked, as a home router and a carrier do.
+ */
+export const HOST_ADDRESS = "203.0.113.10";
+
+/** The address under which the host sees the device: the outer NAT's. */
+export const NAT_ADDRESS = "203.0.113.1";
+
+export type Place = "device" | "nat1" | "nat2" | "host";
+
+/** One TCP socket as ss(8) tells it. */
+export interface TcpSocket {
+  readonly state: string;
+  /** `address:port` */
+  readonly local: string;
+  readonly peer: string;
+  /** The owning program and its pid, where there is one: `"node",pid=42,fd=20`. */
+  readonly owner: string;
+}
+
+export interface DoubleNat extends AsyncDisposable {
+  /** `["ip", "netns", "exec", NAME]`: put it before a command to run it in that place. */
+  through(place: Place): readonly [string, ...string[]];
+  start(place: Place, program: string, args: readonly string[], options?: ProgramOptions): Running;
+  /** Established TCP connections of a place, both of its ends when both lie there. */
+  connections(place: Place): Promise<TcpSocket[]>;
+  /** Listening TCP sockets of a place. */
+  listeners(place: Place): Promise<TcpSocket[]>;
+}
+
+const NAT_RULES = `
+table ip dialhome_nat {
+  chain input {
+    type filter hook input priority 0;
+    iifname "wan" ct state new drop
+  }
+  chain through {
+    type filter hook forward priority 0; policy drop;
+    iifname "lan" oifname "wan" accept
+    iifname "wan" oifname "lan" ct state established,related accept
+  }
+  chain postrouting {
+    type nat hook postrouting priority 100;
+    oifname "wan" masquerade
+  }
+}
+`;
+
+/** Which interface is cabled to which, and with which addresses (all /24). */
+const CABLES = [
+  { inner: "device", innerAddress: "10.0.1.2", outer: "nat1", outerAddress: "10.0.1.1" },
+  { inner: "nat1", innerAddress: "100.64.1.2", outer: "nat2", outerAddress: "100.64.1.1" },
+  { inner: "nat2", innerAddress: NAT_ADDRESS, outer: "host", outerAddress: HOST_ADDRESS },
+] as const;
+
+const PLACES: readonly Place[] = ["device", "nat1", "nat2", "host"];
+
+/** A prefix that no other run and no other test has; it ends in what `nothing-left-behind.ts` looks for. */
+function freePrefix(): string {
+  const runId = (process.env["DIALHOME_TEST_RUN"] ?? "").slice(-6);
+  let taken: string[] = [];
+  try {
+    taken = readdirSync("/run/netns");
+  } catch {
+    // nobody has made one yet
+  }
+  for (let n = 0; ; n++) {
+    const prefix = `dialhome-${process.pid}-${n}-${runId}`;
+    if (!taken.some((name) => name.startsWith(prefix))) return prefix;
+  }
+}
+
+function parseSockets(text: string): TcpSocket[] {
+  return text
+    .split("\n")
+    .filter((line) => line.trim() !== "")
+    .map((line) => {
+      const [state = "", , , local = "", peer = "", owner = ""] = line.trim().split(/\s+/);
+      return { state, local, peer, owner };
+    });
+}
+
+/** Builds the namespaces; disposal ends what still runs inside and removes them. */
+export async function buildDoubleNat(): Promise<DoubleNat> {
+  const ip = requirePeer("ip");
+  const ss = requirePeer("ss");
+  const nft = requirePeer("nft");
+  const prefix = freePrefix();
+  const name = (place: Place): string => `${prefix}-${place}`;
+  const through = (place: Place): [string, ...string[]] => [ip, "netns", "exec", name(place)];
+  const inside = (place: Place, program: string, ...args: string[]): Promise<string> =>
+    runOk(ip, ["netns", "exec", name(place), program, ...args]);
+  const link = (place: Place, ...args: string[]): Promise<string> =>
+    runOk(ip, ["-n", name(place), ...args]);
+
+  const dispose = async (): Promise<void> => {
+    for (const place of PLACES) {
+      const pids = await run(ip, ["netns", "pids", name(place)]);
+      for (const pid of pids.stdout.split("\n").filter((line) => line !== "")) {
+        try {
+          process.kill(Number(pid), "SIGKILL");
+        } catch {
+          // ended meanwhile
+        }
+      }
+      await run(ip, ["netns", "delete", name(place)]);
+    }
+  };
+
+  try {
+    for (const place of PLACES) {
+      await runOk(ip, ["netns", "add", name(place)]);
+      await link(place, "link", "set", "lo", "up");
+    }
+    for (const { inner, innerAddress, outer, outerAddress } of CABLES) {
+      const other = outer === "host" ? "eth0" : "lan";
+      const own = inner === "device" ? "eth0" : "wan";
+      const peer = ["type", "veth", "peer", "name", other, "netns", name(outer)];
+      await link(inner, "link", "add", own, ...peer);
+      await link(inner, "addr", "add", `${innerAddress}/24`, "dev", own);
+      await link(outer, "addr", "add", `${outerAddress}/24`, "dev", other);
+      await link(inner, "link", "set", own, "up");
+      await link(outer, "link", "set", other, "up");
+      if (outer !== "host") await link(inner, "route", "add", "default", "via", outerAddress);
+    }
+    for (const nat of ["nat1", "nat2"] as const) {
+      await inside(nat, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward");
+      await inside(nat, nft, NAT_RULES);
+    }
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+  return {
+    through,
+    start: (place, program, args, options) => {
+      const [command, ...rest] = through(place);
+      return start(command, [...rest, program, ...args], options);
+    },
+    connections: async (place) =>
+      parseSockets(await inside(place, ss, "-Htnp", "state", "all")).filter(
+        ({ state }) => state === "ESTAB",
+      ),
+    listeners: async (place) => parseSockets(await inside(place, ss, "-Htlnp")),
+    [Symbol.asyncDispose]: dispose,
+  };
+}
