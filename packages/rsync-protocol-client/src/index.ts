@@ -1,6 +1,20 @@
 /**
- * Pulls a tree from an rsync sender over any Duplex.
+ * Pulls a tree from an rsync sender over any `Duplex`: the receiving side of rsync, in TypeScript.
  *
  * @packageDocumentation
  */
-export {};
+export { listModules } from "./daemon-login.ts";
+export { displayName, itemize } from "./itemize.ts";
+export { pull } from "./pull.ts";
+export type {
+  DeletedEntry,
+  Outcome,
+  PulledEntry,
+  PullMessage,
+  PullOptions,
+  PullProgress,
+  PullSource,
+  TransferOptions,
+} from "./pull-options.ts";
+export { serverArguments } from "./server-command.ts";
+export type { KindCounts, PullSummary } from "./summary.ts";

@@ -1,0 +1,114 @@
+import * as fs from "node:fs";
+import type { DirectoryHandle, FileStat } from "@dialhome/posix-fs";
+import { type FileEntry, ITEM, isDirectory, isSymlink, MODE } from "@dialhome/rsync-protocol";
+import type { LocalIds } from "./local-ids.ts";
+import type { TransferOptions } from "./pull-options.ts";
+
+const SET_ID = 0o6000;
+
+/** Compares entries with what is on disk, and makes what is on disk like the entry: modes, owners, times. */
+export class Attributes {
+  readonly #options: TransferOptions;
+  readonly #ids: LocalIds;
+  readonly #window: number;
+  readonly #nanoseconds: boolean;
+  /** Reading the umask sets it for a moment; so it is read once. */
+  readonly #umask: number = process.umask();
+
+  constructor(options: TransferOptions, protocol: number, ids: LocalIds) {
+    this.#options = options;
+    this.#ids = ids;
+    this.#window = options.modifyWindow ?? 0;
+    this.#nanoseconds = protocol >= 31;
+  }
+
+  /** Whether the times count as equal, by `--modify-window`. */
+  sameTime(entry: FileEntry, stat: FileStat): boolean {
+    if (this.#window > 0) return Math.abs(entry.mtime - stat.mtimeSec) <= this.#window;
+    if (entry.mtime !== stat.mtimeSec) return false;
+    return this.#window === 0 || !this.#nanoseconds || entry.mtimeNsec === stat.mtimeNsec;
+  }
+
+  /** `ITEM` bits for what differs between an entry and what is on disk, content aside. */
+  differences(entry: FileEntry, stat: FileStat): number {
+    const options = this.#options;
+    let bits = 0;
+    const mayTime = options.times && !(isDirectory(entry) && options.dryRun);
+    if (mayTime && !this.sameTime(entry, stat)) bits |= ITEM.REPORT_TIME;
+    if (!isSymlink(entry) && this.#mode(entry, stat) !== (stat.mode & MODE.PERMISSIONS)) {
+      bits |= ITEM.REPORT_PERMS;
+    }
+    const { uid, gid } = this.#ids.of(entry);
+    if (uid !== undefined && uid !== stat.uid) bits |= ITEM.REPORT_OWNER;
+    if (gid !== undefined && gid !== stat.gid) bits |= ITEM.REPORT_GROUP;
+    return bits;
+  }
+
+  /** Gives an open file that we have just written what it should have; then it may get its name. */
+  applyToFile(
+    directory: DirectoryHandle,
+    fd: number,
+    entry: FileEntry,
+    before: FileStat | undefined,
+  ): void {
+    const { uid, gid } = this.#ids.of(entry);
+    if (uid !== undefined || gid !== undefined) fs.fchownSync(fd, uid ?? KEEP, gid ?? KEEP);
+    if (this.#options.times) directory.setTimesOfFd(fd, timesOf(entry));
+    fs.fchmodSync(fd, this.#mode(entry, before));
+  }
+
+  /** Corrects what differs on an entry that is no directory. */
+  applyByName(directory: DirectoryHandle, name: Buffer, entry: FileEntry, stat: FileStat): void {
+    const { uid, gid } = this.#ids.of(entry);
+    const mode = this.#mode(entry, stat);
+    let changedOwner = false;
+    if ((uid ?? stat.uid) !== stat.uid || (gid ?? stat.gid) !== stat.gid) {
+      directory.chown(name, uid ?? stat.uid, gid ?? stat.gid);
+      changedOwner = true;
+    }
+    const cleared = changedOwner && (mode & SET_ID) !== 0;
+    if (!isSymlink(entry) && (cleared || mode !== (stat.mode & MODE.PERMISSIONS))) {
+      directory.chmod(name, mode);
+    }
+    if (this.#options.times && this.#timesDiffer(entry, stat))
+      directory.setTimes(name, timesOf(entry));
+  }
+
+  /** Corrects what differs on a directory, when all in it is done. */
+  applyToDirectory(directory: DirectoryHandle, entry: FileEntry, created: boolean): void {
+    const stat = directory.stat();
+    const { uid, gid } = this.#ids.of(entry);
+    const mode = this.#mode(entry, created ? undefined : stat);
+    let changedOwner = false;
+    if ((uid ?? stat.uid) !== stat.uid || (gid ?? stat.gid) !== stat.gid) {
+      fs.fchownSync(directory.fd, uid ?? KEEP, gid ?? KEEP);
+      changedOwner = true;
+    }
+    if (changedOwner || mode !== (stat.mode & MODE.PERMISSIONS)) directory.chmodSelf(mode);
+    if (this.#options.times && this.#timesDiffer(entry, stat)) {
+      directory.setTimesOfFd(directory.fd, timesOf(entry));
+    }
+  }
+
+  #timesDiffer(entry: FileEntry, stat: FileStat): boolean {
+    return (
+      entry.mtime !== stat.mtimeSec || (this.#nanoseconds && entry.mtimeNsec !== stat.mtimeNsec)
+    );
+  }
+
+  /** The permissions that an entry gets, given what was there before. */
+  #mode(entry: FileEntry, before: FileStat | undefined): number {
+    if (this.#options.perms) return entry.mode & MODE.PERMISSIONS;
+    if (before && (before.mode & MODE.TYPE_MASK) === (entry.mode & MODE.TYPE_MASK)) {
+      return before.mode & MODE.PERMISSIONS;
+    }
+    return entry.mode & 0o777 & ~this.#umask;
+  }
+}
+
+/** Leaves an id as it is, in chown(2). */
+const KEEP = -1;
+
+function timesOf(entry: FileEntry): { mtimeSec: number; mtimeNsec: number } {
+  return { mtimeSec: entry.mtime, mtimeNsec: entry.mtimeNsec };
+}

@@ -1,0 +1,70 @@
+import { DirectoryHandle } from "@dialhome/posix-fs";
+import { baseNameOf, directoryOf } from "@dialhome/rsync-protocol";
+
+/** Directories that are held open at once. */
+const HELD = 64;
+
+/**
+ * A tree on disk, reached by paths from the wire without ever following a symbolic link: each directory on the way is
+ * opened from the one above, and the last few are held.
+ */
+export class DestinationTree implements Disposable {
+  readonly root: DirectoryHandle;
+  readonly #held = new Map<string, DirectoryHandle>();
+
+  /** Takes over `root` and closes it at the end. */
+  constructor(root: DirectoryHandle) {
+    this.root = root;
+  }
+
+  /**
+   * The directory with that path (`.` is the root). The handle is valid until the next call.
+   * Throws as `openat` does when it is missing or something else.
+   */
+  directory(path: string): DirectoryHandle {
+    if (path === ".") return this.root;
+    const held = this.#held.get(path);
+    if (held) {
+      // Found again: the youngest, so that the oldest is let go first.
+      this.#held.delete(path);
+      this.#held.set(path, held);
+      return held;
+    }
+    const handle = this.directory(directoryOf(path)).openDirectory(nameBytes(baseNameOf(path)));
+    this.#held.set(path, handle);
+    if (this.#held.size > HELD) {
+      for (const [oldest, old] of this.#held) {
+        old.close();
+        this.#held.delete(oldest);
+        break;
+      }
+    }
+    return handle;
+  }
+
+  /** The directory with that path as a handle of its own, which stays open until the caller closes it. */
+  own(path: string): DirectoryHandle {
+    if (path === ".") return DirectoryHandle.open(this.root.self);
+    return this.directory(directoryOf(path)).openDirectory(nameBytes(baseNameOf(path)));
+  }
+
+  /** Lets go of a directory, and of what lies below it: it is about to be removed or replaced. */
+  forget(path: string): void {
+    for (const [held, handle] of this.#held) {
+      if (held !== path && !held.startsWith(`${path}/`)) continue;
+      handle.close();
+      this.#held.delete(held);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const handle of this.#held.values()) handle.close();
+    this.#held.clear();
+    this.root.close();
+  }
+}
+
+/** The bytes of a name, link target or path as it is held in memory: latin1, one character a byte. */
+export function nameBytes(name: string): Buffer {
+  return Buffer.from(name, "latin1");
+}

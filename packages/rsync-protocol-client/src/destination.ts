@@ -1,0 +1,74 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { DirectoryHandle, errorCode, isDirectory as isDirectoryStat } from "@dialhome/posix-fs";
+import { EXIT, type FileList, isDirectory, RsyncError } from "@dialhome/rsync-protocol";
+
+/** Where a pull writes to. */
+export interface Destination {
+  readonly root: DirectoryHandle;
+  /** Set when the destination names the file itself, not the directory that it goes to. */
+  readonly fileName: string | undefined;
+}
+
+/**
+ * Opens the destination as rsync(1) understands it: a directory, whose last component is made when it is missing; or, for
+ * a single file, possibly the file's new name.
+ * @throws RsyncError `ERR_RSYNC_FILE`, exit code 11 (3 when it is no directory)
+ */
+export function openDestination(
+  destination: string | Buffer,
+  first: FileList,
+  dryRun: boolean,
+): Destination {
+  const bytes = Buffer.isBuffer(destination) ? destination : Buffer.from(destination);
+  const text = bytes.toString("latin1");
+  const only = first.sorted.length === 1 ? first.sorted[0] : undefined;
+  const single = only !== undefined && !isDirectory(only) && !text.endsWith("/");
+  try {
+    return { root: DirectoryHandle.open(bytes, { followLast: true }), fileName: undefined };
+  } catch (error) {
+    const code = errorCode(error);
+    if (code !== "ENOENT" && !(code === "ENOTDIR" && single)) throw cannotOpen(text, error);
+  }
+  const parentPath = path.posix.dirname(text.replace(/(?<=[^/])\/+$/, ""));
+  const name = path.posix.basename(text);
+  try {
+    const parent = DirectoryHandle.open(Buffer.from(parentPath, "latin1"), { followLast: true });
+    if (single) return { root: parent, fileName: name };
+    try {
+      const nameBytes = Buffer.from(name, "latin1");
+      // Nothing is made in a dry run: the parent stands for a directory that has nothing of the list.
+      if (dryRun) return { root: emptyDirectory(), fileName: undefined };
+      parent.mkdir(nameBytes);
+      const stat = parent.lstat(nameBytes);
+      if (!stat || !isDirectoryStat(stat)) throw new Error("it was replaced while it was made");
+      return { root: parent.openDirectory(nameBytes), fileName: undefined };
+    } finally {
+      parent.close();
+    }
+  } catch (error) {
+    throw cannotOpen(text, error);
+  }
+}
+
+/** A directory that is empty and stays so: one that was removed while it was held. */
+function emptyDirectory(): DirectoryHandle {
+  const temporary = fs.mkdtempSync(path.join(os.tmpdir(), "dialhome-"));
+  const handle = DirectoryHandle.open(temporary);
+  fs.rmdirSync(temporary);
+  return handle;
+}
+
+function cannotOpen(destination: string, error: unknown): RsyncError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new RsyncError(
+    "ERR_RSYNC_FILE",
+    `cannot use the destination "${destination}": ${reason}`,
+    {
+      exitCode: errorCode(error) === "ENOTDIR" ? EXIT.FILE_SELECT : EXIT.FILE_IO,
+      path: destination,
+      cause: error,
+    },
+  );
+}

@@ -1,0 +1,114 @@
+import { errorCode, isDirectory as isDirectoryStat } from "@dialhome/posix-fs";
+import {
+  baseNameOf,
+  directoryOf,
+  type FileEntry,
+  type FileList,
+  ITEM,
+} from "@dialhome/rsync-protocol";
+import type { Attributes } from "./attributes.ts";
+import { type DestinationTree, nameBytes } from "./destination-tree.ts";
+import { contentDirectory } from "./list-progress.ts";
+import type { TransferOptions } from "./pull-options.ts";
+import { describeFailure, type Tally } from "./tally.ts";
+
+/** Permissions that a directory needs while we work in it. */
+const WORKABLE = 0o700;
+
+/**
+ * Directories: made before their content, with their owner able to write; given their modes, owners and times when all in them
+ * is done, since every change of the content changes the time.
+ */
+export class DirectoryWork {
+  readonly #tree: DestinationTree;
+  readonly #attributes: Attributes;
+  readonly #tally: Tally;
+  readonly #options: TransferOptions;
+  /** Entered and not finished yet, in order; with whether we made it. */
+  readonly #open = new Map<string, { readonly entry: FileEntry; readonly created: boolean }>();
+
+  constructor(
+    tree: DestinationTree,
+    attributes: Attributes,
+    tally: Tally,
+    options: TransferOptions,
+  ) {
+    this.#tree = tree;
+    this.#attributes = attributes;
+    this.#tally = tally;
+    this.#options = options;
+  }
+
+  /** Makes sure that a directory is there. @returns `ITEM` bits: how it differed. */
+  enter(entry: FileEntry): number {
+    if (entry.name === ".") {
+      const changes = this.#attributes.differences(entry, this.#tree.root.stat());
+      this.#note(entry, false);
+      return changes;
+    }
+    const name = nameBytes(baseNameOf(entry.name));
+    const parent = this.#parentOf(entry);
+    const stat = parent?.lstat(name);
+    if (stat && isDirectoryStat(stat)) {
+      const changes = this.#attributes.differences(entry, stat);
+      if (
+        (stat.mode & WORKABLE) !== WORKABLE &&
+        !this.#options.dryRun &&
+        process.geteuid?.() !== 0
+      ) {
+        parent?.chmod(name, (stat.mode & 0o7777) | WORKABLE);
+      }
+      this.#note(entry, false);
+      return changes;
+    }
+    if (this.#options.existing && !stat) return 0;
+    if (!this.#options.dryRun && parent) {
+      if (stat) parent.unlink(name);
+      parent.mkdir(name, (entry.mode & 0o777) | WORKABLE);
+    }
+    this.#note(entry, true);
+    return ITEM.IS_NEW | ITEM.LOCAL_CHANGE;
+  }
+
+  /** Whether a directory was made by this pull, so that nothing can be in it that has to go. */
+  wasCreated(name: string): boolean {
+    return this.#open.get(name)?.created === true;
+  }
+
+  /** A list is finished: with incremental recursion nothing more will happen in its directory. */
+  listFinished(list: FileList): void {
+    const directory = contentDirectory(list);
+    if (directory) this.#finish(directory.name);
+  }
+
+  /** Everything is finished: the rest of the directories, deepest work first. */
+  finishAll(): void {
+    for (const name of [...this.#open.keys()].toReversed()) this.#finish(name);
+  }
+
+  #note(entry: FileEntry, created: boolean): void {
+    this.#open.set(entry.name, { entry, created });
+  }
+
+  #finish(name: string): void {
+    const open = this.#open.get(name);
+    if (!open) return;
+    this.#open.delete(name);
+    if (this.#options.dryRun) return;
+    try {
+      this.#attributes.applyToDirectory(this.#tree.directory(name), open.entry, open.created);
+    } catch (error) {
+      this.#tally.problem(describeFailure("cannot set the attributes of directory", name, error));
+    }
+  }
+
+  /** The directory that `entry` lies in; undefined in a dry run that would have made it. */
+  #parentOf(entry: FileEntry): ReturnType<DestinationTree["directory"]> | undefined {
+    try {
+      return this.#tree.directory(directoryOf(entry.name));
+    } catch (error) {
+      if (this.#options.dryRun && errorCode(error) === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import {
+  baseNameOf,
+  type FileEntry,
+  ITEM,
+  isDevice,
+  isDirectory,
+  isRegularFile,
+  isSymlink,
+} from "@dialhome/rsync-protocol";
+import type { PulledEntry } from "./pull-options.ts";
+
+/**
+ * The eleven letters of `rsync -i` for an entry, or undefined where rsync prints nothing (nothing differed).
+ * See `--itemize-changes` in rsync(1).
+ */
+export function itemize(pulled: PulledEntry): string | undefined {
+  const { entry, outcome, changes } = pulled;
+  const created = outcome === "new" || (outcome !== "unchanged" && (changes & ITEM.IS_NEW) !== 0);
+  const update = updateLetter(pulled);
+  if (update === "." && !hasReportBits(changes)) return undefined;
+  const kind = kindLetter(entry);
+  if (created) return `${update}${kind}+++++++++`;
+  const letter = (bit: number, text: string): string => (changes & bit ? text : ".");
+  return [
+    update,
+    kind,
+    letter(ITEM.REPORT_CHANGE, "c"),
+    isRegularFile(entry) ? letter(ITEM.REPORT_SIZE, "s") : ".",
+    letter(ITEM.REPORT_TIME, "t"),
+    letter(ITEM.REPORT_PERMS, "p"),
+    letter(ITEM.REPORT_OWNER, "o"),
+    letter(ITEM.REPORT_GROUP, "g"),
+    "...",
+  ].join("");
+}
+
+function hasReportBits(changes: number): boolean {
+  return (changes & (ITEM.IS_NEW | 0x04ff)) !== 0;
+}
+
+function updateLetter({ outcome, entry, changes }: PulledEntry): string {
+  if (outcome === "hard-linked") return "h";
+  if (outcome === "unchanged" || outcome === "linked") return ".";
+  if (isRegularFile(entry)) return outcome === "copied" && !(changes & ITEM.IS_NEW) ? "." : ">";
+  return "c";
+}
+
+function kindLetter(entry: FileEntry): string {
+  if (isRegularFile(entry)) return "f";
+  if (isDirectory(entry)) return "d";
+  if (isSymlink(entry)) return "L";
+  return isDevice(entry) ? "D" : "S";
+}
+
+/** The name as rsync prints it: directories end in `/`, links show their target. */
+export function displayName(entry: FileEntry): string {
+  if (isDirectory(entry)) return `${entry.name}/`;
+  if (isSymlink(entry) && entry.linkTarget !== undefined)
+    return `${entry.name} -> ${entry.linkTarget}`;
+  return entry.name;
+}
+
+/** A name for a temporary file beside `name`: hidden, short enough, unlike any other. */
+export function temporaryName(name: string, random: string): string {
+  // 255 bytes is what a file name may have; dots and six random characters are added.
+  return `.${baseNameOf(name).slice(0, 246)}.${random}`;
+}

@@ -1,0 +1,108 @@
+import {
+  type FileEntry,
+  type FileList,
+  type FileLists,
+  NDX,
+  type NdxCodec,
+  type Wire,
+} from "@dialhome/rsync-protocol";
+
+/** How far one list is. */
+export interface ListWork {
+  readonly list: FileList;
+  /** Entries that were handed out and are not finished. */
+  unfinished: number;
+  /** The generator has been through all of it. */
+  generated: boolean;
+}
+
+/**
+ * Keeps the books of the lists: which is next for the generator, which are finished, and the NDX_DONE that is sent for each in
+ * order. A list may only be told finished when the next one has come, or none will (protocol reference, "phases and the end").
+ */
+export class ListProgress {
+  readonly #lists: FileLists;
+  readonly #wire: Wire;
+  readonly #ndx: NdxCodec;
+  readonly #onFinished: (work: ListWork) => void;
+  readonly #works: ListWork[] = [];
+  #nextToGenerate = 0;
+  #allListed = false;
+  #wakers: (() => void)[] = [];
+
+  constructor(lists: FileLists, wire: Wire, ndx: NdxCodec, onFinished: (work: ListWork) => void) {
+    this.#lists = lists;
+    this.#wire = wire;
+    this.#ndx = ndx;
+    this.#onFinished = onFinished;
+  }
+
+  /** A list has come in. */
+  add(list: FileList): void {
+    this.#works.push({ list, unfinished: 0, generated: false });
+    this.advance();
+  }
+
+  /** No more lists will come. */
+  endOfLists(): void {
+    this.#allListed = true;
+    this.advance();
+  }
+
+  get allListed(): boolean {
+    return this.#allListed;
+  }
+
+  /** The next list for the generator; undefined when there is none yet. */
+  takeNext(): ListWork | undefined {
+    const work = this.#works[this.#nextToGenerate];
+    if (work) this.#nextToGenerate++;
+    return work;
+  }
+
+  /** Everything has come and is finished. */
+  get complete(): boolean {
+    return this.#allListed && this.#works.length === 0;
+  }
+
+  /** One entry of `work` is finished, well or not. */
+  finishEntry(work: ListWork): void {
+    work.unfinished--;
+    this.advance();
+  }
+
+  /** Tells the sender of each list that is finished by now, and wakes whoever waits. */
+  advance(): void {
+    for (;;) {
+      const oldest = this.#works[0];
+      if (!oldest?.generated || oldest.unfinished > 0) break;
+      if (this.#works.length === 1 && !this.#allListed) break;
+      this.#onFinished(oldest);
+      this.#works.shift();
+      this.#nextToGenerate--;
+      this.#lists.shift();
+      this.#ndx.write(this.#wire.out, NDX.DONE);
+      this.#wire.flush();
+    }
+    this.wake();
+  }
+
+  /** Wakes whoever waits for {@link changed}. */
+  wake(): void {
+    const wakers = this.#wakers;
+    this.#wakers = [];
+    for (const wake of wakers) wake();
+  }
+
+  /** Resolves at the next change: a list came, an entry was finished, the session failed. */
+  changed(): Promise<void> {
+    return new Promise((resolve) => this.#wakers.push(resolve));
+  }
+}
+
+/** The directory whose content a list is: the one announced, or the root where the first list names it. */
+export function contentDirectory(list: FileList): FileEntry | undefined {
+  if (list.directory) return list.directory;
+  const first = list.sorted[0];
+  return first?.name === "." ? first : undefined;
+}

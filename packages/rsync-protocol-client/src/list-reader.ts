@@ -1,0 +1,58 @@
+import {
+  assertChildren,
+  directoryOf,
+  type FileEntry,
+  type FileList,
+  type FileListDecoder,
+  type FileListFormat,
+  type FileLists,
+  isDirectory,
+  RsyncError,
+  readIdList,
+  type Wire,
+} from "@dialhome/rsync-protocol";
+import type { Tally } from "./tally.ts";
+
+/** Reads one list to its end, with what belongs to it, and takes it among the live ones. */
+export async function readFileList(
+  wire: Wire,
+  decoder: FileListDecoder,
+  format: FileListFormat,
+  lists: FileLists,
+  tally: Tally,
+  directory: FileEntry | undefined,
+): Promise<FileList> {
+  const list = lists.begin(directory);
+  for (;;) {
+    const decode = (reader: typeof wire.reader) => decoder.read(reader, list);
+    const read = wire.reader.attempt(decode) ?? (await wire.read(decode));
+    if ("ioError" in read) {
+      tally.ioError |= read.ioError;
+      break;
+    }
+    lists.countEntry();
+    list.wire.push(read);
+    tally.countListed(read);
+  }
+  if (directory) assertChildren(list);
+  else assertParents(list);
+  if (!directory && !format.incRecurse && !format.numericIds) {
+    const { users, groups } = decoder.names;
+    if (format.owner) await wire.read((reader) => ({ count: readIdList(reader, format, users) }));
+    if (format.group) await wire.read((reader) => ({ count: readIdList(reader, format, groups) }));
+  }
+  lists.add(list);
+  return list;
+}
+
+/** In the first list a directory must have been named for each entry below it. */
+function assertParents(list: FileList): void {
+  const directories = new Set<string>(["."]);
+  for (const entry of list.wire) if (isDirectory(entry)) directories.add(entry.name);
+  for (const { name } of list.wire) {
+    if (directories.has(directoryOf(name))) continue;
+    throw new RsyncError("ERR_RSYNC_UNSAFE_PATH", `the directory of "${name}" is not in the list`, {
+      path: name,
+    });
+  }
+}

@@ -1,0 +1,49 @@
+import type { FileLists, NdxCodec, SumHeader, Wire } from "@dialhome/rsync-protocol";
+import type { Attributes } from "./attributes.ts";
+import type { DestinationTree } from "./destination-tree.ts";
+import type { HardLinkGroups, Job } from "./hard-link-groups.ts";
+import type { ListProgress } from "./list-progress.ts";
+import type { PullOptions } from "./pull-options.ts";
+import type { SessionTerms } from "./session-start.ts";
+import type { Tally } from "./tally.ts";
+
+/** A file whose content was asked for and has not come yet. */
+export interface Transfer {
+  readonly job: Job;
+  /** `ITEM` bits of the request, which the reply must repeat. */
+  readonly flags: number;
+  /** What the sums were made of: 0x80 the file itself, else the number of a `linkDest` directory. */
+  readonly basis: number;
+  readonly sums: SumHeader;
+  /** The second and last attempt. */
+  readonly redo: boolean;
+}
+
+/** What the two halves of a pull share. */
+export interface PullContext {
+  readonly options: PullOptions;
+  readonly wire: Wire;
+  readonly terms: SessionTerms;
+  readonly lists: FileLists;
+  readonly progress: ListProgress;
+  /** Index state of what is sent. */
+  readonly ndx: NdxCodec;
+  readonly tree: DestinationTree;
+  /** The `linkDest` directories that exist, with the number by which the wire knows each. */
+  readonly references: readonly Reference[];
+  readonly attributes: Attributes;
+  readonly tally: Tally;
+  readonly hardLinks: HardLinkGroups;
+  /** In the order of the requests. */
+  readonly transfers: Map<number, Transfer>;
+  /** Files that the generator is to take up again: after a failed checksum, or when the leader of their group failed. */
+  readonly again: (Job & { readonly redo: boolean })[];
+  /** The only file of the transfer gets this name instead of its own. */
+  readonly fileName: string | undefined;
+}
+
+/** A directory with files that may be the same: `--link-dest`. */
+export interface Reference {
+  readonly basis: number;
+  readonly tree: DestinationTree;
+}

@@ -1,0 +1,163 @@
+import type { Duplex } from "node:stream";
+import type { ChecksumName, FileEntry } from "@dialhome/rsync-protocol";
+
+/** Where the files come from. Paths are latin1 views of raw bytes. */
+export type PullSource =
+  | {
+      /** An rsync daemon: text greeting, module, password. */
+      readonly kind: "daemon";
+      readonly module: string;
+      /** Paths within the module; `""` is its root. */
+      readonly paths: readonly string[];
+      /** @defaultValue "nobody" */
+      readonly user?: string;
+      /** Called when the daemon asks for a password; the password goes nowhere else. */
+      readonly password?: () => Promise<string> | string;
+    }
+  | {
+      /** `rsync --server --sender`, started by the caller with {@link serverArguments} of the same options. */
+      readonly kind: "server";
+    };
+
+/** What a pull does, in rsync(1)'s words. Everything is off unless it is asked for. */
+export interface TransferOptions {
+  /** `-r` */
+  readonly recursive?: boolean;
+  /** `-d`: directories are named, not entered. */
+  readonly dirs?: boolean;
+  /** `-l` */
+  readonly links?: boolean;
+  /** `-H` */
+  readonly hardLinks?: boolean;
+  /** `-p` */
+  readonly perms?: boolean;
+  /** `-t` */
+  readonly times?: boolean;
+  /** `-o`: only root can give files away; others keep theirs. */
+  readonly owner?: boolean;
+  /** `-g`: as a user, only groups that one is a member of. */
+  readonly group?: boolean;
+  /** `--devices`: only root can make them; others pass them over. */
+  readonly devices?: boolean;
+  /** `--specials` */
+  readonly specials?: boolean;
+  /** `-S`: runs of zeros become holes. */
+  readonly sparse?: boolean;
+  /** `--numeric-ids` */
+  readonly numericIds?: boolean;
+  /** `-x` */
+  readonly oneFileSystem?: boolean;
+  /** `-c`: compares checksums instead of times. */
+  readonly checksum?: boolean;
+  /** `-I` */
+  readonly ignoreTimes?: boolean;
+  /** `--size-only` */
+  readonly sizeOnly?: boolean;
+  /** `-u`: files that are newer here stay. */
+  readonly update?: boolean;
+  /** `--existing` */
+  readonly existing?: boolean;
+  /** `--ignore-existing` */
+  readonly ignoreExisting?: boolean;
+  /** `-W`: no deltas. */
+  readonly wholeFile?: boolean;
+  /** `-n`: nothing is changed. */
+  readonly dryRun?: boolean;
+  /** `--delete`, directory by directory as they come (`--delete-during`). */
+  readonly delete?: boolean;
+  /** `--force`: a directory with content makes way for something else. */
+  readonly force?: boolean;
+  /** `--ignore-errors`: deletes also after an I/O error of the sender. */
+  readonly ignoreErrors?: boolean;
+  /** `--link-dest`: files that are the same in one of these directories become hard links to it; relative to the destination. */
+  readonly linkDest?: readonly (string | Buffer)[];
+  /** `-B`, bytes, at most 131,072. */
+  readonly blockSize?: number;
+  /** `--checksum-choice`; by default the best that both have. */
+  readonly checksumChoice?: ChecksumName;
+  /** `--modify-window`, seconds; −1 compares nanoseconds too. @defaultValue 0 */
+  readonly modifyWindow?: number;
+  /** `--protocol`, 30 to 32. @defaultValue 32 */
+  readonly protocol?: number;
+  /** `--no-inc-recursive` is false. @defaultValue true */
+  readonly incRecursive?: boolean;
+  /** Rules in their wire form, sent to the sender, which leaves out what they exclude. */
+  readonly filterRules?: readonly string[];
+}
+
+/** What became of an entry. */
+export type Outcome =
+  /** It was not there. */
+  | "new"
+  /** It was there with other content (file), target (link) or number (device). */
+  | "updated"
+  /** At most its attributes were corrected. */
+  | "unchanged"
+  /** Hard link to the same file in a `linkDest` directory. */
+  | "linked"
+  /** Content from a `linkDest` directory, attributes of its own. */
+  | "copied"
+  /** Hard link to another file of this transfer. */
+  | "hard-linked";
+
+/** One finished entry. In a dry run: what would be. */
+export interface PulledEntry {
+  readonly entry: FileEntry;
+  readonly outcome: Outcome;
+  /** `ITEM` bits: how it differed from what was there. */
+  readonly changes: number;
+  /** Name of the file that it is a hard link to, for `hard-linked`. */
+  readonly hardLinkTo: string | undefined;
+  /** Content digest, with `contentDigest`, where the content passed through. */
+  readonly digest: Uint8Array | undefined;
+}
+
+/** Something that was deleted; directories after their content. */
+export interface DeletedEntry {
+  readonly name: string;
+  readonly isDirectory: boolean;
+}
+
+/** Something a person should read. `text` is latin1 and may hold anything: escape it before it is shown. */
+export interface PullMessage {
+  readonly level: "info" | "warning" | "error";
+  readonly text: string;
+  /** Whether the peer said it. */
+  readonly fromPeer: boolean;
+}
+
+/** How far a pull has come. */
+export interface PullProgress {
+  /** Entries that were listed so far, and whether that was all. */
+  readonly entries: number;
+  readonly listComplete: boolean;
+  /** Entries that are finished. */
+  readonly finished: number;
+  /** Bytes of listed files, and of those that are finished. */
+  readonly totalBytes: number;
+  readonly finishedBytes: number;
+  /** Bytes from the peer so far. */
+  readonly receivedBytes: number;
+}
+
+/** Options of `pull()`. */
+export interface PullOptions extends TransferOptions {
+  /** The connection to the sender. It is read and written, and ended, never destroyed. */
+  readonly stream: Duplex;
+  readonly source: PullSource;
+  /** Directory to write to (bytes, or UTF-8 text); its last component is made when it is missing. */
+  readonly destination: string | Buffer;
+  /** Longest silence in ms; 0 is for ever. @defaultValue 0 */
+  readonly timeoutMs?: number;
+  /** Ends the pull: what was finished stays, nothing is half-written. */
+  readonly signal?: AbortSignal;
+  /** A digest of each file's content as it passes, for {@link PulledEntry.digest}. */
+  readonly contentDigest?: "sha256";
+  readonly onEntry?: (entry: PulledEntry) => void;
+  readonly onDelete?: (deleted: DeletedEntry) => void;
+  readonly onMessage?: (message: PullMessage) => void;
+  /** Called a few times a second. */
+  readonly onProgress?: (progress: PullProgress) => void;
+  /** Instead of pulling, hears of each entry that the sender lists (`--list-only`). */
+  readonly onListed?: (entry: FileEntry) => void;
+}

@@ -1,0 +1,316 @@
+import {
+  agreeProtocol,
+  asRsyncError,
+  EXIT,
+  type FileList,
+  FileListDecoder,
+  FileLists,
+  type Message,
+  NDX,
+  NdxCodec,
+  PROTOCOL,
+  protocolError,
+  RsyncError,
+  type ServerStatistics,
+  TAG,
+  Wire,
+  writeDeleteStatistics,
+  writeFilterList,
+} from "@dialhome/rsync-protocol";
+import { Attributes } from "./attributes.ts";
+import { logIn } from "./daemon-login.ts";
+import { Deletion } from "./deletion.ts";
+import { openDestination } from "./destination.ts";
+import { DestinationTree } from "./destination-tree.ts";
+import { DirectoryWork } from "./directory-work.ts";
+import { Generator } from "./generator.ts";
+import { HardLinkGroups } from "./hard-link-groups.ts";
+import { ListProgress } from "./list-progress.ts";
+import { readFileList } from "./list-reader.ts";
+import { LocalIds } from "./local-ids.ts";
+import { giveUp } from "./placement.ts";
+import type { PullContext, Transfer } from "./pull-context.ts";
+import type { PullOptions } from "./pull-options.ts";
+import { Receiver } from "./receiver.ts";
+import { openReferences, ReferenceFiles } from "./reference-files.ts";
+import { offersIncRecursion, serverArguments } from "./server-command.ts";
+import { type SessionTerms, startSession } from "./session-start.ts";
+import type { PullSummary } from "./summary.ts";
+import { Tally } from "./tally.ts";
+
+/**
+ * Pulls a tree from an rsync sender (a daemon, or `rsync --server --sender`) over any stream.
+ *
+ * Resolves when everything that could be transferred lies in the destination; what could not is told in the summary, whose
+ * `exitCode` is then 23 or 24. Files get their names only when their content was verified; a pull that ends early leaves
+ * whole files, old or new, and nothing else.
+ *
+ * @throws RsyncError with rsync(1)'s exit code, when the session itself failed
+ */
+export async function pull(options: PullOptions): Promise<PullSummary> {
+  const wire = new Wire(options.stream, {
+    timeoutMs: options.timeoutMs ?? 0,
+    ...(options.signal ? { signal: options.signal } : {}),
+  });
+  let protocol = 0;
+  try {
+    protocol = await begin(wire, options);
+    const terms = await startSession(wire, protocol, options, offersIncRecursion(options));
+    return await transfer(wire, terms, options);
+  } catch (error) {
+    const failure = asRsyncError(error);
+    // The sender is told; where the connection is gone, this does nothing.
+    if (protocol >= 31 && failure.code !== "ERR_RSYNC_PEER_EXIT") {
+      wire.intMessage(TAG.ERROR_EXIT, failure.exitCode);
+    }
+    throw failure;
+  } finally {
+    wire.end();
+    wire.release();
+  }
+}
+
+/** Everything before the binary part. @returns the protocol */
+async function begin(wire: Wire, options: PullOptions): Promise<number> {
+  const highest = options.protocol ?? PROTOCOL.MAX;
+  const { source } = options;
+  if (source.kind === "server") {
+    wire.out.int(highest);
+    wire.flush();
+    const theirs = await wire.read((reader) => ({ protocol: reader.int() }));
+    return agreeProtocol(highest, theirs.protocol);
+  }
+  const protocol = await logIn(wire, {
+    module: source.module,
+    user: source.user ?? "nobody",
+    password: source.password,
+    protocol: highest,
+    onMessage: options.onMessage,
+  });
+  const paths = (source.paths.length > 0 ? source.paths : [""]).map(
+    (path) => `${source.module}/${path}`,
+  );
+  const listOnly = options.onListed !== undefined;
+  for (const argument of serverArguments({ ...options, listOnly }, paths)) {
+    wire.out.latin1(`${argument}\0`);
+  }
+  wire.out.byte(0);
+  wire.flush();
+  return protocol;
+}
+
+/** The session from the first frame on. */
+async function transfer(
+  wire: Wire,
+  terms: SessionTerms,
+  options: PullOptions,
+): Promise<PullSummary> {
+  const tally = new Tally(options.onMessage, options.onProgress);
+  const transfers = new Map<number, Transfer>();
+  let notSent: (ndx: number) => void = () => {
+    throw protocolError("a file was refused before any was asked for");
+  };
+  wire.startMultiplexing();
+  wire.startDemultiplexing((message) => {
+    hear(wire, tally, message, (ndx) => notSent(ndx));
+  });
+  writeFilterList(wire.out, options.filterRules ?? []);
+  wire.flush();
+
+  const lists = new FileLists(terms.format.incRecurse);
+  const decoder = new FileListDecoder(terms.format);
+  const first = await readFileList(wire, decoder, terms.format, lists, tally, undefined);
+  if (first.wire.length === 0) return nothingSent(wire, terms, tally);
+
+  const destination = openDestination(
+    options.destination,
+    first,
+    options.dryRun === true || options.onListed !== undefined,
+  );
+  using tree = new DestinationTree(destination.root);
+  const references = openReferences(options.linkDest ?? [], tree);
+  try {
+    const attributes = new Attributes(
+      options,
+      terms.protocol,
+      new LocalIds(options, decoder.names),
+    );
+    const directories = new DirectoryWork(tree, attributes, tally, options);
+    const deletion = new Deletion(tree, tally, options.dryRun === true, options.onDelete);
+    const ndx = new NdxCodec();
+    const progress = new ListProgress(lists, wire, ndx, ({ list }) => {
+      if (terms.format.incRecurse) directories.listFinished(list);
+    });
+    const context: PullContext = {
+      options,
+      wire,
+      terms,
+      lists,
+      progress,
+      ndx,
+      tree,
+      references,
+      attributes,
+      tally,
+      hardLinks: new HardLinkGroups(),
+      transfers,
+      again: [],
+      fileName: destination.fileName,
+    };
+    notSent = (refused) => {
+      const lost = transfers.get(refused);
+      if (!lost) throw protocolError(`entry ${refused} was refused, which was not asked for`);
+      transfers.delete(refused);
+      giveUp(context, lost.job);
+    };
+    beginWithList(context, first);
+    const generator = new Generator(context, directories, deletion, new ReferenceFiles(context));
+    const receiver = new Receiver(context, decoder, deletion);
+    const server = await runBoth(context, generator, receiver);
+    directories.finishAll();
+    await sayGoodbye(context);
+    tally.progress(wire.bytesRead, true);
+    return summarise(context, server);
+  } finally {
+    for (const reference of references) reference.tree[Symbol.dispose]();
+  }
+}
+
+/** The first list is there; without incremental recursion it is the only one. */
+function beginWithList(context: PullContext, first: FileList): void {
+  context.progress.add(first);
+  if (context.terms.format.incRecurse) return;
+  context.tally.listComplete = true;
+  context.progress.endOfLists();
+}
+
+/** Runs the deciding and the reading half side by side. When one fails, the other is ended. */
+async function runBoth(
+  context: PullContext,
+  generator: Generator,
+  receiver: Receiver,
+): Promise<ServerStatistics> {
+  const stop = (error: unknown): never => {
+    context.wire.fail(asRsyncError(error));
+    context.progress.wake();
+    throw error;
+  };
+  const deciding = generator
+    .run()
+    .then(() => endPhases(context))
+    .catch(stop);
+  const reading = receiver.run().catch(stop);
+  const [decided, read] = await Promise.allSettled([deciding, reading]);
+  // What failed first has been handed to the wire, and is what both rejected with at the latest.
+  if (read.status === "rejected") throw read.reason;
+  if (decided.status === "rejected") throw decided.reason;
+  return read.value;
+}
+
+/**
+ * Every list is finished and told so: the ends of the redo phase and of the phase of delayed updates follow at once, since failed
+ * files were asked for again within their own list; and from protocol 31 on what was deleted.
+ */
+function endPhases({ wire, ndx, terms, options, tally }: PullContext): void {
+  ndx.write(wire.out, NDX.DONE);
+  ndx.write(wire.out, NDX.DONE);
+  if (terms.protocol >= 31) {
+    if (options.delete) {
+      ndx.write(wire.out, NDX.DEL_STATS);
+      writeDeleteStatistics(wire.out, tally.deleted);
+    }
+    ndx.write(wire.out, NDX.DONE);
+  }
+  wire.flush();
+}
+
+/** The last words of both sides. */
+async function sayGoodbye({ wire, ndx, terms }: PullContext): Promise<void> {
+  if (terms.protocol >= 31) {
+    const theirs = await wire.read((reader) => ({ byte: reader.byte() }));
+    if (theirs.byte !== 0) throw protocolError("the sender's last word is not NDX_DONE");
+  }
+  ndx.write(wire.out, NDX.DONE);
+  wire.flush();
+}
+
+/** What the peer says beside the data. */
+function hear(
+  wire: Wire,
+  tally: Tally,
+  { tag, payload }: Message,
+  notSent: (ndx: number) => void,
+): void {
+  const text = (): string => payload.toString("latin1").replace(/\n$/, "");
+  switch (tag) {
+    case TAG.ERROR_XFER:
+      tally.problem(text(), true);
+      break;
+    case TAG.ERROR:
+      tally.message({ level: "error", text: text(), fromPeer: true });
+      break;
+    case TAG.WARNING:
+      tally.message({ level: "warning", text: text(), fromPeer: true });
+      break;
+    case TAG.INFO:
+      tally.message({ level: "info", text: text(), fromPeer: true });
+      break;
+    case TAG.IO_ERROR:
+      tally.ioError |= payload.readInt32LE() & 7;
+      break;
+    case TAG.IO_TIMEOUT:
+      lowerTimeout(wire, payload.readInt32LE());
+      break;
+    case TAG.NO_SEND:
+      notSent(payload.readInt32LE());
+      break;
+    default:
+      throw protocolError(`message ${tag}, which no sender has to say`);
+  }
+}
+
+/** A daemon tells its own timeout, so that keepalives come in time. Nonsense is ignored. */
+function lowerTimeout(wire: Wire, seconds: number): void {
+  if (seconds < 1 || seconds > 86_400) return;
+  if (wire.timeoutMs === 0 || wire.timeoutMs > seconds * 1000) wire.setTimeout(seconds * 1000);
+}
+
+/** The sender had nothing to list, and told why; it does not wait for an answer. */
+function nothingSent(wire: Wire, terms: SessionTerms, tally: Tally): PullSummary {
+  if (terms.protocol >= 31) wire.intMessage(TAG.ERROR_EXIT, EXIT.PARTIAL);
+  if (tally.problems.length === 0) {
+    throw new RsyncError("ERR_RSYNC_FILE", "the sender has nothing under that path", {
+      exitCode: EXIT.PARTIAL,
+    });
+  }
+  return makeSummary(wire, terms, tally, undefined);
+}
+
+function summarise({ wire, terms, tally }: PullContext, server: ServerStatistics): PullSummary {
+  return makeSummary(wire, terms, tally, server);
+}
+
+function makeSummary(
+  wire: Wire,
+  terms: SessionTerms,
+  tally: Tally,
+  server: ServerStatistics | undefined,
+): PullSummary {
+  return {
+    exitCode: tally.exitCode,
+    protocol: terms.protocol,
+    checksum: terms.checksum.name,
+    listed: tally.listed,
+    created: tally.created,
+    deleted: tally.deleted,
+    transferredFiles: tally.transferredFiles,
+    totalBytes: tally.totalBytes,
+    transferredBytes: tally.transferredBytes,
+    literalBytes: tally.literalBytes,
+    matchedBytes: tally.matchedBytes,
+    bytesSent: wire.bytesWritten,
+    bytesReceived: wire.bytesRead,
+    server,
+    problems: tally.problems,
+  };
+}

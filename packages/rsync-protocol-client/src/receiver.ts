@@ -1,0 +1,321 @@
+import * as fs from "node:fs";
+import { errorCode, isDirectory } from "@dialhome/posix-fs";
+import {
+  type ByteReader,
+  baseNameOf,
+  blockLengthAt,
+  blockOffsetAt,
+  directoryOf,
+  EXIT,
+  type FileEntry,
+  type FileListDecoder,
+  ITEM,
+  type Item,
+  NDX,
+  NdxCodec,
+  PlainTokenReader,
+  protocolError,
+  RsyncError,
+  readItem,
+  readStatistics,
+  readSumHeader,
+  type ServerStatistics,
+  type SumHeader,
+} from "@dialhome/rsync-protocol";
+import type { Deletion } from "./deletion.ts";
+import { nameBytes } from "./destination-tree.ts";
+import { FileWriter } from "./file-writer.ts";
+import { readFileList } from "./list-reader.ts";
+import { fail, giveUp, placeOf, succeed, temporaryFor } from "./placement.ts";
+import type { PullContext, Transfer } from "./pull-context.ts";
+import { describeFailure } from "./tally.ts";
+
+/** Blocks of a basis that lie side by side are copied in one go, up to this many bytes. */
+const RUN_BYTES = 256 * 1024;
+
+/** What is wrong with the disk as a whole, so that going on makes no sense. */
+const FATAL = new Set(["ENOSPC", "EDQUOT", "EIO", "EROFS", "EMFILE", "ENFILE"]);
+
+interface Reply {
+  readonly item: Item;
+  readonly sums: SumHeader | undefined;
+}
+
+/**
+ * The half that reads (rsync's receiver): replies with the content of files, further lists, the ends of the phases. Each
+ * file is rebuilt under a temporary name, verified, given its attributes and then its name.
+ */
+export class Receiver {
+  readonly #context: PullContext;
+  readonly #decoder: FileListDecoder;
+  readonly #deletion: Deletion;
+  readonly #ndx = new NdxCodec();
+  readonly #tokens = new PlainTokenReader();
+  readonly #writer: FileWriter;
+
+  constructor(context: PullContext, decoder: FileListDecoder, deletion: Deletion) {
+    this.#context = context;
+    this.#decoder = decoder;
+    this.#deletion = deletion;
+    this.#writer = new FileWriter(context.terms.checksum.fileHasher(), {
+      sparse: context.options.sparse === true,
+      contentDigest: context.options.contentDigest,
+    });
+  }
+
+  /** Reads until the sender has ended the last phase and told its statistics. */
+  async run(): Promise<ServerStatistics> {
+    const { wire, terms, progress } = this.#context;
+    // One echo for each list but the last, one for each of the phases 0 and 1, and the last of the loop.
+    let doneCount = 0;
+    const decode = (reader: ByteReader): Reply => this.#readReply(reader);
+    for (;;) {
+      const { item, sums } = wire.reader.attempt(decode) ?? (await wire.read(decode));
+      this.#ndx.commit(item.ndx);
+      if (item.ndx >= 0) {
+        await this.#reply(item, sums);
+      } else if (item.ndx === NDX.DONE) {
+        doneCount++;
+        if (doneCount > this.#context.lists.count + 2)
+          throw protocolError("too many ends of phases");
+        if (progress.complete && doneCount === this.#context.lists.count + 2) break;
+      } else if (item.ndx === NDX.FLIST_EOF && terms.format.incRecurse && !progress.allListed) {
+        this.#endOfLists();
+      } else if (item.ndx <= NDX.FLIST_OFFSET && !progress.allListed) {
+        await this.#subList(item.ndx);
+      } else {
+        throw protocolError(`unexpected index ${item.ndx}`);
+      }
+    }
+    return wire.read(readStatistics);
+  }
+
+  #endOfLists(): void {
+    this.#context.tally.listComplete = true;
+    this.#context.progress.endOfLists();
+  }
+
+  async #subList(ndx: number): Promise<void> {
+    const { wire, lists, terms, tally, progress } = this.#context;
+    const directory = lists.takeAnnounced(ndx);
+    if (!directory.hasContent) {
+      throw protocolError(`content was sent for "${directory.name}", which has none`);
+    }
+    progress.add(await readFileList(wire, this.#decoder, terms.format, lists, tally, directory));
+  }
+
+  #readReply(reader: ByteReader): Reply {
+    const item = readItem(reader, this.#ndx);
+    const withSums = item.ndx >= 0 && item.flags & ITEM.TRANSFER && !this.#context.options.dryRun;
+    return {
+      item,
+      sums: withSums ? readSumHeader(reader, this.#context.terms.checksum.digestLength) : undefined,
+    };
+  }
+
+  async #reply(item: Item, sums: SumHeader | undefined): Promise<void> {
+    const { transfers, tally, wire } = this.#context;
+    const [expected] = transfers.keys();
+    const transfer = transfers.get(item.ndx);
+    if (!transfer || expected !== item.ndx) {
+      throw protocolError(`reply for entry ${item.ndx}, which is not the next that was asked for`);
+    }
+    if (item.flags !== transfer.flags || item.basis !== transfer.basis) {
+      throw protocolError(
+        `reply for entry ${item.ndx} with flags 0x${item.flags.toString(16)}, asked with 0x${transfer.flags.toString(16)}`,
+      );
+    }
+    transfers.delete(item.ndx);
+    if (!sums) {
+      succeed(this.#context, transfer.job, outcomeOf(transfer), transfer.flags);
+      return;
+    }
+    if (!sameSums(sums, transfer.sums)) {
+      throw protocolError(`reply for entry ${item.ndx} with other sums than were sent`);
+    }
+    await this.#file(transfer);
+    tally.progress(wire.bytesRead);
+  }
+
+  /** Rebuilds one file. Its tokens are read to the end whatever happens to the file. */
+  async #file(transfer: Transfer): Promise<void> {
+    const { entry } = transfer.job;
+    const { terms, wire, tally, transfers } = this.#context;
+    let basis = -1;
+    let temporary: { readonly name: Buffer; readonly fd: number } | undefined;
+    let failure: unknown;
+    let published = false;
+    try {
+      try {
+        basis = transfer.sums.count > 0 ? this.#openBasis(transfer) : -1;
+        temporary = this.#createTemporary(entry);
+      } catch (error) {
+        failure = error;
+      }
+      this.#writer.begin(temporary?.fd ?? -1);
+      const basisIntact = await this.#readTokens(transfer, basis);
+      const length = terms.checksum.digestLength;
+      const decode = (reader: ByteReader): Buffer => Buffer.from(reader.bytes(length));
+      const expected = wire.reader.attempt(decode) ?? (await wire.read(decode));
+      const { checksum, digest, failure: writeFailure } = this.#writer.finish();
+      failure ??= writeFailure;
+      if (failure !== undefined) {
+        this.#failed(transfer, failure);
+      } else if (!basisIntact || !expected.equals(checksum)) {
+        this.#mismatch(transfer);
+      } else if (temporary) {
+        await this.#publish(transfer, temporary);
+        published = true;
+        tally.transferredFiles++;
+        tally.transferredBytes += entry.size;
+        succeed(this.#context, transfer.job, outcomeOf(transfer), transfer.flags, { digest });
+      }
+    } catch (error) {
+      if (error instanceof RsyncError) throw error;
+      this.#failed(transfer, error);
+    } finally {
+      if (basis >= 0) fs.closeSync(basis);
+      if (temporary) {
+        fs.closeSync(temporary.fd);
+        if (!published) this.#removeTemporary(entry, temporary.name);
+      }
+      if (transfers.size === 0) wire.flush();
+    }
+  }
+
+  #openBasis(transfer: Transfer): number {
+    const { entry } = transfer.job;
+    const reference = this.#context.references.find(({ basis }) => basis === transfer.basis);
+    if (reference) {
+      return reference.tree
+        .directory(directoryOf(entry.name))
+        .openFile(nameBytes(baseNameOf(entry.name)));
+    }
+    const place = placeOf(this.#context, entry);
+    return place.directory.openFile(place.name);
+  }
+
+  #createTemporary(entry: FileEntry): { name: Buffer; fd: number } {
+    const place = placeOf(this.#context, entry);
+    const name = temporaryFor(place);
+    const flags = fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL;
+    return { name, fd: place.directory.openFile(name, flags, 0o600) };
+  }
+
+  #removeTemporary(entry: FileEntry, name: Buffer): void {
+    try {
+      placeOf(this.#context, entry).directory.unlink(name);
+    } catch (error) {
+      if (errorCode(error) === "ENOENT") return;
+      this.#context.tally.problem(
+        describeFailure("cannot remove the temporary file of", entry.name, error),
+      );
+    }
+  }
+
+  /** @returns false when the basis is not what it was when it was summed up */
+  async #readTokens(transfer: Transfer, basis: number): Promise<boolean> {
+    const { wire, tally } = this.#context;
+    const { sums } = transfer;
+    let intact = true;
+    let runOffset = 0;
+    let runLength = 0;
+    const copyRun = (): void => {
+      if (runLength === 0) return;
+      if (basis < 0 || !this.#writer.copy(basis, runOffset, runLength)) intact = false;
+      tally.matchedBytes += runLength;
+      runLength = 0;
+    };
+    for (;;) {
+      const token = this.#tokens.read(wire.reader);
+      if (!token) {
+        tally.progress(wire.bytesRead);
+        await wire.more();
+      } else if (token.is === "literal") {
+        copyRun();
+        tally.literalBytes += token.data.length;
+        this.#writer.write(token.data);
+      } else if (token.is === "block") {
+        if (token.index >= sums.count) {
+          throw protocolError(
+            `block ${token.index} of ${sums.count} for "${transfer.job.entry.name}"`,
+          );
+        }
+        const offset = blockOffsetAt(sums, token.index);
+        const length = blockLengthAt(sums, token.index);
+        if (runLength === 0 || offset !== runOffset + runLength || runLength >= RUN_BYTES) {
+          copyRun();
+          runOffset = offset;
+        }
+        runLength += length;
+      } else {
+        copyRun();
+        return intact;
+      }
+    }
+  }
+
+  /** The content is right: attributes, then the name. */
+  async #publish(transfer: Transfer, temporary: { name: Buffer; fd: number }): Promise<void> {
+    const { entry } = transfer.job;
+    const { attributes, options } = this.#context;
+    let place = placeOf(this.#context, entry);
+    const before = place.directory.lstat(place.name);
+    attributes.applyToFile(place.directory, temporary.fd, entry, before);
+    if (before && isDirectory(before)) {
+      this.#context.tree.forget(entry.name);
+      if (options.delete || options.force) {
+        const name = this.#context.fileName ?? baseNameOf(entry.name);
+        await this.#deletion.remove(directoryOf(entry.name), name);
+      } else {
+        place.directory.rmdir(place.name);
+      }
+      place = placeOf(this.#context, entry);
+    }
+    place.directory.rename(temporary.name, place.directory, place.name);
+  }
+
+  /** The file that came is not the one that was sent: once more, then it is a problem. */
+  #mismatch(transfer: Transfer): void {
+    const { job } = transfer;
+    if (transfer.redo) {
+      this.#context.tally.problem(
+        `"${job.entry.name}": the checksum was wrong twice; the file changes while it is read, or the data is damaged on its way`,
+      );
+      giveUp(this.#context, job);
+      return;
+    }
+    this.#context.tally.message({
+      level: "warning",
+      text: `"${job.entry.name}": wrong checksum, asking once more`,
+      fromPeer: false,
+    });
+    this.#context.again.push({ ...job, redo: true });
+    this.#context.progress.wake();
+  }
+
+  #failed(transfer: Transfer, error: unknown): void {
+    const { entry } = transfer.job;
+    if (FATAL.has(errorCode(error) ?? "")) {
+      throw new RsyncError("ERR_RSYNC_FILE", describeFailure("cannot write", entry.name, error), {
+        exitCode: EXIT.FILE_IO,
+        path: entry.name,
+        cause: error,
+      });
+    }
+    fail(this.#context, transfer.job, "cannot write", error);
+  }
+}
+
+function outcomeOf(transfer: Transfer): "new" | "updated" {
+  return transfer.flags & ITEM.IS_NEW ? "new" : "updated";
+}
+
+function sameSums(a: SumHeader, b: SumHeader): boolean {
+  return (
+    a.count === b.count &&
+    a.blockLength === b.blockLength &&
+    a.strongLength === b.strongLength &&
+    a.remainder === b.remainder
+  );
+}

@@ -1,0 +1,187 @@
+import { createHash } from "node:crypto";
+import * as fs from "node:fs";
+import { DirectoryHandle, errorCode, type FileStat } from "@dialhome/posix-fs";
+import {
+  baseNameOf,
+  directoryOf,
+  type FileEntry,
+  ITEM,
+  isRegularFile,
+} from "@dialhome/rsync-protocol";
+import { DestinationTree, nameBytes } from "./destination-tree.ts";
+import type { Job } from "./hard-link-groups.ts";
+import { fail, placeOf, succeed, temporaryFor } from "./placement.ts";
+import type { PullContext, Reference } from "./pull-context.ts";
+import { Slices } from "./slices.ts";
+
+const COPY_BYTES = 256 * 1024;
+
+/** A file in a `--link-dest` directory under the name of an entry. */
+export interface Found {
+  readonly reference: Reference;
+  readonly stat: FileStat;
+  /** `same`: content (by the quick check) and attributes. `content`: attributes differ. `basis`: it is a file. */
+  readonly level: "same" | "content" | "basis";
+  readonly open: () => number;
+}
+
+/** Looks files up in the `--link-dest` directories, and takes them over where they are the same. */
+export class ReferenceFiles {
+  readonly #context: PullContext;
+  /**
+   * Which hard link group a file there went to (−1 − its index for files of no group): two files that are apart at the source
+   * must not become one here, though they once were.
+   */
+  readonly #taken = new Map<bigint, number>();
+
+  constructor(context: PullContext) {
+    this.#context = context;
+  }
+
+  /** The best match in the order of the directories. */
+  find(entry: FileEntry): Found | undefined {
+    let best: Found | undefined;
+    for (const reference of this.#context.references) {
+      const found = this.#findIn(reference, entry);
+      if (found?.level === "same") return found;
+      if (found && (!best || (best.level === "basis" && found.level === "content"))) best = found;
+    }
+    return best;
+  }
+
+  /** Makes the entry a hard link to the file that was found. @returns false when that cannot be: it is to be copied */
+  link(job: Job, found: Found): boolean {
+    const { entry } = job;
+    const owner = entry.hardLinkGroup >= 0 ? entry.hardLinkGroup : -1 - job.ndx;
+    if (this.#context.options.hardLinks) {
+      const taken = this.#taken.get(found.stat.ino);
+      if (taken !== undefined && taken !== owner) return false;
+      this.#taken.set(found.stat.ino, owner);
+    }
+    try {
+      if (!this.#context.options.dryRun) {
+        const place = placeOf(this.#context, entry);
+        const source = found.reference.tree.directory(directoryOf(entry.name));
+        place.directory.link(source, nameBytes(baseNameOf(entry.name)), place.name);
+      }
+      succeed(this.#context, job, "linked", ITEM.IS_NEW | ITEM.LOCAL_CHANGE);
+      return true;
+    } catch (error) {
+      // 65,000 links are what ext4 gives a file; another file system has no link across.
+      if (errorCode(error) === "EMLINK" || errorCode(error) === "EXDEV") return false;
+      fail(this.#context, job, "cannot link", error);
+      return true;
+    }
+  }
+
+  /** Copies the content of the file that was found, and gives it the entry's attributes. */
+  async copy(job: Job, found: Found): Promise<void> {
+    const { entry } = job;
+    const { options, attributes, tally } = this.#context;
+    if (options.dryRun) {
+      succeed(this.#context, job, "copied", ITEM.IS_NEW | ITEM.LOCAL_CHANGE);
+      return;
+    }
+    const temporary = temporaryFor(placeOf(this.#context, entry));
+    // The copy takes several turns, in which others use the tree.
+    using directory = this.#context.tree.own(directoryOf(entry.name));
+    let made = false;
+    try {
+      const from = found.open();
+      let digest: Uint8Array | undefined;
+      try {
+        const to = directory.openFile(
+          temporary,
+          fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL,
+          0o600,
+        );
+        made = true;
+        try {
+          digest = await copyContent(from, to, options.contentDigest);
+          attributes.applyToFile(directory, to, entry, undefined);
+        } finally {
+          fs.closeSync(to);
+        }
+      } finally {
+        fs.closeSync(from);
+      }
+      directory.rename(temporary, directory, placeOf(this.#context, entry).name);
+      tally.matchedBytes += entry.size;
+      succeed(this.#context, job, "copied", ITEM.IS_NEW | ITEM.LOCAL_CHANGE, { digest });
+    } catch (error) {
+      if (made) {
+        try {
+          directory.unlink(temporary);
+        } catch {
+          // Gone already: nothing is left behind.
+        }
+      }
+      fail(this.#context, job, "cannot copy", error);
+    }
+  }
+
+  #findIn(reference: Reference, entry: FileEntry): Found | undefined {
+    const { options, attributes } = this.#context;
+    const name = nameBytes(baseNameOf(entry.name));
+    let stat: FileStat | undefined;
+    try {
+      stat = reference.tree.directory(directoryOf(entry.name)).lstat(name);
+    } catch {
+      return undefined;
+    }
+    if (!stat || !isRegularFile(stat)) return undefined;
+    const open = (): number =>
+      reference.tree.directory(directoryOf(entry.name)).openFile(name, fs.constants.O_RDONLY);
+    const unchanged =
+      stat.size === entry.size &&
+      !options.ignoreTimes &&
+      !options.checksum &&
+      (options.sizeOnly === true || attributes.sameTime(entry, stat));
+    if (!unchanged) return { reference, stat, level: "basis", open };
+    const same = attributes.differences(entry, stat) === 0;
+    return { reference, stat, level: same ? "same" : "content", open };
+  }
+}
+
+async function copyContent(
+  from: number,
+  to: number,
+  contentDigest: "sha256" | undefined,
+): Promise<Uint8Array | undefined> {
+  const buffer = Buffer.allocUnsafe(COPY_BYTES);
+  const digest = contentDigest && createHash(contentDigest);
+  const slices = new Slices();
+  for (let count = fs.readSync(from, buffer); count > 0; count = fs.readSync(from, buffer)) {
+    const piece = buffer.subarray(0, count);
+    digest?.update(piece);
+    for (let at = 0; at < count; ) at += fs.writeSync(to, piece, at);
+    if (slices.over) await slices.rest();
+  }
+  return digest?.digest();
+}
+
+/**
+ * Opens the `--link-dest` directories, relative ones from the destination. One that is not there is left out, as in rsync(1),
+ * but keeps its number.
+ */
+export function openReferences(
+  paths: readonly (string | Buffer)[],
+  destination: DestinationTree,
+): Reference[] {
+  const references: Reference[] = [];
+  for (const [basis, path] of paths.entries()) {
+    const bytes = Buffer.isBuffer(path) ? path : Buffer.from(path);
+    const absolute =
+      bytes[0] === 0x2f ? bytes : Buffer.concat([destination.root.self, SLASH, bytes]);
+    try {
+      const root = DirectoryHandle.open(absolute, { followLast: true });
+      references.push({ basis, tree: new DestinationTree(root) });
+    } catch (error) {
+      if (errorCode(error) === "ENOENT" || errorCode(error) === "ENOTDIR") continue;
+      throw error;
+    }
+  }
+  return references;
+}
+
+const SLASH = Buffer.from("/");

@@ -1,0 +1,50 @@
+import {
+  clientCapabilities,
+  escapeServerPath,
+  formatServerArguments,
+} from "@dialhome/rsync-protocol";
+import type { TransferOptions } from "./pull-options.ts";
+
+/**
+ * The arguments of the `rsync --server --sender` that serves a pull with these options, without the program's name. A sender only
+ * learns what it needs: nothing of deletes, of `linkDest`, of what happens to attributes here.
+ *
+ * @param paths - latin1, taken literally; for a daemon with the module's name in front
+ */
+export function serverArguments(
+  options: TransferOptions & { readonly listOnly?: boolean },
+  paths: readonly string[],
+): string[] {
+  return formatServerArguments(
+    {
+      recursive: options.recursive === true,
+      dirs: options.dirs === true,
+      links: options.links === true,
+      hardLinks: options.hardLinks === true,
+      perms: options.perms === true,
+      times: options.times === true,
+      owner: options.owner === true,
+      group: options.group === true,
+      devices: options.devices === true,
+      specials: options.specials === true,
+      sparse: options.sparse === true,
+      numericIds: options.numericIds === true,
+      oneFileSystem: options.oneFileSystem ? 1 : 0,
+      checksum: options.checksum === true,
+      ignoreTimes: options.ignoreTimes === true,
+      update: options.update === true,
+      wholeFile: options.wholeFile === true,
+      dryRun: options.dryRun === true,
+      listOnly: options.listOnly === true,
+      checksumChoice: options.checksumChoice,
+      blockSize: options.blockSize,
+      capabilities: clientCapabilities(offersIncRecursion(options)),
+    },
+    paths.map(escapeServerPath),
+  );
+}
+
+/** Incremental recursion needs recursion, and everything that is done here can be done with it. */
+export function offersIncRecursion(options: TransferOptions): boolean {
+  return options.recursive === true && options.incRecursive !== false;
+}
