@@ -8,9 +8,6 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-/** Flags of a Node process that runs the packages from their sources, without a build. */
-export const SOURCE_FLAGS = ["--conditions=@dialhome/source", "--import=tsx"];
-
 /**
  * One line for the person at the terminal; standard output belongs to the program that is started afterwards.
  * @param {string} line
