@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { errorCode, type FileStat } from "@dialhome/posix-fs";
+import type { FileStat } from "@dialhome/posix-fs";
 import {
   BASIS,
   baseNameOf,
@@ -27,6 +27,7 @@ import {
   fail,
   giveUp,
   linkToLeader,
+  lookInDryRun,
   type Place,
   placeOf,
   replaceAtomically,
@@ -158,7 +159,6 @@ export class Generator {
       giveUp(this.#context, job);
       return undefined;
     }
-    let place: Place;
     let stat: FileStat | undefined;
     if (isDirectory(entry)) return this.#directory(job);
     if (options.hardLinks && entry.hardLinkGroup >= 0 && !redo) {
@@ -170,21 +170,21 @@ export class Generator {
       }
     }
     try {
-      place = placeOf(this.#context, entry);
-      stat = place.directory.lstat(place.name);
-    } catch (error) {
-      if (!(options.dryRun && isMissing(error))) {
-        fail(this.#context, job, "cannot look at", error);
-        return undefined;
+      if (options.dryRun) {
+        stat = lookInDryRun(this.#context, entry);
+      } else {
+        const place = placeOf(this.#context, entry);
+        stat = place.directory.lstat(place.name);
       }
-      place = { directory: this.#context.tree.root, name: nameBytes(baseNameOf(entry.name)) };
-      stat = undefined;
+    } catch (error) {
+      fail(this.#context, job, "cannot look at", error);
+      return undefined;
     }
     if (stat ? options.ignoreExisting : options.existing) {
       succeed(this.#context, job, "unchanged", 0);
       return undefined;
     }
-    if (isRegularFile(entry)) return this.#file(job, place, stat, redo);
+    if (isRegularFile(entry)) return this.#file(job, stat, redo);
     if (stat && isDirectory(stat)) return this.#makeWay(job, () => this.#node(job, undefined));
     this.#node(job, stat);
     return undefined;
@@ -276,12 +276,7 @@ export class Generator {
     });
   }
 
-  #file(
-    job: Job,
-    place: Place,
-    stat: FileStat | undefined,
-    redo: boolean,
-  ): Promise<void> | undefined {
+  #file(job: Job, stat: FileStat | undefined, redo: boolean): Promise<void> | undefined {
     const { entry } = job;
     const { options, attributes } = this.#context;
     if (stat && isRegularFile(stat)) {
@@ -304,7 +299,7 @@ export class Generator {
         return this.#fileByChecksum(job, stat, existing, differences);
       }
       if (this.#upToDate(entry, stat)) {
-        this.#keepFile(job, place, stat, differences);
+        this.#keepFile(job, stat, differences);
         return undefined;
       }
       const size = stat.size === entry.size ? 0 : ITEM.REPORT_SIZE;
@@ -326,9 +321,10 @@ export class Generator {
     return options.sizeOnly === true || attributes.sameTime(entry, stat);
   }
 
-  #keepFile(job: Job, place: Place, stat: FileStat, differences: number): void {
+  #keepFile(job: Job, stat: FileStat, differences: number): void {
     try {
-      if (!this.#context.options.dryRun) {
+      if (!this.#context.options.dryRun && differences !== 0) {
+        const place = placeOf(this.#context, job.entry);
         this.#context.attributes.applyByName(place.directory, place.name, job.entry, stat);
       }
       succeed(this.#context, job, "unchanged", differences);
@@ -346,7 +342,7 @@ export class Generator {
   ): Promise<void> {
     try {
       if (await sameChecksum(existing.open, this.#context.terms.listChecksum, job.entry.checksum)) {
-        this.#keepFile(job, placeOf(this.#context, job.entry), stat, differences);
+        this.#keepFile(job, stat, differences);
         return;
       }
     } catch (error) {
@@ -426,9 +422,4 @@ export class Generator {
     }
     wire.pushFull();
   }
-}
-
-function isMissing(error: unknown): boolean {
-  const code = errorCode(error);
-  return code === "ENOENT" || code === "ENOTDIR";
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { DirectoryHandle, FileStat } from "@dialhome/posix-fs";
+import { type DirectoryHandle, errorCode, type FileStat } from "@dialhome/posix-fs";
 import {
   baseNameOf,
   directoryOf,
@@ -101,12 +101,12 @@ function leadsGroup(context: PullContext, entry: FileEntry): boolean {
 export function linkToLeader(context: PullContext, job: Job, leader: string): void {
   const { entry } = job;
   try {
-    const place = placeOf(context, entry);
-    const before = place.directory.lstat(place.name);
     if (context.options.dryRun) {
-      finishLink(context, job, leader, before);
+      finishLink(context, job, leader, lookInDryRun(context, entry));
       return;
     }
+    const place = placeOf(context, entry);
+    const before = place.directory.lstat(place.name);
     // A handle of its own is not needed: both lookups are done before anything else uses the tree.
     using source = context.tree.own(directoryOf(leader));
     const leaderName = nameBytes(baseNameOf(leader));
@@ -127,6 +127,18 @@ export function linkToLeader(context: PullContext, job: Job, leader: string): vo
   } catch (error) {
     context.tally.problem(describeFailure(`cannot link to "${leader}"`, entry.name, error));
     context.progress.finishEntry(job.work);
+  }
+}
+
+/** What is there now, in a dry run: the directory may be one that would have been made. */
+export function lookInDryRun(context: PullContext, entry: FileEntry): FileStat | undefined {
+  try {
+    const place = placeOf(context, entry);
+    return place.directory.lstat(place.name);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw error;
   }
 }
 

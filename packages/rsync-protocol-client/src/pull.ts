@@ -168,7 +168,9 @@ async function transfer(
     const receiver = new Receiver(context, decoder, deletion);
     const server = await runBoth(context, generator, receiver);
     directories.finishAll();
-    await sayGoodbye(context);
+    await receiver.readGoodbye();
+    ndx.write(wire.out, NDX.DONE);
+    wire.flush();
     tally.progress(wire.bytesRead, true);
     return summarise(context, server);
   } finally {
@@ -221,16 +223,6 @@ function endPhases({ wire, ndx, terms, options, tally }: PullContext): void {
     }
     ndx.write(wire.out, NDX.DONE);
   }
-  wire.flush();
-}
-
-/** The last words of both sides. */
-async function sayGoodbye({ wire, ndx, terms }: PullContext): Promise<void> {
-  if (terms.protocol >= 31) {
-    const theirs = await wire.read((reader) => ({ byte: reader.byte() }));
-    if (theirs.byte !== 0) throw protocolError("the sender's last word is not NDX_DONE");
-  }
-  ndx.write(wire.out, NDX.DONE);
   wire.flush();
 }
 

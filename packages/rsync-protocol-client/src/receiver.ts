@@ -16,6 +16,7 @@ import {
   PlainTokenReader,
   protocolError,
   RsyncError,
+  readDeleteStatistics,
   readItem,
   readStatistics,
   readSumHeader,
@@ -88,6 +89,21 @@ export class Receiver {
       }
     }
     return wire.read(readStatistics);
+  }
+
+  /** From protocol 31 on the sender answers the last phase: with what was deleted, as we told it, and its own DONE. */
+  async readGoodbye(): Promise<void> {
+    const { wire, terms, options } = this.#context;
+    if (terms.protocol < 31) return;
+    for (;;) {
+      const { ndx } = await wire.read((reader) => ({ ndx: this.#ndx.peek(reader) }));
+      this.#ndx.commit(ndx);
+      if (ndx === NDX.DONE) return;
+      if (ndx !== NDX.DEL_STATS || !options.delete) {
+        throw protocolError(`index ${ndx} where the session should end`);
+      }
+      await wire.read(readDeleteStatistics);
+    }
   }
 
   #endOfLists(): void {
