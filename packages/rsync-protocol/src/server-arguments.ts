@@ -14,6 +14,11 @@ export interface ServerArguments {
   readonly options: Readonly<ServerOptions>;
   /** Long names of the options that were given, for a daemon that refuses some. */
   readonly given: readonly string[];
+  /**
+   * What cannot be obeyed, each with the option's name: unknown options, values out of range. They are not
+   * thrown, since a server has to answer the start of the session before its client listens to a refusal.
+   */
+  readonly problems: readonly string[];
   /** Source paths as they came: for a daemon each begins with the module's name, and may hold wildcards. */
   readonly paths: readonly string[];
 }
@@ -95,8 +100,7 @@ export function formatServerArguments(
  * Takes a server's command line apart with rsync's rules: bundled letters, values glued or separate.
  *
  * @param args - without the program's name; latin1
- * @throws RsyncError `ERR_RSYNC_UNSUPPORTED` for an option that is not known; it is named in the message.
- *   `ERR_RSYNC_LIMIT` for too many
+ * @throws RsyncError `ERR_RSYNC_LIMIT` for too many, `ERR_RSYNC_UNSUPPORTED` when it is no server's command line
  */
 export function parseServerArguments(args: readonly string[]): ServerArguments {
   if (args.length > MAX_ARGUMENTS) {
@@ -111,21 +115,29 @@ export function parseServerArguments(args: readonly string[]): ServerArguments {
     });
   }
   const options = noServerOptions();
-  const given = new Set<string>();
+  const found: Found = { options, given: new Set(), problems: [] };
   const operands: string[] = [];
   const rest = args.slice(1);
   for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
     // Once `.` has been seen the paths follow, whatever they look like.
     if (operands.length > 0 || !arg.startsWith("-") || arg === "-") operands.push(arg);
-    else if (arg.startsWith("--")) parseLong(arg.slice(2), rest, options, given);
-    else parseLetters(arg.slice(1), rest, options, given);
+    else if (arg.startsWith("--")) parseLong(arg.slice(2), rest, found);
+    else parseLetters(arg.slice(1), rest, found);
   }
   // The first operand is the `.` that stands for the client's side.
   const paths = operands.slice(1);
-  return { options, given: [...given], paths };
+  return { options, given: [...found.given], problems: found.problems, paths };
 }
 
-function parseLong(text: string, rest: string[], options: ServerOptions, given: Set<string>): void {
+/** What has been taken apart so far. */
+interface Found {
+  readonly options: ServerOptions;
+  readonly given: Set<string>;
+  readonly problems: string[];
+}
+
+function parseLong(text: string, rest: string[], found: Found): void {
+  const { options, given } = found;
   if (text === "sender") {
     options.sender = true;
     return;
@@ -135,19 +147,18 @@ function parseLong(text: string, rest: string[], options: ServerOptions, given: 
   const flag = flagsByName.get(name);
   const value = valuesByName.get(name);
   if (value !== undefined) {
-    takeValue(value, equals < 0 ? rest.shift() : text.slice(equals + 1), options);
+    takeValue(value, equals < 0 ? rest.shift() : text.slice(equals + 1), found);
   } else if (equals < 0 && flag !== undefined) takeFlag(flag, options);
   else if (equals < 0 && Object.hasOwn(OTHER_NAMES, name)) OTHER_NAMES[name]?.(options);
-  else throw unknownOption(`--${name}`);
+  else {
+    found.problems.push(unknownOption(`--${name}`));
+    return;
+  }
   given.add(name);
 }
 
-function parseLetters(
-  letters: string,
-  rest: string[],
-  options: ServerOptions,
-  given: Set<string>,
-): void {
+function parseLetters(letters: string, rest: string[], found: Found): void {
+  const { options, given } = found;
   for (let i = 0; i < letters.length; i++) {
     const letter = letters.charAt(i);
     if (letter === "e") {
@@ -162,11 +173,14 @@ function parseLetters(
       continue;
     }
     const row = byLetter.get(letter);
-    if (row === undefined) throw unknownOption(`-${letter}`);
+    if (row === undefined) {
+      found.problems.push(unknownOption(`-${letter}`));
+      continue;
+    }
     given.add(row.name);
     if ("is" in row) {
       const glued = letters.slice(i + 1);
-      takeValue(row, glued === "" ? rest.shift() : glued, options);
+      takeValue(row, glued === "" ? rest.shift() : glued, found);
       return;
     }
     takeFlag(row, options);
@@ -180,28 +194,26 @@ function takeFlag(row: FlagRow, options: ServerOptions): void {
   Object.assign(options, set);
 }
 
-function takeValue(row: ValueRow, value: string | undefined, options: ServerOptions): void {
+function takeValue(row: ValueRow, value: string | undefined, found: Found): void {
   if (value === undefined) {
-    throw new RsyncError("ERR_RSYNC_UNSUPPORTED", `--${row.name}: missing value`, {
-      exitCode: EXIT.SYNTAX,
-    });
+    found.problems.push(`--${row.name}: missing value`);
+    return;
   }
   if (row.is === "text") {
-    Object.assign(options, { [row.key]: value });
+    Object.assign(found.options, { [row.key]: value });
     return;
   }
   const number = /^-?\d{1,12}$/.test(value) ? Number(value) : Number.NaN;
   if (!(number >= (row.min ?? 0) && number <= (row.max ?? 0))) {
-    throw new RsyncError("ERR_RSYNC_UNSUPPORTED", `--${row.name}: not a number in range`, {
-      exitCode: EXIT.SYNTAX,
-    });
+    found.problems.push(`--${row.name}: not a number in range`);
+    return;
   }
-  Object.assign(options, { [row.key]: number });
+  Object.assign(found.options, { [row.key]: number });
 }
 
-function unknownOption(option: string): RsyncError {
+function unknownOption(option: string): string {
   const shown = option.replace(/[^\x20-\x7e]/g, "?").slice(0, 80);
-  return new RsyncError("ERR_RSYNC_UNSUPPORTED", `${shown}: option is not supported`);
+  return `${shown}: option is not supported`;
 }
 
 /** Escapes what a server would take for a wildcard or an escape in a path. */

@@ -1,0 +1,47 @@
+import type { ServerArguments, ServerOptions } from "@dialhome/rsync-protocol";
+
+/** Options that change what is sent, in ways that are not offered here. */
+const NOT_OFFERED: readonly (readonly [keyof ServerOptions, string])[] = [
+  ["copyLinks", "--copy-links (-L)"],
+  ["copyDirlinks", "--copy-dirlinks (-k)"],
+  ["copyUnsafeLinks", "--copy-unsafe-links"],
+  ["atimes", "--atimes (-U)"],
+  ["crtimes", "--crtimes (-N)"],
+  ["acls", "--acls (-A)"],
+  ["xattrs", "--xattrs (-X)"],
+  ["relative", "--relative (-R)"],
+  ["cvsExclude", "--cvs-exclude (-C)"],
+  ["compress", "--compress (-z)"],
+  ["append", "--append"],
+  ["removeSourceFiles", "--remove-source-files"],
+  ["deleteMissingArgs", "--delete-missing-args"],
+  ["filesFrom", "--files-from"],
+  ["iconv", "--iconv"],
+  ["copyDevices", "--copy-devices"],
+  ["openNoatime", "--open-noatime"],
+  ["bwlimit", "--bwlimit"],
+];
+
+/**
+ * Why a client's arguments are refused, as one line; undefined when they are not.
+ *
+ * @param refused - long names of options that this server was told to refuse
+ */
+export function refusal(args: ServerArguments, refused: readonly string[]): string | undefined {
+  const { options } = args;
+  if (!options.sender) return "this server is read only: it sends and does not receive";
+  if (args.problems[0] !== undefined) return args.problems[0];
+  const denied = args.given.find((name) => refused.includes(name));
+  if (denied !== undefined) return `The server is configured to refuse --${denied}`;
+  for (const [key, name] of NOT_OFFERED) {
+    const value = options[key];
+    if (value !== undefined && value !== false && value !== 0) {
+      return `The server does not support ${name}`;
+    }
+  }
+  const { compressChoice } = options;
+  if (compressChoice !== undefined && compressChoice !== "none") {
+    return "The server does not support --compress-choice";
+  }
+  return undefined;
+}

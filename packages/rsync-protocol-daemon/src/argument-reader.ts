@@ -1,0 +1,47 @@
+import {
+  MAX_ARGUMENT_BYTES,
+  MAX_ARGUMENTS,
+  parseServerArguments,
+  RsyncError,
+  type ServerArguments,
+  type Wire,
+} from "@dialhome/rsync-protocol";
+
+/**
+ * Reads the arguments of a daemon's client: each ended by NUL, then one NUL more. With `-s` a second list
+ * follows the first.
+ *
+ * @throws RsyncError `ERR_RSYNC_LIMIT` for too many or too long ones
+ */
+export async function readServerArguments(wire: Wire): Promise<ServerArguments> {
+  const first = await readList(wire);
+  const args = parseServerArguments(first);
+  if (!args.options.secludedArgs) return args;
+  const [, ...second] = await readList(wire);
+  return parseServerArguments([...first, ...second]);
+}
+
+async function readList(wire: Wire): Promise<string[]> {
+  const { reader } = wire;
+  const args: string[] = [];
+  let bytes: number[] = [];
+  let total = 0;
+  for (;;) {
+    if (reader.available === 0) await wire.more();
+    const byte = reader.byte();
+    if (byte !== 0) {
+      bytes.push(byte);
+      total++;
+      if (total > MAX_ARGUMENT_BYTES) throw tooMany(`${MAX_ARGUMENT_BYTES} bytes of arguments`);
+      continue;
+    }
+    if (bytes.length === 0) return args;
+    args.push(Buffer.from(bytes).toString("latin1"));
+    bytes = [];
+    if (args.length > MAX_ARGUMENTS) throw tooMany(`${MAX_ARGUMENTS} arguments`);
+  }
+}
+
+function tooMany(limit: string): RsyncError {
+  return new RsyncError("ERR_RSYNC_LIMIT", `the client sends more than ${limit}`);
+}

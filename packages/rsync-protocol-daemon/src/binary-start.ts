@@ -1,0 +1,117 @@
+import { randomInt } from "node:crypto";
+import {
+  ACCEPTED_CHECKSUMS,
+  CAPABILITY,
+  CHECKSUM_BYTES,
+  type Checksum,
+  type ChecksumName,
+  COMPAT,
+  chooseName,
+  createChecksum,
+  type FileListFormat,
+  formatOfSession,
+  parseChecksumName,
+  RsyncError,
+  readNames,
+  type ServerOptions,
+  serverCompatFlags,
+  type Wire,
+  writeNames,
+} from "@dialhome/rsync-protocol";
+
+/** What both sides agreed on before the first frame. */
+export interface BinaryStart {
+  readonly format: FileListFormat;
+  readonly checksum: Checksum;
+  readonly listChecksum: Checksum;
+}
+
+/** What the start depends on. */
+export interface StartOptions {
+  readonly protocol: number;
+  readonly options: Readonly<ServerOptions>;
+  /** Whether lists may be sent a directory at a time, as far as this side is concerned. */
+  readonly allowIncRecurse: boolean;
+  /** A signed 32-bit integer. @defaultValue random */
+  readonly checksumSeed: number | undefined;
+}
+
+/** Named to a client that wants compression which it is about to be refused: it has to find one it knows. */
+const COMPRESSIONS_OF_RSYNC = ["zstd", "lz4", "zlibx", "zlib", "none"];
+
+/** Compat flags, names of algorithms and the seed, in both directions; after it frames are on. */
+export async function startBinary(wire: Wire, start: StartOptions): Promise<BinaryStart> {
+  const { protocol, options } = start;
+  const incRecurse =
+    start.allowIncRecurse &&
+    options.recursive &&
+    !options.qsort &&
+    options.capabilities.includes(CAPABILITY.INC_RECURSE);
+  const compat = serverCompatFlags(options.capabilities, incRecurse);
+  wire.out.varint(compat);
+  const names = await agreeChecksums(wire, options, compat);
+  const seed = options.checksumSeed ?? start.checksumSeed ?? randomInt(2 ** 31) + 1;
+  wire.out.int(seed);
+  wire.startMultiplexing();
+  const seeds = { seed, seedFirst: (compat & COMPAT.CHKSUM_SEED_FIX) !== 0 };
+  const [checksum, listChecksum] = await Promise.all([
+    createChecksum(names.transfer, seeds),
+    createChecksum(names.list, seeds),
+  ]);
+  const format: FileListFormat = {
+    ...formatOfSession(protocol, compat),
+    links: options.links,
+    hardLinks: options.hardLinks,
+    owner: options.owner,
+    group: options.group,
+    devices: options.devices,
+    specials: options.specials,
+    numericIds: options.numericIds,
+    checksumBytes: options.checksum ? CHECKSUM_BYTES[names.list] : 0,
+  };
+  return { format, checksum, listChecksum };
+}
+
+interface ChecksumNames {
+  readonly transfer: ChecksumName;
+  readonly list: ChecksumName;
+}
+
+async function agreeChecksums(
+  wire: Wire,
+  options: Readonly<ServerOptions>,
+  compat: number,
+): Promise<ChecksumNames> {
+  const negotiates = (compat & COMPAT.VARINT_FLIST_FLAGS) !== 0;
+  const choice = options.checksumChoice;
+  const asksForCompression = options.compress && options.compressChoice === undefined;
+  if (negotiates) {
+    // Each side says its own before it listens.
+    if (choice === undefined) writeNames(wire.out, ACCEPTED_CHECKSUMS);
+    if (asksForCompression) writeNames(wire.out, COMPRESSIONS_OF_RSYNC);
+    wire.flush();
+  }
+  if (choice !== undefined) return chosenChecksums(choice);
+  if (!negotiates) return { transfer: "md5", list: "md5" };
+  const theirs = await wire.read((reader) => readNames(reader, "checksum"));
+  if (asksForCompression) await wire.read((reader) => readNames(reader, "compression"));
+  const known = theirs.map((name) => parseChecksumName(name) ?? name);
+  const name = parseChecksumName(chooseName("checksum", known, ACCEPTED_CHECKSUMS));
+  if (name === undefined) throw new Error("a name that is accepted is not known");
+  return { transfer: name, list: name };
+}
+
+/** `--checksum-choice=A` or `A,B`: A for the transfer, B for the list. */
+function chosenChecksums(choice: string): ChecksumNames {
+  const [first = "", second = first] = choice.split(",");
+  return { transfer: chosenChecksum(first), list: chosenChecksum(second) };
+}
+
+function chosenChecksum(text: string): ChecksumName {
+  const name = parseChecksumName(text);
+  if (name !== undefined && ACCEPTED_CHECKSUMS.includes(name)) return name;
+  throw new RsyncError(
+    "ERR_RSYNC_UNSUPPORTED",
+    `--checksum-choice: one of ${ACCEPTED_CHECKSUMS.join(", ")} is supported`,
+  );
+}

@@ -1,0 +1,40 @@
+import { type RsyncError, TAG, type Wire } from "@dialhome/rsync-protocol";
+import type { Progress } from "./session.ts";
+
+/** Errors after which nobody hears what is said. */
+const DEAF: ReadonlySet<string> = new Set([
+  "ERR_RSYNC_CONNECTION_LOST",
+  "ERR_RSYNC_TIMEOUT",
+  "ERR_RSYNC_ABORTED",
+  "ERR_RSYNC_PEER_EXIT",
+]);
+
+/** Tells the client why the session ends, in the form that it can read at this point. */
+export function sayFarewell(
+  wire: Wire,
+  error: RsyncError,
+  progress: Readonly<Progress>,
+  isTextual: boolean,
+): void {
+  if (DEAF.has(error.code)) return;
+  const line = error.message.replace(/[^\x20-\x7e]/g, "?").slice(0, 1000);
+  if (progress.isBinary) {
+    wire.flush();
+    wire.message(TAG.ERROR, Buffer.from(`rsync: ${line}\n`, "latin1"));
+    if ((progress.protocol ?? 0) >= 31) wire.intMessage(TAG.ERROR_EXIT, error.exitCode);
+  } else if (isTextual) {
+    wire.out.latin1(`@ERROR: ${line}\n`);
+    wire.flush();
+  }
+}
+
+/** Closes our side and reads on until the client closes its own: closing earlier would destroy our last bytes. */
+export async function closeDraining(wire: Wire, timeoutMs: number): Promise<void> {
+  wire.end();
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs);
+  });
+  await Promise.race([wire.drainInput(), late]);
+  clearTimeout(timer);
+}

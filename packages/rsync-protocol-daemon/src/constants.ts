@@ -1,0 +1,38 @@
+/** Time from the first byte to the end of the filter list, in ms; after it the client is dropped. */
+export const HANDSHAKE_TIMEOUT_MS = 60_000;
+
+/** How long a session that is over waits for the client to close its side, in ms. */
+export const CLOSING_TIMEOUT_MS = 10_000;
+
+/** Longest work without giving the event loop a turn, in ms. */
+export const SLICE_MS = 10;
+
+/** With incremental recursion lists are sent while fewer entries than this are ahead (rsync.h MIN_FILECNT_LOOKAHEAD). */
+export const LOOK_AHEAD_ENTRIES = 1000;
+
+/** Bytes read from a file at a time. */
+export const READ_BYTES: number = 256 * 1024;
+
+/** Bytes that one delta step works on before the clock is looked at. */
+export const STEP_BYTES: number = 512 * 1024;
+
+/** Directory handles that are kept open per source. */
+export const HELD_DIRECTORIES = 64;
+
+/** Symbolic links that one requested path may lead through (MAXSYMLINKS of Linux). */
+export const LINKS_IN_PATH = 40;
+
+/** Sources of one session, after wildcards. */
+export const MAX_SOURCES = 4096;
+
+/** Entries that are compared with the wildcards of one session. */
+export const MAX_GLOB_ENTRIES = 1_000_000;
+
+/** Bytes a client may send as `#early_input` (rsync's own bound is 5 KiB). */
+export const EARLY_INPUT_BYTES: number = 5 * 1024;
+
+/** Bytes of block sums that one file may have: memory that a client can claim by sending as much. */
+export const MAX_SUM_BYTES: number = 512 * 1024 * 1024;
+
+/** Lines a client may send before it names a module. */
+export const MAX_COMMAND_LINES = 8;

@@ -1,0 +1,151 @@
+import { closeSync, fstatSync, readSync } from "node:fs";
+import {
+  BlockSearch,
+  type BlockSums,
+  blockLengthAt,
+  type FileHasher,
+  type Item,
+  type NdxCodec,
+  TAG,
+  writeBlock,
+  writeEndOfTokens,
+  writeItem,
+  writeLiteral,
+  writeSumHeader,
+} from "@dialhome/rsync-protocol";
+import { READ_BYTES, STEP_BYTES } from "./constants.ts";
+import { leafOf, openForReading } from "./directory-scan.ts";
+import type { Session } from "./session.ts";
+import type { SourceEntry } from "./source.ts";
+
+/** A file that is being sent. */
+interface OpenFile {
+  readonly fd: number;
+  /** Bytes, as of the moment it was opened: no more than these are sent. */
+  readonly size: number;
+}
+
+/** Answers requests for content: as literal data, or as a delta against the client's blocks. */
+export class FileSender {
+  readonly #session: Session;
+  readonly #ndx: NdxCodec;
+  readonly #hasher: FileHasher;
+  readonly #search: BlockSearch;
+  readonly #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+
+  constructor(session: Session, ndx: NdxCodec) {
+    this.#session = session;
+    this.#ndx = ndx;
+    this.#hasher = session.checksum.fileHasher();
+    this.#search = new BlockSearch(session.checksum);
+  }
+
+  /** Sends the reply to a request, or the message that none will come. */
+  async send(entry: SourceEntry, item: Item, sums: BlockSums): Promise<void> {
+    const { wire, report } = this.#session;
+    const file = this.#open(entry);
+    if (file === undefined) {
+      wire.flush();
+      wire.intMessage(TAG.NO_SEND, item.ndx);
+      return;
+    }
+    try {
+      writeItem(wire.out, this.#ndx, item);
+      writeSumHeader(wire.out, sums.header);
+      this.#hasher.reset();
+      let failure: unknown;
+      if (sums.header.count === 0) failure = await this.#sendWhole(file);
+      else failure = await this.#sendDelta(file, sums);
+      writeEndOfTokens(wire.out);
+      const digest = this.#hasher.digest();
+      if (failure !== undefined) {
+        // A sum known to be wrong makes the receiver drop what it has and ask again.
+        digest[digest.length - 1] = (digest.at(-1) ?? 0) ^ 1;
+        report.failed("read errors mapping", entry.source.label(entry.name), failure);
+      }
+      wire.out.bytes(digest);
+      wire.pushFull();
+      this.#session.progress.filesSent++;
+    } finally {
+      closeSync(file.fd);
+    }
+  }
+
+  #open(entry: SourceEntry): OpenFile | undefined {
+    const { report } = this.#session;
+    const label = entry.source.label(entry.name);
+    let fd = -1;
+    try {
+      fd = openForReading(entry.source.parent(entry.name), leafOf(entry.name));
+      const stat = fstatSync(fd);
+      if (!stat.isFile()) throw new Error("Not a regular file");
+      return { fd, size: stat.size };
+    } catch (error) {
+      if (fd >= 0) closeSync(fd);
+      report.failedOrVanished("send_files failed to open", label, error);
+      return undefined;
+    }
+  }
+
+  /** @returns what kept it from being read whole */
+  async #sendWhole(file: OpenFile): Promise<unknown> {
+    const { wire, pace, progress } = this.#session;
+    const buffer = this.#buffer;
+    for (let left = file.size; left > 0; ) {
+      let got = 0;
+      try {
+        got = readSync(file.fd, buffer, 0, Math.min(left, buffer.length), null);
+      } catch (error) {
+        return error;
+      }
+      if (got === 0) return shrunk();
+      const piece = buffer.subarray(0, got);
+      this.#hasher.update(piece);
+      writeLiteral(wire.out, piece);
+      progress.literalBytes += got;
+      left -= got;
+      wire.pushFull();
+      if (pace.over) await pace.rest();
+    }
+    return undefined;
+  }
+
+  /** @returns what kept it from being read whole */
+  async #sendDelta(file: OpenFile, sums: BlockSums): Promise<unknown> {
+    const { wire, pace, progress, options } = this.#session;
+    let left = file.size;
+    let failure: unknown;
+    const read = (target: Uint8Array, start: number, length: number): number => {
+      if (left === 0 || failure !== undefined) return 0;
+      let got = 0;
+      try {
+        got = readSync(file.fd, target, start, Math.min(left, length), null);
+      } catch (error) {
+        failure = error;
+      }
+      if (got === 0) failure ??= shrunk();
+      this.#hasher.update(target.subarray(start, start + got));
+      left -= got;
+      return got;
+    };
+    const literal = (data: Uint8Array, start: number, end: number): void => {
+      writeLiteral(wire.out, data.subarray(start, end));
+      progress.literalBytes += end - start;
+      wire.pushFull();
+    };
+    const match = (index: number): void => {
+      writeBlock(wire.out, index);
+      progress.matchedBytes += blockLengthAt(sums.header, index);
+    };
+    this.#search.begin(sums, { read }, { literal, match }, options.inplace);
+    while (!this.#search.step(STEP_BYTES)) {
+      wire.pushFull();
+      if (pace.over) await pace.rest();
+    }
+    return failure;
+  }
+}
+
+function shrunk(): Error {
+  return new Error("No data available (61)");
+}

@@ -1,0 +1,167 @@
+import { isDirectory } from "@dialhome/posix-fs";
+import {
+  type FileEntry,
+  type FileList,
+  FileListEncoder,
+  FileLists,
+  IO_ERROR,
+  NDX,
+  type NdxCodec,
+  TAG,
+} from "@dialhome/rsync-protocol";
+import { LOOK_AHEAD_ENTRIES } from "./constants.ts";
+import { DirectoryScan } from "./directory-scan.ts";
+import type { Session } from "./session.ts";
+import type { Source, SourceEntry } from "./source.ts";
+
+/** A directory whose own list is still to be sent. */
+interface Waiting {
+  readonly entry: SourceEntry;
+  /** Its number among all directories. */
+  readonly index: number;
+}
+
+/**
+ * Scans and sends the file lists: all in one, or a directory at a time, depth first, a little ahead of
+ * what the client works on.
+ */
+export class ListSender {
+  readonly lists: FileLists;
+  readonly #session: Session;
+  readonly #sources: readonly Source[];
+  readonly #ndx: NdxCodec;
+  readonly #encoder: FileListEncoder;
+  readonly #scan: DirectoryScan;
+  /** The next one is at the end. */
+  readonly #waiting: Waiting[] = [];
+  /** File system of each source's top with `-x`. */
+  readonly #devices = new Map<Source, number>();
+  #isComplete = false;
+
+  constructor(session: Session, sources: readonly Source[], ndx: NdxCodec) {
+    this.#session = session;
+    this.#sources = sources;
+    this.#ndx = ndx;
+    this.lists = new FileLists(session.format.incRecurse);
+    this.#encoder = new FileListEncoder(session.format, session.names);
+    this.#scan = new DirectoryScan(session, this.lists, (list, entry) => this.#write(list, entry));
+  }
+
+  /** All lists are on their way. */
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
+  /** Sum of the sizes of all files and links so far, in bytes. */
+  get totalSize(): number {
+    return this.#scan.totalSize;
+  }
+
+  /** Sends the first list, which is the only one without incremental recursion. */
+  async sendFirst(): Promise<void> {
+    const { format, wire } = this.#session;
+    const list = this.lists.begin();
+    for (const source of this.#sources) await this.#sendSource(source, list);
+    this.#finish(list);
+    this.#encoder.writeIdLists(wire.out);
+    if (!format.incRecurse) this.#isComplete = true;
+    else this.#announceEnd();
+    wire.flush();
+    this.#tellIoError();
+  }
+
+  /** Sends further lists while too little is ahead of the list that `current` is an index in. */
+  async sendAhead(current: number): Promise<void> {
+    while (!this.#isComplete && this.#entriesAhead(current) < LOOK_AHEAD_ENTRIES) {
+      await this.#sendNext();
+    }
+  }
+
+  async #sendSource(source: Source, list: FileList): Promise<void> {
+    const { format, options } = this.#session;
+    const top = await this.#scan.top(source, list);
+    if (top === undefined || !isDirectory(top) || !top.hasContent) return;
+    if (options.oneFileSystem > 0) {
+      this.#devices.set(source, source.directory(top.name).stat().dev);
+    }
+    // With incremental recursion a directory that was named has a list of its own, `.` has not.
+    if (format.incRecurse && source.top !== undefined) return;
+    const todo: SourceEntry[] = [top];
+    for (let entry = todo.pop(); entry !== undefined; entry = todo.pop()) {
+      const inside = await this.#scan.content(source, entry.name, list, this.#devices.get(source));
+      if (!format.incRecurse) todo.push(...inside.toReversed());
+    }
+  }
+
+  async #sendNext(): Promise<void> {
+    const { wire } = this.#session;
+    const next = this.#waiting.pop();
+    if (next === undefined) throw new Error("no directory is waiting to be listed");
+    const { entry, index } = next;
+    const { source } = entry;
+    const announcement = NDX.FLIST_OFFSET - index;
+    this.lists.takeAnnounced(announcement);
+    const list = this.lists.begin(entry);
+    this.#ndx.write(wire.out, announcement);
+    await this.#scan.content(source, entry.name, list, this.#devices.get(source));
+    this.#finish(list);
+    this.#announceEnd();
+    wire.pushFull();
+    this.#tellIoError();
+  }
+
+  #write(list: FileList, entry: SourceEntry): void {
+    const { wire, progress } = this.#session;
+    this.#encoder.write(wire.out, list, entry);
+    list.wire.push(entry);
+    progress.entries++;
+    wire.pushFull();
+  }
+
+  /** Ends a list, numbers it, and remembers which of its directories have one to come. */
+  #finish(list: FileList): void {
+    const { wire, report, format } = this.#session;
+    const before = this.lists.directoryCount;
+    this.lists.add(list);
+    this.#encoder.writeEnd(wire.out, report.ioError);
+    if (!format.incRecurse) return;
+    const found: Waiting[] = [];
+    let index = before;
+    for (const entry of list.sorted) {
+      if (!isDirectory(entry)) continue;
+      if (entry.hasContent && entry.name !== "." && !list.dropped.has(entry)) {
+        found.push({ entry: sourceEntry(entry), index });
+      }
+      index++;
+    }
+    this.#waiting.push(...found.toReversed());
+  }
+
+  /** Tells the client that no list follows, as soon as that is known. */
+  #announceEnd(): void {
+    if (this.#waiting.length > 0) return;
+    this.#ndx.write(this.#session.wire.out, NDX.FLIST_EOF);
+    this.#isComplete = true;
+  }
+
+  /** Protocol 30 says it once more in a message. */
+  #tellIoError(): void {
+    const { protocol, report, wire } = this.#session;
+    if (protocol > 30 || report.ioError === 0) return;
+    wire.flush();
+    wire.intMessage(TAG.IO_ERROR, report.ioError & IO_ERROR.MASK);
+  }
+
+  #entriesAhead(current: number): number {
+    const list = this.lists.listOf(current);
+    const last = this.lists.live.at(-1);
+    return last === undefined ? 0 : last.end - (list?.end ?? last.start);
+  }
+}
+
+/** Every entry of our own lists was made by the scan. */
+function sourceEntry(entry: FileEntry): SourceEntry {
+  if (!("source" in entry)) throw new Error("an entry without source");
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
+  return entry as SourceEntry;
+}

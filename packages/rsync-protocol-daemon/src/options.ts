@@ -1,0 +1,110 @@
+import type { AuthDigest, RsyncError } from "@dialhome/rsync-protocol";
+
+/** Tells what a session does; `event` is a stable word, `fields` are its facts. */
+export type Log = (
+  level: "debug" | "info" | "warn" | "error",
+  event: string,
+  fields: Readonly<Record<string, unknown>>,
+) => void;
+
+/** A user who may read a module. */
+export interface AuthUser {
+  readonly user: string;
+  readonly secret: string;
+}
+
+/** Looks a user's secret up; undefined for an unknown user. */
+export type SecretLookup = (user: string) => string | undefined | Promise<string | undefined>;
+
+/** One read-only module of a daemon; rsyncd.conf(5). */
+export interface ModuleOptions {
+  /** Name by which clients ask for it: no slash, not empty. */
+  readonly name: string;
+  /** Directory that is served. Text, or bytes where the path is not UTF-8. */
+  readonly path: string | Buffer;
+  /** Shown behind the name in the listing. @defaultValue "" */
+  readonly comment?: string;
+  /** Whether the listing shows the module. @defaultValue true */
+  readonly list?: boolean;
+  /** Who may read it. Without it everybody may. */
+  readonly authUsers?: readonly AuthUser[] | SecretLookup;
+  /** Digests accepted for the challenge. @defaultValue sha512, sha256, sha1, md5, md4 */
+  readonly authDigests?: readonly AuthDigest[];
+  /** Send no names of users and groups, whatever the client asks for. @defaultValue false */
+  readonly numericIds?: boolean;
+  /** Longest silence of a client after the handshake, in seconds; 0 is for ever. @defaultValue 0 */
+  readonly timeoutSeconds?: number;
+  /** Long names of options that are refused, such as `checksum`. @defaultValue none */
+  readonly refuseOptions?: readonly string[];
+  /** Sessions at a time; 0 is no limit. Counted per {@link RsyncDaemon}. @defaultValue 0 */
+  readonly maxConnections?: number;
+}
+
+/** What all sessions share. */
+export interface SessionOptions {
+  /** Ends the session. */
+  readonly signal?: AbortSignal;
+  /** Takes events. @defaultValue none */
+  readonly log?: Log;
+  /** Highest protocol that is spoken: 30, 31 or 32. @defaultValue 32 */
+  readonly protocol?: number;
+  /** Time for the whole handshake in ms. @defaultValue 60_000 */
+  readonly handshakeTimeoutMs?: number;
+  /** How long a finished session waits for the client to close its side, in ms. @defaultValue 10_000 */
+  readonly closingTimeoutMs?: number;
+  /** Seed of the block sums, a signed 32-bit integer. @defaultValue random */
+  readonly checksumSeed?: number;
+}
+
+/** A daemon. */
+export interface DaemonOptions extends SessionOptions {
+  readonly modules: readonly ModuleOptions[];
+  /** Message of the day, shown to every client. @defaultValue none */
+  readonly motd?: string;
+}
+
+/** Options of one session of a daemon. */
+export interface ServeOptions {
+  /** Ends this session. */
+  readonly signal?: AbortSignal;
+  /** Who the client is, for the log and for refusals. @defaultValue "unknown" */
+  readonly peer?: string;
+}
+
+/** `rsync --server --sender` on a channel. */
+export interface SenderOptions extends SessionOptions {
+  /** Nothing outside of this directory is read. @defaultValue "/" */
+  readonly root?: string | Buffer;
+  /** Where relative paths of the command line begin, as a path below `root`. @defaultValue "/" */
+  readonly cwd?: string;
+  /** Send no names of users and groups. @defaultValue false */
+  readonly numericIds?: boolean;
+  /** Longest silence of the client after the handshake, in seconds; 0 is for ever. @defaultValue 0 */
+  readonly timeoutSeconds?: number;
+  /** Long names of options that are refused. @defaultValue none */
+  readonly refuseOptions?: readonly string[];
+}
+
+/** How a session ended. */
+export interface ServeResult {
+  /** What rsync(1) would have exited with: 0, 23 when something could not be read, 24 when files vanished, … */
+  readonly exitCode: number;
+  /** Why it ended early; undefined after a whole session. */
+  readonly error: RsyncError | undefined;
+  /** The module that was chosen. */
+  readonly module: string | undefined;
+  /** The user who proved the secret. */
+  readonly user: string | undefined;
+  /** The negotiated protocol; undefined if it did not come so far. */
+  readonly protocol: number | undefined;
+  /** Entries in the file lists. */
+  readonly entries: number;
+  /** Files whose content was sent. */
+  readonly filesSent: number;
+  /** Bytes sent as literal data, and bytes that the client took from its own copies. */
+  readonly literalBytes: number;
+  readonly matchedBytes: number;
+  /** Bytes on the stream. */
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+}

@@ -1,0 +1,78 @@
+import { type DirectoryHandle, errorCode } from "@dialhome/posix-fs";
+import {
+  compileGlob,
+  type GlobMatcher,
+  hasWildcard,
+  RsyncError,
+  unescapeServerPath,
+} from "@dialhome/rsync-protocol";
+import { MAX_GLOB_ENTRIES, MAX_SOURCES } from "./constants.ts";
+import { openInside } from "./path-gate.ts";
+
+/** Counts what wildcards made this session look at. */
+export interface GlobBudget {
+  entries: number;
+}
+
+/**
+ * The paths below `root` that a requested path means: itself without its escapes, or what its wildcards
+ * match, sorted. A pattern that matches nothing stands for itself, as in a shell. A wildcard matches no
+ * leading dot and no slash.
+ *
+ * @throws RsyncError `ERR_RSYNC_LIMIT` when there are too many
+ */
+export function expandPath(root: DirectoryHandle, path: string, budget: GlobBudget): string[] {
+  if (!hasWildcard(path)) return [unescapeServerPath(path)];
+  let found: string[][] = [[]];
+  for (const component of path.split("/")) {
+    if (!hasWildcard(component)) {
+      const plain = unescapeServerPath(component);
+      for (const parts of found) parts.push(plain);
+      continue;
+    }
+    const matches = compileGlob(component, { afterEverySlash: false, leadingSlash: false });
+    const takesDots = component.startsWith(".");
+    found = found.flatMap((parts) =>
+      matchingNames(root, parts, matches, budget)
+        .filter((name) => takesDots || !name.startsWith("."))
+        .map((name) => [...parts, name]),
+    );
+    if (found.length > MAX_SOURCES) {
+      throw new RsyncError(
+        "ERR_RSYNC_LIMIT",
+        `a wildcard matches over ${MAX_SOURCES} entries: ask for the directory instead`,
+      );
+    }
+  }
+  return found.length === 0 ? [unescapeServerPath(path)] : found.map((parts) => parts.join("/"));
+}
+
+function matchingNames(
+  root: DirectoryHandle,
+  parts: readonly string[],
+  matches: GlobMatcher,
+  budget: GlobBudget,
+): string[] {
+  const components = parts.filter((part) => part !== "" && part !== ".");
+  if (components.includes("..")) return [];
+  let directory: DirectoryHandle;
+  try {
+    directory = openInside(root, components);
+  } catch (error) {
+    if (error instanceof RsyncError || errorCode(error) !== undefined) return [];
+    throw error;
+  }
+  try {
+    const names = directory.names().map((name) => name.toString("latin1"));
+    budget.entries += names.length;
+    if (budget.entries > MAX_GLOB_ENTRIES) {
+      throw new RsyncError(
+        "ERR_RSYNC_LIMIT",
+        `wildcards over more than ${MAX_GLOB_ENTRIES} entries: ask for the directory instead`,
+      );
+    }
+    return names.filter((name) => matches(name, 0, false)).toSorted();
+  } finally {
+    directory.close();
+  }
+}

@@ -1,0 +1,62 @@
+import { errorCode } from "@dialhome/posix-fs";
+import { IO_ERROR, LIMITS, TAG, type Wire } from "@dialhome/rsync-protocol";
+import type { Log } from "./options.ts";
+
+/** Tells the client what went wrong without ending the session, and keeps the I/O error bits. */
+export class Report {
+  readonly #wire: Wire;
+  readonly #log: Log;
+  /** `IO_ERROR` bits so far. */
+  ioError = 0;
+  /** Whether something was said that makes the client's exit code 23. */
+  hadTransferError = false;
+
+  constructor(wire: Wire, log: Log) {
+    this.#wire = wire;
+    this.#log = log;
+  }
+
+  /** Something could not be read; the rest goes on. */
+  failed(what: string, label: string, error: unknown): void {
+    this.ioError |= IO_ERROR.GENERAL;
+    this.transferError(`[sender] ${what} ${label}: ${describeError(error)}`);
+  }
+
+  /** Something was there when its directory was read, and is not any more. */
+  vanished(label: string): void {
+    this.ioError |= IO_ERROR.VANISHED;
+    this.#text(TAG.WARNING, `file has vanished: ${label}`);
+    this.#log("warn", "vanished", { path: label });
+  }
+
+  /** As {@link failed} or {@link vanished}, by what the kernel said. */
+  failedOrVanished(what: string, label: string, error: unknown): void {
+    if (errorCode(error) === "ENOENT") this.vanished(label);
+    else this.failed(what, label, error);
+  }
+
+  /** A line that makes the client exit with 23, without an I/O error bit. */
+  transferError(text: string): void {
+    this.hadTransferError = true;
+    this.#text(TAG.ERROR_XFER, `rsync: ${text}`);
+    this.#log("warn", "transfer-error", { text });
+  }
+
+  info(text: string): void {
+    this.#text(TAG.INFO, text);
+  }
+
+  #text(tag: number, line: string): void {
+    this.#wire.flush();
+    this.#wire.message(tag, Buffer.from(`${line}\n`, "latin1").subarray(0, LIMITS.messageBytes));
+  }
+}
+
+/** The kernel's words and number, as `strerror` puts them: `Permission denied (13)`. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const words = /^[A-Z0-9]+: ([^,]+)/.exec(error.message)?.[1] ?? error.message;
+  const number =
+    "errno" in error && typeof error.errno === "number" ? ` (${Math.abs(error.errno)})` : "";
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}${number}`;
+}

@@ -1,0 +1,198 @@
+import {
+  type BlockSums,
+  IO_ERROR,
+  ITEM,
+  type Item,
+  isRegularFile,
+  NDX,
+  NdxCodec,
+  RsyncError,
+  readDeleteStatistics,
+  readItem,
+  readSumHeader,
+  type SumHeader,
+  TAG,
+  writeItem,
+  writeStatistics,
+} from "@dialhome/rsync-protocol";
+import { readBlockSums } from "./block-sums-reader.ts";
+import { FileSender } from "./file-sender.ts";
+import { ListSender } from "./list-sender.ts";
+import type { Session } from "./session.ts";
+import type { Source, SourceEntry } from "./source.ts";
+
+/** A request as it was read: its head, and the sum header of one that asks for content. */
+interface Request {
+  readonly item: Item;
+  readonly header: SumHeader | undefined;
+}
+
+/** Requests, first for all files, then for those that failed, then for delayed updates. */
+const LAST_PHASE = 2;
+
+/**
+ * The sending side from the file list to the goodbye: rsync's sender.c. Everything that is written comes
+ * from this one flow, so replies keep the order of the requests.
+ */
+export class Sender {
+  readonly #session: Session;
+  readonly #out = new NdxCodec();
+  readonly #in = new NdxCodec();
+  readonly #listSender: ListSender;
+  readonly #fileSender: FileSender;
+  #phase = 0;
+  /** The index worked on last. */
+  #current = 0;
+  #listMs = 0;
+
+  constructor(session: Session, sources: readonly Source[]) {
+    this.#session = session;
+    this.#listSender = new ListSender(session, sources, this.#out);
+    this.#fileSender = new FileSender(session, this.#out);
+  }
+
+  /** Serves the whole session. Resolves when the goodbyes are said. */
+  async run(): Promise<void> {
+    const { wire } = this.#session;
+    const started = performance.now();
+    await this.#listSender.sendFirst();
+    this.#listMs = performance.now() - started;
+    const { lists } = this.#listSender;
+    // An empty list ends the session at once, on both sides.
+    if (lists.total === 0) return;
+    this.#current = lists.live[0]?.start ?? 0;
+    while (this.#phase <= LAST_PHASE) {
+      await this.#listSender.sendAhead(this.#current);
+      const request = await this.#nextRequest();
+      if (request.item.ndx === NDX.DONE) this.#takeDone();
+      else await this.#answer(request);
+    }
+    this.#finish();
+    await this.#goodbye();
+    wire.flush();
+  }
+
+  async #nextRequest(): Promise<Request> {
+    const { wire } = this.#session;
+    for (;;) {
+      const request = wire.reader.attempt(() => this.#readRequest());
+      if (request !== undefined) {
+        this.#in.commit(request.item.ndx);
+        if (request.item.ndx !== NDX.DEL_STATS) return request;
+        // What the client deleted is of no interest here.
+        await wire.read(readDeleteStatistics);
+        continue;
+      }
+      wire.flush();
+      await wire.more();
+    }
+  }
+
+  #readRequest(): Request {
+    const { wire, options, checksum } = this.#session;
+    const item = readItem(wire.reader, this.#in);
+    if (item.ndx < 0 || (item.flags & ITEM.TRANSFER) === 0 || options.dryRun) {
+      return { item, header: undefined };
+    }
+    return { item, header: readSumHeader(wire.reader, checksum.digestLength) };
+  }
+
+  /** The end of a list, or of a phase. */
+  #takeDone(): void {
+    const { wire, format } = this.#session;
+    const { lists } = this.#listSender;
+    if (format.incRecurse && lists.live.length > 0) {
+      const last = lists.live.length === 1;
+      if (last && !this.#listSender.isComplete) {
+        throw misuse("the client says it is done with lists that were not sent yet");
+      }
+      lists.shift();
+      if (!last) {
+        this.#current = Math.max(this.#current, lists.live[0]?.start ?? 0);
+        this.#out.write(wire.out, NDX.DONE);
+        return;
+      }
+    }
+    this.#phase++;
+    if (this.#phase <= LAST_PHASE) this.#out.write(wire.out, NDX.DONE);
+  }
+
+  async #answer({ item, header }: Request): Promise<void> {
+    const { wire, pace } = this.#session;
+    this.#assertItem(item);
+    this.#current = item.ndx;
+    if ((item.flags & ITEM.TRANSFER) === 0) {
+      // Something the client did without data: it is only echoed.
+      writeItem(wire.out, this.#out, item);
+      wire.pushFull();
+      return;
+    }
+    const entry = this.#transferable(item);
+    if (header === undefined) {
+      // A dry run.
+      writeItem(wire.out, this.#out, item);
+      wire.pushFull();
+      return;
+    }
+    const sums: BlockSums =
+      header.count === 0
+        ? { header, weak: new Int32Array(0), strong: new Uint8Array(0) }
+        : await readBlockSums(wire, header);
+    await this.#fileSender.send(entry, item, sums);
+    if (pace.over) await pace.rest();
+  }
+
+  /** Every index must lie in a list that is still alive; the one in front of a list is its directory. */
+  #assertItem(item: Item): void {
+    if (item.ndx < 0) throw misuse(`the client sent the index ${item.ndx} among its requests`);
+    if (this.#listSender.lists.listOf(item.ndx) === undefined) {
+      throw misuse(`the client names the index ${item.ndx}, which is in no list`);
+    }
+  }
+
+  #transferable(item: Item): SourceEntry {
+    const entry = this.#listSender.lists.find(item.ndx);
+    if (entry === undefined || !isRegularFile(entry) || !("source" in entry)) {
+      throw misuse(`the client asks for the content of index ${item.ndx}, which is no file`);
+    }
+    if (this.#phase === LAST_PHASE) {
+      throw misuse(`the client asks for the content of index ${item.ndx} after the last phase`);
+    }
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made by our own scan
+    return entry as SourceEntry;
+  }
+
+  /** What follows the client's last request: errors, DONE, and the statistics. */
+  #finish(): void {
+    const { wire, report } = this.#session;
+    if (report.ioError !== 0) {
+      wire.flush();
+      wire.intMessage(TAG.IO_ERROR, report.ioError & IO_ERROR.MASK);
+    }
+    this.#out.write(wire.out, NDX.DONE);
+    writeStatistics(wire.out, {
+      read: wire.bytesRead,
+      written: wire.bytesWritten,
+      totalSize: this.#listSender.totalSize,
+      listBuildMs: Math.round(this.#listMs),
+      listTransferMs: 0,
+    });
+    wire.flush();
+  }
+
+  /** The client's last word is DONE; from protocol 31 on it says it twice, and is answered in between. */
+  async #goodbye(): Promise<void> {
+    const { wire, protocol } = this.#session;
+    let last = await this.#nextRequest();
+    if (protocol >= 31 && last.item.ndx === NDX.DONE) {
+      this.#out.write(wire.out, NDX.DONE);
+      wire.flush();
+      last = await this.#nextRequest();
+    }
+    if (last.item.ndx !== NDX.DONE) throw misuse("the client's goodbye is not one");
+  }
+}
+
+function misuse(message: string): RsyncError {
+  return new RsyncError("ERR_RSYNC_PROTOCOL", message, { exitCode: 2 });
+}

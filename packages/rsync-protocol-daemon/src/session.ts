@@ -1,0 +1,56 @@
+import type {
+  Checksum,
+  FileListFormat,
+  IdNameLookup,
+  RsyncError,
+  ServerOptions,
+  Wire,
+} from "@dialhome/rsync-protocol";
+import type { Log } from "./options.ts";
+import type { Pace } from "./pace.ts";
+import type { Report } from "./report.ts";
+
+/** What the sending part of a session works with, once the start is over. */
+export interface Session {
+  readonly wire: Wire;
+  readonly pace: Pace;
+  readonly report: Report;
+  readonly log: Log;
+  readonly protocol: number;
+  readonly options: Readonly<ServerOptions>;
+  readonly format: FileListFormat;
+  /** Of blocks and of whole files in the transfer. */
+  readonly checksum: Checksum;
+  /** Of files in the list (`-c`); apart from the other, since both may be in use at once. */
+  readonly listChecksum: Checksum;
+  readonly names: IdNameLookup;
+  readonly progress: Progress;
+}
+
+/** What was done so far; the result is made from it, however the session ends. */
+export interface Progress {
+  module: string | undefined;
+  user: string | undefined;
+  protocol: number | undefined;
+  /** Frames are on, so that a failure can be told in a message. */
+  isBinary: boolean;
+  entries: number;
+  filesSent: number;
+  literalBytes: number;
+  matchedBytes: number;
+  error: RsyncError | undefined;
+}
+
+export function noProgress(): Progress {
+  return {
+    module: undefined,
+    user: undefined,
+    protocol: undefined,
+    isBinary: false,
+    entries: 0,
+    filesSent: 0,
+    literalBytes: 0,
+    matchedBytes: 0,
+    error: undefined,
+  };
+}
