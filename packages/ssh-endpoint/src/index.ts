@@ -1,6 +1,56 @@
 /**
- * What every SSH client and server of dialhome shares: ssh2, hardened.
+ * What every SSH client and server of dialhome shares: ssh2's transport and login, hardened, under a connection layer of our own.
  *
  * @packageDocumentation
  */
-export {};
+export type { AdmissionRefusal } from "./admission.ts";
+export { type HostKeyAlgorithm } from "./algorithms.ts";
+export type { ExitStatus, SshChannel } from "./channel.ts";
+export { connectSsh, type SshConnectOptions } from "./client.ts";
+export type {
+  ConnectionStats,
+  ForwardedOpen,
+  Forwarding,
+  ForwardOrigin,
+  ForwardRequest,
+  SshConnection,
+} from "./client-connection.ts";
+export {
+  SshEndpointError,
+  type SshEndpointErrorCode,
+  type SshEndpointFacts,
+} from "./errors.ts";
+export { type GeneratedKey, generateKey } from "./generate-key.ts";
+export type { HostKey, HostKeyPolicy, KnownHostsSource } from "./host-key.ts";
+export type { AuthMethod } from "./identities.ts";
+export {
+  formatKnownHostLine,
+  type HostKeyVerdict,
+  hostName,
+  judgeHostKey,
+  type KnownHost,
+  parseKnownHosts,
+} from "./known-hosts.ts";
+export type { ConnectionOptions } from "./limits.ts";
+export {
+  type PassphraseSource,
+  type PrivateKey,
+  type PrivateKeyText,
+  parsePrivateKey,
+} from "./private-key.ts";
+export {
+  createSshServer,
+  type ServerLimits,
+  type SshServer,
+  type SshServerEvent,
+  type SshServerOptions,
+} from "./server.ts";
+export type {
+  ConnectionEvent,
+  ForwardAnswer,
+  ForwardWish,
+  ServerConnection,
+  ServerForward,
+  ServerHandlers,
+} from "./server-connection.ts";
+export type { LoginDecision, LoginRefusal, LoginRequest } from "./server-login.ts";

@@ -1,0 +1,400 @@
+import { Duplex, Readable, Writable } from "node:stream";
+import { BOUNDS } from "./constants.ts";
+import { SshEndpointError } from "./errors.ts";
+
+/** How a command or shell at the other end ended; both are null when the channel closed without a word about it. */
+export interface ExitStatus {
+  readonly code: number | null;
+  /** Name with `SIG` in front. */
+  readonly signal: string | null;
+}
+
+/** What a channel needs of its connection. */
+export interface ChannelWire {
+  readonly windowBytesMax: number;
+  sendData(peerId: number, data: Buffer, isExtended: boolean): void;
+  sendEof(peerId: number): void;
+  sendClose(peerId: number): void;
+  sendExit(peerId: number, code: number): void;
+  sendWindowAdjust(peerId: number, amount: number): void;
+  sendReply(peerId: number, isSuccess: boolean): void;
+  /** Whether data may be sent now. If not, `resumeSending` of the channel is called when it may. */
+  canSend(channel: SshChannel): boolean;
+  /** Takes bytes from the connection's budget for receive windows; gives what is granted. */
+  growWindow(wanted: number): number;
+  /** Both sides have closed: the number is free again. */
+  release(channel: SshChannel): void;
+  /** The peer broke the rules: the connection is over. */
+  violated(what: string): void;
+}
+
+/** Numbers of a channel, agreed on when it was opened. */
+export interface ChannelNumbers {
+  readonly ownId: number;
+  readonly peerId: number;
+  readonly receiveWindow: number;
+  readonly sendWindow: number;
+  readonly peerPacketBytes: number;
+}
+
+/** A request of the peer about a channel (RFC 4254 §5.4); `reply` does nothing where none is wanted. */
+export type ChannelRequestHandler = (
+  type: string,
+  data: unknown,
+  reply: (isSuccess: boolean) => void,
+) => void;
+
+interface Outgoing {
+  chunks: Buffer[];
+  bytes: number;
+  readonly isExtended: boolean;
+  readonly done: (error?: Error | null) => void;
+}
+
+/**
+ * A channel of an SSH connection (RFC 4254 §5) as a Duplex.
+ *
+ * - `end()` closes one direction (SSH_MSG_CHANNEL_EOF); the other stays until its own end. When both are done, the channel closes.
+ * - Back-pressure both ways: at most one receive window lies here unread, and writes wait for the peer's window and for the socket.
+ * - When the connection dies the channel is destroyed with the connection's error, and so is every write that waits.
+ * - When the peer closes the channel what it sent can still be read; then the stream is destroyed, with
+ *   `ERR_SSH_ENDPOINT_CHANNEL_CLOSED` if bytes written here could not be sent any more.
+ */
+export class SshChannel extends Duplex {
+  readonly #wire: ChannelWire;
+  readonly #ownId: number;
+  readonly #peerId: number;
+  readonly #peerPacketBytes: number;
+  readonly #outgoing: Outgoing[] = [];
+  readonly #replies: ((isSuccess: boolean) => void)[] = [];
+  readonly #exit: PromiseWithResolve<ExitStatus>;
+  #sendWindow: number;
+  #receiveWindow: number;
+  #receiveTarget: number;
+  #stderrIn: Readable | undefined;
+  #stderrOut: Writable | undefined;
+  #onRequest: ChannelRequestHandler | undefined;
+  #exitCode: number | undefined;
+  #isEofSent = false;
+  #isEofReceived = false;
+  #isCloseSent = false;
+  #isCloseReceived = false;
+
+  /** @internal Channels are made by connections. */
+  constructor(wire: ChannelWire, numbers: ChannelNumbers) {
+    super({ allowHalfOpen: true, readableHighWaterMark: 65_536, writableHighWaterMark: 65_536 });
+    this.#wire = wire;
+    this.#ownId = numbers.ownId;
+    this.#peerId = numbers.peerId;
+    this.#peerPacketBytes = Math.min(numbers.peerPacketBytes, BOUNDS.packetBytes);
+    this.#sendWindow = numbers.sendWindow;
+    this.#receiveWindow = numbers.receiveWindow;
+    this.#receiveTarget = numbers.receiveWindow;
+    this.#exit = promiseWithResolve();
+    // The connection can die in the very turn in which a channel is opened, before its owner could listen.
+    this.on("error", () => {});
+  }
+
+  /** Resolves when the far end said how its command ended, or when the channel closed without. Never rejects. */
+  get exit(): Promise<ExitStatus> {
+    return this.#exit.promise;
+  }
+
+  /** Client: what the far end writes as standard error. It shares the window with the data, so it must be read or `resume()`d. */
+  get stderr(): Readable {
+    this.#stderrIn ??= new Readable({ read: () => this.#credit() });
+    return this.#stderrIn;
+  }
+
+  /** Server: writes to the far end's standard error. */
+  get stderrOut(): Writable {
+    this.#stderrOut ??= new Writable({
+      write: (chunk: Buffer, _encoding, done) => this.#send([chunk], chunk.length, true, done),
+    });
+    return this.#stderrOut;
+  }
+
+  /** Server: ends the channel with an exit status for the client: what was written is sent first. */
+  exitWith(code: number): void {
+    this.#exitCode = code;
+    this.end();
+  }
+
+  /** @internal */
+  set onRequest(handler: ChannelRequestHandler) {
+    this.#onRequest = handler;
+  }
+
+  /** @internal Number of the channel in messages to us. */
+  get ownId(): number {
+    return this.#ownId;
+  }
+
+  /** @internal Number of the channel in messages to the peer. */
+  get peerId(): number {
+    return this.#peerId;
+  }
+
+  /** @internal Bytes of the receive window that this channel may use now. */
+  get receiveTarget(): number {
+    return this.#receiveTarget;
+  }
+
+  /** @internal Waits for the peer's answer to a request of ours. */
+  awaitReply(callback: (isSuccess: boolean) => void): void {
+    this.#replies.push(callback);
+  }
+
+  // ── from the peer ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** @internal */
+  receiveData(data: Buffer, isExtended: boolean): void {
+    if (this.#isEofReceived || this.#isCloseReceived) {
+      this.#wire.violated("data after the end of a channel");
+      return;
+    }
+    // Hazard H5: without this a peer fills the memory.
+    if (data.length > this.#receiveWindow || data.length > BOUNDS.packetBytes) {
+      this.#wire.violated(`${data.length} bytes of data, window ${this.#receiveWindow}`);
+      return;
+    }
+    this.#receiveWindow -= data.length;
+    if (data.length === 0 || this.destroyed || this.readableEnded) return;
+    if (isExtended) {
+      if (this.#stderrOut === undefined) this.stderr.push(data);
+    } else {
+      this.push(data);
+    }
+    this.#credit();
+  }
+
+  /** @internal */
+  receiveWindowAdjust(amount: number): void {
+    const window = this.#sendWindow + amount;
+    if (window > BOUNDS.peerWindowBytes) {
+      this.#wire.violated(`a window of ${window} bytes`);
+      return;
+    }
+    this.#sendWindow = window;
+    this.#pump();
+  }
+
+  /** @internal */
+  receiveEof(): void {
+    if (this.#isEofReceived) return;
+    this.#isEofReceived = true;
+    this.#endReadable();
+  }
+
+  /** @internal */
+  receiveClose(): void {
+    if (this.#isCloseReceived) return;
+    this.#isCloseReceived = true;
+    this.#isEofReceived = true;
+    this.#endReadable();
+    this.#close();
+    this.#wire.release(this);
+    this.#settle(undefined);
+  }
+
+  /** @internal */
+  receiveRequest(type: string, wantReply: boolean, data: unknown): void {
+    let isOpen = wantReply;
+    const reply = (isSuccess: boolean): void => {
+      if (!isOpen || this.#isCloseSent) return;
+      isOpen = false;
+      this.#wire.sendReply(this.#peerId, isSuccess);
+    };
+    if (this.#onRequest === undefined) reply(false);
+    else this.#onRequest(type, data, reply);
+  }
+
+  /** @internal */
+  receiveReply(isSuccess: boolean): void {
+    this.#replies.shift()?.(isSuccess);
+  }
+
+  /** @internal */
+  receiveExit(status: ExitStatus): void {
+    this.#exit.resolve(status);
+  }
+
+  /** @internal The connection is gone. What had arrived completely can still be read. */
+  connectionLost(error: Error): void {
+    const isComplete = this.#isEofReceived;
+    this.#isCloseSent = true;
+    this.#isCloseReceived = true;
+    this.#isEofReceived = true;
+    if (isComplete) this.#settle(error);
+    else this.destroy(error);
+  }
+
+  /** @internal The connection can take data again. */
+  resumeSending(): void {
+    this.#pump();
+  }
+
+  // ── to the peer ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  override _read(): void {
+    this.#credit();
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
+    this.#send([chunk], chunk.length, false, done);
+  }
+
+  override _writev(
+    items: { readonly chunk: Buffer }[],
+    done: (error?: Error | null) => void,
+  ): void {
+    const chunks = items.map(({ chunk }) => chunk);
+    const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    this.#send(chunks, bytes, false, done);
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    if (!this.#isCloseSent && !this.#isEofSent) {
+      this.#isEofSent = true;
+      if (this.#exitCode !== undefined) this.#wire.sendExit(this.#peerId, this.#exitCode);
+      this.#wire.sendEof(this.#peerId);
+    }
+    done();
+    // With its exit status a command is over, whatever its input does (RFC 4254 §6.10).
+    if (this.#exitCode !== undefined) this.destroy();
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#close();
+    const waiting = this.#outgoing.splice(0);
+    const reason =
+      error ??
+      new SshEndpointError(
+        "ERR_SSH_ENDPOINT_CHANNEL_CLOSED",
+        "the channel was closed before all was sent",
+      );
+    for (const { done: settle } of waiting) settle(reason);
+    for (const reply of this.#replies.splice(0)) reply(false);
+    this.#stderrOut?.destroy();
+    if (this.#stderrIn?.readableEnded === false) {
+      if (this.#isEofReceived) this.#stderrIn.push(null);
+      else this.#stderrIn.destroy();
+    }
+    this.#exit.resolve({ code: null, signal: null });
+    done(error);
+  }
+
+  #send(
+    chunks: Buffer[],
+    bytes: number,
+    isExtended: boolean,
+    done: (error?: Error | null) => void,
+  ): void {
+    this.#outgoing.push({ chunks, bytes, isExtended, done });
+    if (this.#outgoing.length === 1) this.#pump();
+  }
+
+  /** Sends as much as the peer's window and the socket take. */
+  #pump(): void {
+    for (let item = this.#outgoing[0]; item !== undefined; item = this.#outgoing[0]) {
+      while (item.bytes > 0) {
+        if (this.#isCloseSent || this.#sendWindow === 0 || !this.#wire.canSend(this)) return;
+        const data = takeBytes(item, Math.min(this.#sendWindow, this.#peerPacketBytes));
+        this.#sendWindow -= data.length;
+        this.#wire.sendData(this.#peerId, data, item.isExtended);
+      }
+      this.#outgoing.shift();
+      item.done();
+    }
+  }
+
+  /** Gives the peer window for what was consumed; lets the window grow while the consumer keeps up with the peer. */
+  #credit(): void {
+    if (this.#isEofReceived || this.#isCloseSent) return;
+    const unread = this.readableLength + (this.#stderrIn?.readableLength ?? 0);
+    const target = this.#receiveTarget;
+    if (
+      this.#receiveWindow < target / 2 &&
+      unread < target / 4 &&
+      target < this.#wire.windowBytesMax
+    ) {
+      this.#receiveTarget += this.#wire.growWindow(
+        Math.min(target, this.#wire.windowBytesMax - target),
+      );
+    }
+    const amount = this.#receiveTarget - this.#receiveWindow - unread;
+    if (amount < this.#receiveTarget / 8) return;
+    this.#receiveWindow += amount;
+    this.#wire.sendWindowAdjust(this.#peerId, amount);
+  }
+
+  #endReadable(): void {
+    if (!this.destroyed && !this.readableEnded) this.push(null);
+    if (this.#stderrIn !== undefined && !this.#stderrIn.readableEnded) this.#stderrIn.push(null);
+  }
+
+  #close(): void {
+    if (this.#isCloseSent) return;
+    this.#isCloseSent = true;
+    this.#wire.sendClose(this.#peerId);
+  }
+
+  /** The channel is over: destroys the stream as soon as what arrived was read. */
+  #settle(error: Error | undefined): void {
+    const finish = (): void => {
+      const isLost = this.#outgoing.length > 0;
+      this.destroy(
+        error ??
+          (isLost
+            ? new SshEndpointError(
+                "ERR_SSH_ENDPOINT_CHANNEL_CLOSED",
+                "the peer closed the channel before all was sent",
+              )
+            : undefined),
+      );
+    };
+    if (
+      this.readableEnded ||
+      this.destroyed ||
+      (this.readableLength === 0 && this.#outgoing.length > 0)
+    ) {
+      finish();
+    } else {
+      this.once("end", finish);
+    }
+  }
+}
+
+/** Takes up to `most` bytes off the front; small chunks are joined, large ones are cut without a copy. */
+function takeBytes(item: Outgoing, most: number): Buffer {
+  const [first] = item.chunks;
+  if (first === undefined) throw new Error("nothing to take");
+  if (first.length > most) {
+    item.chunks[0] = first.subarray(most);
+    item.bytes -= most;
+    return first.subarray(0, most);
+  }
+  let count = 0;
+  let bytes = 0;
+  for (const chunk of item.chunks) {
+    if (bytes + chunk.length > most) break;
+    bytes += chunk.length;
+    count++;
+  }
+  const taken = item.chunks.splice(0, count);
+  item.bytes -= bytes;
+  return taken.length === 1 ? first : Buffer.concat(taken, bytes);
+}
+
+interface PromiseWithResolve<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+}
+
+function promiseWithResolve<T>(): PromiseWithResolve<T> {
+  let resolve: (value: T) => void = () => {};
+  const promise = new Promise<T>((fulfil) => {
+    resolve = fulfil;
+  });
+  return { promise, resolve };
+}

@@ -1,0 +1,275 @@
+import type { Duplex } from "node:stream";
+import type { SshChannel } from "./channel.ts";
+import { ConnectionLayer, type ConnectionLimits, type IncomingOpen } from "./connection-layer.ts";
+import { BOUNDS, DEFAULTS, OPEN_FAILURE } from "./constants.ts";
+import { SshEndpointError } from "./errors.ts";
+import type { HostKey } from "./host-key.ts";
+import type { Protocol } from "./ssh2-internals.ts";
+
+/** Where a forwarded connection comes from, as the server tells it. */
+export interface ForwardOrigin {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** A connection that somebody made to a forwarded port; exactly one of the two must be called. */
+export interface ForwardedOpen {
+  readonly origin: ForwardOrigin;
+  accept(): SshChannel;
+  /** Tells the server that there is nothing to connect to; its client sees the connection closed. */
+  refuse(text: string): void;
+}
+
+/** What the server is asked to listen on, and what happens with its connections. */
+export type ForwardRequest = {
+  /** `""` all addresses, `localhost` loopback, or an address. @defaultValue "localhost" */
+  readonly bindAddress?: string;
+  /** 0 lets the server choose. */
+  readonly bindPort: number;
+} & (
+  | { readonly onChannel: (channel: SshChannel, origin: ForwardOrigin) => void }
+  | { readonly onOpen: (open: ForwardedOpen) => void }
+);
+
+/** A forwarding that is in force. Disposal cancels it. */
+export interface Forwarding extends AsyncDisposable {
+  readonly bindAddress: string;
+  /** The port, also where the server chose it. */
+  readonly port: number;
+  /** Asks the server to stop listening; channels that exist stay. Resolves too when the connection is over. */
+  cancel(): Promise<void>;
+}
+
+/** A client's connection to a server. Disposal ends it. */
+export interface SshConnection extends AsyncDisposable {
+  /** Host key of the server. */
+  readonly hostKey: HostKey;
+  /**
+   * Resolves when the connection is over, with the error that ended it; without one when it was ended by either side in
+   * good order. Never rejects.
+   */
+  readonly closed: Promise<{ readonly error?: Error }>;
+  /** Payload of all channels in bytes, key exchanges after the first, and channels that are open. */
+  readonly stats: ConnectionStats;
+  /** Asks for a remote forwarding (`ssh -R`). @throws SshEndpointError `ERR_SSH_ENDPOINT_FORWARD_REFUSED` */
+  forward(request: ForwardRequest): Promise<Forwarding>;
+  /** Opens the account's shell, without a terminal. @throws SshEndpointError `…_CHANNEL_REFUSED`, `…_REQUEST_REFUSED` */
+  openShell(): Promise<SshChannel>;
+  /** Runs a command: its standard error is `.stderr`, its end `.exit`. @throws SshEndpointError as openShell() */
+  execute(command: string): Promise<SshChannel>;
+  /** Connects through the server (`ssh -L`, `-W`). @throws SshEndpointError `…_CHANNEL_REFUSED` */
+  openDirect(host: string, port: number): Promise<SshChannel>;
+  /** Starts a key exchange now. */
+  rekey(): void;
+  /** Ends in good order; resolves when all is gone. */
+  end(): Promise<void>;
+  /** Ends at once. */
+  destroy(): void;
+}
+
+/** Counters of a connection. */
+export interface ConnectionStats {
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly keyExchanges: number;
+  readonly channels: number;
+}
+
+interface Registered {
+  readonly address: string;
+  readonly port: number;
+  readonly open: (open: ForwardedOpen) => void;
+}
+
+/** @internal */
+export interface ClientConnectionParts {
+  readonly stream: Duplex;
+  readonly peer: string;
+  readonly limits: ConnectionLimits;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** @internal The implementation of {@link SshConnection}. */
+export class ClientConnection implements SshConnection {
+  readonly hostKey: HostKey;
+  readonly closed: Promise<{ readonly error?: Error }>;
+  readonly layer: ConnectionLayer;
+  readonly #peer: string;
+  readonly #forwards = new Set<Registered>();
+
+  constructor(client: object, protocol: Protocol, parts: ClientConnectionParts, hostKey: HostKey) {
+    this.hostKey = hostKey;
+    this.#peer = parts.peer;
+    const { signal, stream } = parts;
+    const onAbort = (): void => this.layer.disconnect();
+    let over: ((end: { error?: Error }) => void) | undefined;
+    this.closed = new Promise((resolve) => {
+      over = resolve;
+    });
+    let error: SshEndpointError | undefined;
+    this.layer = new ConnectionLayer(client, protocol, stream, parts.limits, {
+      onOpen: (open) => this.#opened(open),
+      // hostkeys-00@openssh.com, keepalive@openssh.com and whatever else: nothing is offered.
+      onGlobalRequest: (request) => request.reply(false),
+      onClosed: (why) => {
+        error = why;
+        signal?.removeEventListener("abort", onAbort);
+      },
+    });
+    stream.once("close", () => over?.(error === undefined ? {} : { error }));
+    if (signal?.aborted === true) onAbort();
+    else signal?.addEventListener("abort", onAbort, { once: true });
+  }
+
+  get stats(): ConnectionStats {
+    return { ...this.layer.counters, channels: this.layer.channelCount };
+  }
+
+  async forward(request: ForwardRequest): Promise<Forwarding> {
+    const address = request.bindAddress ?? "localhost";
+    const { bindPort } = request;
+    if (this.#forwards.size >= DEFAULTS.forwards) {
+      throw new SshEndpointError("ERR_SSH_ENDPOINT_LIMIT", "too many forwardings", {
+        limit: DEFAULTS.forwards,
+      });
+    }
+    if (address.length > BOUNDS.nameLength || !isPort(bindPort)) {
+      throw new SshEndpointError("ERR_SSH_ENDPOINT_OPTION", `${bindPort} is no port to forward`);
+    }
+    const open =
+      "onOpen" in request
+        ? request.onOpen
+        : (one: ForwardedOpen): void => request.onChannel(one.accept(), one.origin);
+    return new Promise((resolve, reject) => {
+      this.layer.globalRequest("tcpip-forward", address, bindPort, (isSuccess, data) => {
+        const port = bindPort === 0 && data?.length === 4 ? data.readUInt32BE() : bindPort;
+        if (!isSuccess || port === 0 || !isPort(port)) {
+          reject(this.#forwardRefused(address, bindPort));
+          return;
+        }
+        // Registered before the next packet is read: it may be the first connection.
+        const registered: Registered = { address, port, open };
+        this.#forwards.add(registered);
+        resolve(this.#forwarding(registered, bindPort));
+      });
+    });
+  }
+
+  async openShell(): Promise<SshChannel> {
+    return this.#session(undefined);
+  }
+
+  async execute(command: string): Promise<SshChannel> {
+    if (Buffer.byteLength(command) > BOUNDS.commandBytes) {
+      throw new SshEndpointError("ERR_SSH_ENDPOINT_OPTION", "the command is too long", {
+        limit: BOUNDS.commandBytes,
+      });
+    }
+    return this.#session(command);
+  }
+
+  async openDirect(host: string, port: number): Promise<SshChannel> {
+    if (host === "" || host.length > BOUNDS.nameLength || !isPort(port)) {
+      throw new SshEndpointError("ERR_SSH_ENDPOINT_OPTION", `${host}:${port} is no address`);
+    }
+    const address = { dstIP: host, dstPort: port, srcIP: "127.0.0.1", srcPort: 0 };
+    return this.layer.open({ type: "direct-tcpip", address });
+  }
+
+  rekey(): void {
+    this.layer.rekey();
+  }
+
+  async end(): Promise<void> {
+    this.layer.disconnect();
+    await this.closed;
+  }
+
+  destroy(): void {
+    this.layer.destroy(undefined);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end();
+  }
+
+  async #session(command: string | undefined): Promise<SshChannel> {
+    const channel = await this.layer.open({ type: "session" });
+    const isGranted = await this.layer.sessionRequest(channel, command);
+    if (isGranted) return channel;
+    channel.on("error", () => {});
+    channel.destroy();
+    const { error } = this.layer.isOver ? await this.closed : { error: undefined };
+    throw (
+      error ??
+      new SshEndpointError(
+        "ERR_SSH_ENDPOINT_REQUEST_REFUSED",
+        `${this.#peer}: the server refuses ${command === undefined ? "a shell" : "to run a command"}`,
+        { peer: this.#peer },
+      )
+    );
+  }
+
+  #forwarding(registered: Registered, bindPort: number): Forwarding {
+    let cancelled: Promise<void> | undefined;
+    const cancel = async (): Promise<void> => {
+      cancelled ??= new Promise((resolve) => {
+        // The number that was asked for would be 0: the server knows the forwarding by the port it gave.
+        const port = bindPort === 0 ? registered.port : bindPort;
+        this.layer.globalRequest("cancel-tcpip-forward", registered.address, port, () => {
+          this.#forwards.delete(registered);
+          resolve();
+        });
+      });
+      return cancelled;
+    };
+    return {
+      bindAddress: registered.address,
+      port: registered.port,
+      cancel,
+      [Symbol.asyncDispose]: cancel,
+    };
+  }
+
+  #forwardRefused(address: string, port: number): SshEndpointError {
+    return this.layer.isOver
+      ? new SshEndpointError(
+          "ERR_SSH_ENDPOINT_CONNECTION_LOST",
+          `${this.#peer}: the connection broke off`,
+        )
+      : new SshEndpointError(
+          "ERR_SSH_ENDPOINT_FORWARD_REFUSED",
+          `${this.#peer}: the server refuses to forward port ${port} of ${address || "all addresses"}; ` +
+            "it may be in use there, or not allowed for this key",
+          { peer: this.#peer },
+        );
+  }
+
+  #opened(open: IncomingOpen): void {
+    const { destIP = "", destPort = 0, srcIP = "", srcPort = 0 } = open.data;
+    const registered =
+      open.type === "forwarded-tcpip" ? this.#registered(destIP, destPort) : undefined;
+    if (registered === undefined) {
+      open.refuse(OPEN_FAILURE.prohibited, "not asked for");
+      return;
+    }
+    registered.open({
+      origin: { address: srcIP.slice(0, BOUNDS.nameLength), port: srcPort },
+      accept: () => open.accept(),
+      refuse: (text) => open.refuse(OPEN_FAILURE.connectFailed, text),
+    });
+  }
+
+  /** Servers say the address as it was asked for, or as they bound it: the port decides where it is unique. */
+  #registered(address: string, port: number): Registered | undefined {
+    const samePort = [...this.#forwards].filter((one) => one.port === port);
+    return (
+      samePort.find((one) => one.address === address) ??
+      (samePort.length === 1 ? samePort[0] : undefined)
+    );
+  }
+}
+
+function isPort(port: number): boolean {
+  return Number.isInteger(port) && port >= 0 && port <= 65_535;
+}

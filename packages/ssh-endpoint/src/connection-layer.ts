@@ -1,0 +1,589 @@
+import type { Duplex } from "node:stream";
+import { type ChannelNumbers, type ChannelWire, type ExitStatus, SshChannel } from "./channel.ts";
+import { BOUNDS, DISCONNECT, OPEN_FAILURE } from "./constants.ts";
+import { quotePeerText, SshEndpointError } from "./errors.ts";
+import { Liveness } from "./liveness.ts";
+import {
+  type DirectAddress,
+  type ForwardedAddress,
+  isKeyExchangeRunning,
+  isUsable,
+  type Protocol,
+  sendDisconnect,
+  takeOverConnectionLayer,
+  type WireChannelConfirmation,
+  type WireChannelOpen,
+} from "./ssh2-internals.ts";
+
+/** Bounds and times of one connection. */
+export interface ConnectionLimits {
+  readonly keepaliveIntervalMs: number;
+  readonly keepaliveCountMax: number;
+  readonly rekeyBytes: number;
+  readonly rekeyIntervalMs: number;
+  readonly rekeyTimeoutMs: number;
+  readonly windowBytes: number;
+  readonly windowBytesMax: number;
+  readonly windowBudgetBytes: number;
+  readonly channels: number;
+}
+
+/** An open request of the peer: exactly one of the two must be called, now or later. */
+export interface IncomingOpen {
+  readonly type: string;
+  readonly data: WireChannelOpen["data"];
+  accept(): SshChannel;
+  refuse(reason: number, text: string): void;
+}
+
+/** A global request of the peer (RFC 4254 §4); answers are sent in the order of the requests. */
+export interface IncomingGlobalRequest {
+  readonly name: string;
+  readonly data: unknown;
+  reply(isSuccess: boolean, data?: Buffer): void;
+}
+
+/** What one end does with what its peer asks for. */
+export interface ConnectionEvents {
+  onOpen(open: IncomingOpen): void;
+  onGlobalRequest(request: IncomingGlobalRequest): void;
+  /** Once, when the connection is over; without error where it was ended here or by the peer in good order. */
+  onClosed(error: SshEndpointError | undefined): void;
+}
+
+/** The message that opens a channel of ours. */
+export type OpenMessage =
+  | { readonly type: "session" }
+  | { readonly type: "direct-tcpip"; readonly address: DirectAddress }
+  | { readonly type: "forwarded-tcpip"; readonly address: ForwardedAddress };
+
+interface PendingOpen {
+  readonly resolve: (channel: SshChannel) => void;
+  readonly reject: (error: Error) => void;
+}
+
+interface PendingAnswer {
+  isReady: boolean;
+  isSuccess: boolean;
+  data: Buffer | undefined;
+}
+
+/** Takes the answer to a global request. */
+export type GlobalReply = (isSuccess: boolean, data: Buffer | undefined) => void;
+
+/**
+ * The connection protocol (RFC 4254) of one connection, the same for client and server: channels with their windows,
+ * requests and their answers, keepalive, and the start of key exchanges. Every number of the peer is checked here.
+ */
+export class ConnectionLayer implements ChannelWire {
+  readonly windowBytesMax: number;
+  readonly #protocol: Protocol;
+  readonly #peer: object;
+  readonly #stream: Duplex;
+  readonly #limits: ConnectionLimits;
+  readonly #events: ConnectionEvents;
+  readonly #channels = new Map<number, SshChannel | PendingOpen | "deciding">();
+  readonly #waiting = new Set<SshChannel>();
+  readonly #globalReplies: GlobalReply[] = [];
+  readonly #answers: PendingAnswer[] = [];
+  readonly #liveness: Liveness;
+  readonly #rekeyTimer: NodeJS.Timeout;
+  #rekeyDeadline: NodeJS.Timeout | undefined;
+  #nextId = 0;
+  #windowInUse = 0;
+  #bytesSinceKeys = 0;
+  #packetsSinceKeys = 0;
+  #bytesIn = 0;
+  #bytesOut = 0;
+  #keyExchanges = 0;
+  #isCorked = false;
+  #isOver = false;
+
+  constructor(
+    peer: object,
+    protocol: Protocol,
+    stream: Duplex,
+    limits: ConnectionLimits,
+    events: ConnectionEvents,
+  ) {
+    this.#peer = peer;
+    this.#protocol = protocol;
+    this.#stream = stream;
+    this.#limits = limits;
+    this.#events = events;
+    this.windowBytesMax = limits.windowBytesMax;
+    this.#liveness = new Liveness({
+      intervalMs: limits.keepaliveIntervalMs,
+      countMax: limits.keepaliveCountMax,
+      ping: () => this.#ping(),
+      onDead: () => {
+        const seconds = (limits.keepaliveIntervalMs * limits.keepaliveCountMax) / 1000;
+        this.destroy(
+          new SshEndpointError(
+            "ERR_SSH_ENDPOINT_PEER_DEAD",
+            `the peer has been silent for ${seconds} s`,
+          ),
+        );
+      },
+    });
+    this.#rekeyTimer = setInterval(() => this.rekey(), limits.rekeyIntervalMs);
+    this.#takeOver();
+    stream.on("data", () => this.#liveness.heard());
+    stream.on("drain", () => this.#resume());
+    // In front of ssh2's own listeners: after theirs, writing throws.
+    stream.prependListener("end", () => this.#over(undefined));
+    stream.prependListener("close", () => this.#over(undefined));
+  }
+
+  /** Channels that exist, or wait for their confirmation. */
+  get channelCount(): number {
+    return this.#channels.size;
+  }
+
+  /** Payload of all channels so far, in bytes, and the key exchanges after the first. */
+  get counters(): { bytesIn: number; bytesOut: number; keyExchanges: number } {
+    return { bytesIn: this.#bytesIn, bytesOut: this.#bytesOut, keyExchanges: this.#keyExchanges };
+  }
+
+  /** Opens a channel. @throws SshEndpointError `…_CHANNEL_REFUSED`, `…_LIMIT`, or why the connection is over */
+  async open(message: OpenMessage): Promise<SshChannel> {
+    if (this.#isOver) throw closedError();
+    if (this.#channels.size >= this.#limits.channels) {
+      throw new SshEndpointError(
+        "ERR_SSH_ENDPOINT_LIMIT",
+        `this connection has ${this.#channels.size} channels already`,
+        { limit: this.#limits.channels },
+      );
+    }
+    return new Promise((resolve, reject) => {
+      const id = this.#newId();
+      this.#channels.set(id, { resolve, reject });
+      this.#windowInUse += this.#limits.windowBytes;
+      const { windowBytes } = this.#limits;
+      this.#write(() => {
+        switch (message.type) {
+          case "session":
+            this.#protocol.session(id, windowBytes, BOUNDS.packetBytes);
+            break;
+          case "direct-tcpip":
+            this.#protocol.directTcpip(id, windowBytes, BOUNDS.packetBytes, message.address);
+            break;
+          case "forwarded-tcpip":
+            this.#protocol.forwardedTcpip(id, windowBytes, BOUNDS.packetBytes, message.address);
+            break;
+        }
+      });
+    });
+  }
+
+  /**
+   * Sends a global request. `onReply` is called once, within the turn in which the answer is read: what follows the
+   * answer on the wire may rely on it. Without a connection the answer is no.
+   */
+  globalRequest(
+    name: "tcpip-forward" | "cancel-tcpip-forward",
+    address: string,
+    port: number,
+    onReply: GlobalReply,
+  ): void {
+    if (this.#isOver) {
+      onReply(false, undefined);
+      return;
+    }
+    this.#globalReplies.push(onReply);
+    this.#write(() => {
+      if (name === "tcpip-forward") this.#protocol.tcpipForward(address, port, true);
+      else this.#protocol.cancelTcpipForward(address, port, true);
+    });
+  }
+
+  /** Whether the connection has ended. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Asks for a shell or a command on a session channel. */
+  async sessionRequest(channel: SshChannel, command: string | undefined): Promise<boolean> {
+    return new Promise((resolve) => {
+      channel.awaitReply(resolve);
+      this.#write(() => {
+        if (command === undefined) this.#protocol.shell(channel.peerId, true);
+        else this.#protocol.exec(channel.peerId, command, true);
+      });
+    });
+  }
+
+  /** Starts a key exchange, unless one runs. */
+  rekey(): void {
+    if (this.#isOver || isKeyExchangeRunning(this.#protocol)) return;
+    this.#write(() => this.#protocol.rekey());
+    this.#rekeyDeadline ??= setTimeout(() => {
+      this.destroy(
+        new SshEndpointError("ERR_SSH_ENDPOINT_TIMEOUT", "the peer did not finish a key exchange"),
+      );
+    }, this.#limits.rekeyTimeoutMs);
+  }
+
+  /** A key exchange ended (whoever started it). */
+  keysChanged(): void {
+    this.#keyExchanges++;
+    this.#bytesSinceKeys = 0;
+    this.#packetsSinceKeys = 0;
+    clearTimeout(this.#rekeyDeadline);
+    this.#rekeyDeadline = undefined;
+    this.#resume();
+  }
+
+  /** Ends in good order: tells the peer, flushes, and destroys the stream when the peer does not hang up in time (hazard H11). */
+  disconnect(reason: number = DISCONNECT.byApplication, text = ""): void {
+    if (this.#isOver) return;
+    this.#write(() => sendDisconnect(this.#peer, reason, text));
+    this.#over(reason === DISCONNECT.byApplication ? undefined : closedError(text));
+    this.#stream.end();
+    const timer = setTimeout(() => this.#stream.destroy(), BOUNDS.disconnectGraceMs);
+    this.#stream.once("close", () => clearTimeout(timer));
+  }
+
+  /** Ends at once. */
+  destroy(error: SshEndpointError | undefined): void {
+    this.#over(error);
+    this.#stream.destroy();
+  }
+
+  // ── what channels need ─────────────────────────────────────────────────────────────────────────────────────────
+
+  sendData(peerId: number, data: Buffer, isExtended: boolean): void {
+    this.#bytesOut += data.length;
+    this.#cork();
+    this.#write(() => {
+      if (isExtended) this.#protocol.channelExtData(peerId, data, 1);
+      else this.#protocol.channelData(peerId, data);
+    });
+    this.#count(data.length);
+  }
+
+  sendEof(peerId: number): void {
+    this.#write(() => this.#protocol.channelEOF(peerId));
+  }
+
+  sendClose(peerId: number): void {
+    this.#write(() => this.#protocol.channelClose(peerId));
+  }
+
+  sendExit(peerId: number, code: number): void {
+    this.#write(() => this.#protocol.exitStatus(peerId, code >>> 0));
+  }
+
+  sendWindowAdjust(peerId: number, amount: number): void {
+    this.#write(() => this.#protocol.channelWindowAdjust(peerId, amount));
+  }
+
+  sendReply(peerId: number, isSuccess: boolean): void {
+    this.#write(() => {
+      if (isSuccess) this.#protocol.channelSuccess(peerId);
+      else this.#protocol.channelFailure(peerId);
+    });
+  }
+
+  canSend(channel: SshChannel): boolean {
+    // Hazard H4: ssh2 ignores the socket's back-pressure, and queues without bound while keys are exchanged.
+    if (
+      this.#stream.writableLength < BOUNDS.socketBacklogBytes &&
+      !isKeyExchangeRunning(this.#protocol)
+    ) {
+      return true;
+    }
+    this.#waiting.add(channel);
+    return false;
+  }
+
+  growWindow(wanted: number): number {
+    const granted = Math.max(
+      0,
+      Math.min(wanted, this.#limits.windowBudgetBytes - this.#windowInUse),
+    );
+    this.#windowInUse += granted;
+    return granted;
+  }
+
+  release(channel: SshChannel): void {
+    if (this.#channels.delete(channel.ownId)) this.#windowInUse -= channel.receiveTarget;
+    this.#waiting.delete(channel);
+  }
+
+  violated(what: string): void {
+    const error = new SshEndpointError(
+      "ERR_SSH_ENDPOINT_PROTOCOL",
+      `the peer broke the protocol: ${what}`,
+    );
+    this.#write(() => sendDisconnect(this.#peer, DISCONNECT.protocolError, what));
+    this.destroy(error);
+  }
+
+  // ── from the peer ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  #takeOver(): void {
+    const on =
+      (act: (channel: SshChannel) => void) =>
+      (id: number): void => {
+        const channel = this.#channels.get(id);
+        if (channel instanceof SshChannel) act(channel);
+        else this.violated(`a message for channel ${id}, which is not open`);
+      };
+    takeOverConnectionLayer(this.#protocol, {
+      GLOBAL_REQUEST: (_p, name, wantReply, data) => this.#globalRequested(name, wantReply, data),
+      REQUEST_SUCCESS: (_p, data) => this.#globalReplies.shift()?.(true, data ?? undefined),
+      REQUEST_FAILURE: () => this.#globalReplies.shift()?.(false, undefined),
+      CHANNEL_OPEN: (_p, open) => this.#opened(open),
+      CHANNEL_OPEN_CONFIRMATION: (_p, confirmation) => this.#confirmed(confirmation),
+      CHANNEL_OPEN_FAILURE: (_p, id, reason, text) => this.#refused(id, reason, text),
+      CHANNEL_WINDOW_ADJUST: (_p, id, amount) =>
+        on((channel) => channel.receiveWindowAdjust(amount))(id),
+      CHANNEL_DATA: (_p, id, data) => this.#data(id, data, false),
+      CHANNEL_EXTENDED_DATA: (_p, id, data, type) => {
+        if (type === 1) this.#data(id, data, true);
+        else this.violated(`extended data of type ${type}`);
+      },
+      CHANNEL_EOF: (_p, id) => on((channel) => channel.receiveEof())(id),
+      CHANNEL_CLOSE: (_p, id) => on((channel) => channel.receiveClose())(id),
+      CHANNEL_REQUEST: (_p, id, type, wantReply, data) =>
+        on((channel) => {
+          const status = exitStatusOf(type, data);
+          if (status !== undefined) channel.receiveExit(status);
+          else channel.receiveRequest(type, wantReply, data);
+        })(id),
+      CHANNEL_SUCCESS: (_p, id) => on((channel) => channel.receiveReply(true))(id),
+      CHANNEL_FAILURE: (_p, id) => on((channel) => channel.receiveReply(false))(id),
+    });
+  }
+
+  #data(id: number, data: Buffer, isExtended: boolean): void {
+    const channel = this.#channels.get(id);
+    if (!(channel instanceof SshChannel)) {
+      this.violated(`data for channel ${id}, which is not open`);
+      return;
+    }
+    this.#bytesIn += data.length;
+    channel.receiveData(data, isExtended);
+    this.#count(data.length);
+  }
+
+  #globalRequested(name: string, wantReply: boolean, data: unknown): void {
+    if (!wantReply) {
+      this.#events.onGlobalRequest({ name, data, reply: () => {} });
+      return;
+    }
+    if (this.#answers.length >= BOUNDS.pendingGlobalRequests) {
+      this.violated(`more than ${BOUNDS.pendingGlobalRequests} requests wait for an answer`);
+      return;
+    }
+    const answer: PendingAnswer = { isReady: false, isSuccess: false, data: undefined };
+    this.#answers.push(answer);
+    this.#events.onGlobalRequest({
+      name,
+      data,
+      reply: (isSuccess, replyData) => {
+        if (answer.isReady) return;
+        Object.assign(answer, { isReady: true, isSuccess, data: replyData });
+        this.#sendAnswers();
+      },
+    });
+  }
+
+  #sendAnswers(): void {
+    for (let first = this.#answers[0]; first?.isReady === true; first = this.#answers[0]) {
+      this.#answers.shift();
+      const { isSuccess, data } = first;
+      this.#write(() => {
+        if (isSuccess) this.#protocol.requestSuccess(data);
+        else this.#protocol.requestFailure();
+      });
+    }
+  }
+
+  #opened(open: WireChannelOpen): void {
+    const refuse = (reason: number, text: string): void =>
+      this.#write(() => this.#protocol.channelOpenFail(open.sender, reason, text));
+    if (this.#channels.size >= this.#limits.channels) {
+      refuse(OPEN_FAILURE.resourceShortage, `no more than ${this.#limits.channels} channels`);
+      return;
+    }
+    if (!this.#isPacketSizeSane(open.packetSize)) return;
+    // A place is held while the open is decided, so that undecided ones count.
+    const id = this.#newId();
+    this.#channels.set(id, "deciding");
+    let isDecided = false;
+    this.#events.onOpen({
+      type: open.type,
+      data: open.data,
+      accept: () => {
+        if (isDecided) throw new Error("decided already");
+        isDecided = true;
+        const channel = this.#newChannel(id, open.sender, open.window, open.packetSize);
+        if (this.#isOver) {
+          channel.connectionLost(closedError());
+          return channel;
+        }
+        this.#windowInUse += this.#limits.windowBytes;
+        this.#channels.set(id, channel);
+        this.#write(() =>
+          this.#protocol.channelOpenConfirm(
+            open.sender,
+            id,
+            this.#limits.windowBytes,
+            BOUNDS.packetBytes,
+          ),
+        );
+        return channel;
+      },
+      refuse: (reason, text) => {
+        if (isDecided) return;
+        isDecided = true;
+        this.#channels.delete(id);
+        refuse(reason, text);
+      },
+    });
+  }
+
+  #confirmed({ recipient, sender, window, packetSize }: WireChannelConfirmation): void {
+    const pending = this.#channels.get(recipient);
+    if (typeof pending !== "object" || pending instanceof SshChannel) {
+      this.violated(`a confirmation for channel ${recipient}, which was not asked for`);
+      return;
+    }
+    if (!this.#isPacketSizeSane(packetSize)) return;
+    const channel = this.#newChannel(recipient, sender, window, packetSize);
+    this.#channels.set(recipient, channel);
+    pending.resolve(channel);
+  }
+
+  #refused(id: number, reason: number, text: string): void {
+    const pending = this.#channels.get(id);
+    if (typeof pending !== "object" || pending instanceof SshChannel) {
+      this.violated(`a refusal for channel ${id}, which was not asked for`);
+      return;
+    }
+    this.#channels.delete(id);
+    this.#windowInUse -= this.#limits.windowBytes;
+    pending.reject(
+      new SshEndpointError(
+        "ERR_SSH_ENDPOINT_CHANNEL_REFUSED",
+        `the peer refused to open a channel: ${quotePeerText(text) || `reason ${reason}`}`,
+        { reason },
+      ),
+    );
+  }
+
+  /** Hazard H3: with a packet size of 0 ssh2 (and any naive writer) never ends. */
+  #isPacketSizeSane(packetSize: number): boolean {
+    if (packetSize >= BOUNDS.peerPacketBytesLeast) return true;
+    this.violated(`a maximum packet size of ${packetSize} bytes`);
+    return false;
+  }
+
+  // ── beneath ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #newId(): number {
+    do {
+      this.#nextId = (this.#nextId + 1) % 0xffff_ffff;
+    } while (this.#channels.has(this.#nextId));
+    return this.#nextId;
+  }
+
+  #newChannel(ownId: number, peerId: number, sendWindow: number, packetSize: number): SshChannel {
+    const numbers: ChannelNumbers = {
+      ownId,
+      peerId,
+      receiveWindow: this.#limits.windowBytes,
+      sendWindow,
+      peerPacketBytes: packetSize,
+    };
+    return new SshChannel(this, numbers);
+  }
+
+  #ping(): void {
+    this.#globalReplies.push(() => {});
+    this.#write(() => this.#protocol.ping());
+  }
+
+  /** Writes packets; a protocol object that ssh2 took down under us means that the connection is over. */
+  #write(act: () => void): void {
+    if (this.#isOver || !isUsable(this.#protocol)) return;
+    try {
+      act();
+    } catch (cause) {
+      this.destroy(
+        new SshEndpointError("ERR_SSH_ENDPOINT_CONNECTION_LOST", "the connection broke off", {
+          cause,
+        }),
+      );
+    }
+  }
+
+  /** Packets of one turn go out in one system call. */
+  #cork(): void {
+    if (this.#isCorked) return;
+    this.#isCorked = true;
+    this.#stream.cork();
+    process.nextTick(() => {
+      this.#isCorked = false;
+      this.#stream.uncork();
+    });
+  }
+
+  #count(bytes: number): void {
+    this.#bytesSinceKeys += bytes;
+    this.#packetsSinceKeys++;
+    if (
+      this.#bytesSinceKeys > this.#limits.rekeyBytes ||
+      this.#packetsSinceKeys > BOUNDS.rekeyPackets
+    ) {
+      this.rekey();
+    }
+  }
+
+  #resume(): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const channel of waiting) channel.resumeSending();
+  }
+
+  #over(error: SshEndpointError | undefined): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#liveness.stop();
+    clearInterval(this.#rekeyTimer);
+    clearTimeout(this.#rekeyDeadline);
+    this.#waiting.clear();
+    this.#answers.length = 0;
+    const lost = error ?? lostError();
+    const channels = [...this.#channels.values()];
+    this.#channels.clear();
+    for (const channel of channels) {
+      if (channel instanceof SshChannel) channel.connectionLost(lost);
+      else if (channel !== "deciding") channel.reject(lost);
+    }
+    for (const reply of this.#globalReplies.splice(0)) reply(false, undefined);
+    this.#events.onClosed(error);
+  }
+}
+
+function exitStatusOf(type: string, data: unknown): ExitStatus | undefined {
+  if (type === "exit-status" && typeof data === "number") return { code: data, signal: null };
+  if (type === "exit-signal" && typeof data === "object" && data !== null) {
+    const signal: unknown = Reflect.get(data, "signal");
+    return { code: null, signal: `SIG${typeof signal === "string" ? signal.slice(0, 32) : ""}` };
+  }
+  return undefined;
+}
+
+function lostError(): SshEndpointError {
+  return new SshEndpointError("ERR_SSH_ENDPOINT_CONNECTION_LOST", "the connection broke off");
+}
+
+function closedError(text = ""): SshEndpointError {
+  return new SshEndpointError(
+    "ERR_SSH_ENDPOINT_CLOSED",
+    text === "" ? "the connection is closed" : `the connection was closed: ${text}`,
+  );
+}

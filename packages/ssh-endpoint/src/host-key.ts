@@ -1,0 +1,227 @@
+import { appendFile, mkdir, readFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import {
+  AuthorizedKeysError,
+  decodePublicKey,
+  fingerprint,
+  formatPublicKey,
+  type PublicKey,
+} from "@dialhome/authorized-keys";
+import { algorithmsOfKeyType, HOST_KEY_ALGORITHMS, type HostKeyAlgorithm } from "./algorithms.ts";
+import { SshEndpointError } from "./errors.ts";
+import { normalizeFingerprint } from "./key-hash.ts";
+import {
+  formatKnownHostLine,
+  hostName,
+  judgeHostKey,
+  type KnownHost,
+  knownKeyTypes,
+  parseKnownHosts,
+} from "./known-hosts.ts";
+
+/** A known_hosts file by its path, or its text. A path that does not exist counts as empty. */
+export type KnownHostsSource = { readonly path: string } | { readonly text: string };
+
+/**
+ * How a server's host key is judged. There is no default: a client that does not know whom it talks to gives its
+ * forwardings to anybody in the middle.
+ */
+export type HostKeyPolicy =
+  /** The key must be known; with `acceptNew` an unknown host is written to that file and taken. A changed one is refused always. */
+  | {
+      readonly knownHosts: readonly KnownHostsSource[];
+      readonly acceptNew?: { readonly path: string };
+    }
+  /** The key must have one of these fingerprints, `SHA256:…` as `ssh-keygen -l` prints them. */
+  | { readonly fingerprints: readonly string[] }
+  /** The caller decides. */
+  | { readonly verify: (key: HostKey) => boolean | Promise<boolean> }
+  /** Every key is taken. For tests, and where something else proves who the server is. */
+  | { readonly insecureAcceptAny: true };
+
+/** A server's host key. */
+export interface HostKey {
+  readonly host: string;
+  readonly port: number;
+  readonly key: PublicKey;
+  /** `SHA256:…` */
+  readonly fingerprint: string;
+}
+
+/** A policy with its files read. */
+export interface HostKeyJudge {
+  /** Algorithms for the handshake: those of known keys first. */
+  readonly algorithms: readonly HostKeyAlgorithm[];
+  /** Resolves when the key is good. @throws SshEndpointError `ERR_SSH_ENDPOINT_HOST_KEY_…` */
+  judge(blob: Uint8Array): Promise<HostKey>;
+}
+
+/** Reads what a policy needs. @throws SshEndpointError `…_KNOWN_HOSTS`, `…_OPTION` */
+export async function openHostKeyJudge(
+  policy: HostKeyPolicy,
+  host: string,
+  port: number,
+): Promise<HostKeyJudge> {
+  if ("knownHosts" in policy) return knownHostsJudge(policy, host, port);
+  if ("fingerprints" in policy) return fingerprintJudge(policy.fingerprints, host, port);
+  const { verify } = "verify" in policy ? policy : { verify: () => true };
+  return {
+    algorithms: HOST_KEY_ALGORITHMS,
+    judge: async (blob) => {
+      const shown = hostKeyOf(blob, host, port);
+      if (await verify(shown)) return shown;
+      throw refused("REFUSED", shown, `the host key ${shown.fingerprint} was refused`);
+    },
+  };
+}
+
+async function knownHostsJudge(
+  policy: Extract<HostKeyPolicy, { knownHosts: unknown }>,
+  host: string,
+  port: number,
+): Promise<HostKeyJudge> {
+  const { acceptNew } = policy;
+  const sources = [
+    ...policy.knownHosts,
+    ...(acceptNew === undefined ||
+    policy.knownHosts.some((s) => "path" in s && s.path === acceptNew.path)
+      ? []
+      : [acceptNew]),
+  ];
+  const entries: KnownHost[] = [];
+  for (const source of sources) entries.push(...(await readKnownHosts(source)));
+  return {
+    algorithms: preferred(knownKeyTypes(entries, host, port)),
+    judge: async (blob) => {
+      const shown = hostKeyOf(blob, host, port);
+      const verdict = judgeHostKey(entries, host, port, blob);
+      switch (verdict.is) {
+        case "known":
+          return shown;
+        case "revoked":
+          throw refused(
+            "REVOKED",
+            shown,
+            `its host key ${shown.fingerprint} is revoked (${verdict.source})`,
+            { source: verdict.source },
+          );
+        case "changed":
+          throw changed(shown, verdict.known);
+        default:
+          break;
+      }
+      if (acceptNew !== undefined) {
+        await remember(acceptNew.path, shown);
+        return shown;
+      }
+      throw refused(
+        "UNKNOWN",
+        shown,
+        `its host key ${shown.fingerprint} (${shown.key.type}) is not known; ` +
+          `when it is the right one, add: ${hostName(host, port)} ${formatPublicKey(shown.key)}`,
+      );
+    },
+  };
+}
+
+function fingerprintJudge(written: readonly string[], host: string, port: number): HostKeyJudge {
+  const expected = written.map((text) => {
+    const normal = normalizeFingerprint(text);
+    if (normal !== undefined) return normal;
+    throw new SshEndpointError(
+      "ERR_SSH_ENDPOINT_OPTION",
+      `${JSON.stringify(text)} is no fingerprint: want SHA256: and 43 characters`,
+    );
+  });
+  if (expected.length === 0) {
+    throw new SshEndpointError("ERR_SSH_ENDPOINT_OPTION", "no fingerprint is given");
+  }
+  return {
+    algorithms: HOST_KEY_ALGORITHMS,
+    judge: async (blob) => {
+      const shown = hostKeyOf(blob, host, port);
+      if (expected.includes(shown.fingerprint)) return shown;
+      throw refused(
+        "CHANGED",
+        shown,
+        `its host key is ${shown.fingerprint}, expected was ${expected.join(" or ")}`,
+        { expectedFingerprints: expected },
+      );
+    },
+  };
+}
+
+async function readKnownHosts(source: KnownHostsSource): Promise<KnownHost[]> {
+  if ("text" in source) return parseKnownHosts(source.text, "known_hosts");
+  try {
+    return parseKnownHosts(await readFile(source.path, "utf8"), source.path);
+  } catch (cause) {
+    if (cause instanceof Error && Reflect.get(cause, "code") === "ENOENT") return [];
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new SshEndpointError("ERR_SSH_ENDPOINT_KNOWN_HOSTS", `cannot read known hosts: ${why}`, {
+      source: source.path,
+      cause,
+    });
+  }
+}
+
+async function remember(path: string, shown: HostKey): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    // The file may lack its last line end: an empty line does no harm.
+    const before = await readFile(path, "utf8").catch(() => "");
+    const gap = before === "" || before.endsWith("\n") ? "" : "\n";
+    const line = formatKnownHostLine(shown.host, shown.port, shown.key);
+    await appendFile(path, `${gap}${line}\n`, { mode: 0o600 });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw refused("REFUSED", shown, `its new host key cannot be written down: ${why}`, {
+      source: path,
+      cause,
+    });
+  }
+}
+
+function hostKeyOf(blob: Uint8Array, host: string, port: number): HostKey {
+  try {
+    return { host, port, key: decodePublicKey(blob), fingerprint: fingerprint(blob) };
+  } catch (cause) {
+    if (!(cause instanceof AuthorizedKeysError)) throw cause;
+    throw new SshEndpointError(
+      "ERR_SSH_ENDPOINT_HOST_KEY_REFUSED",
+      `${hostName(host, port)}: its host key cannot be read: ${cause.message}`,
+      { peer: hostName(host, port), cause },
+    );
+  }
+}
+
+function changed(shown: HostKey, known: readonly KnownHost[]): SshEndpointError {
+  const expectedFingerprints = known.map((entry) => fingerprint(entry.key.blob));
+  const where = known.map((entry) => entry.source).join(", ");
+  return refused(
+    "CHANGED",
+    shown,
+    `its host key has CHANGED: it is ${shown.fingerprint} now, known is ${expectedFingerprints.join(" or ")} (${where}); ` +
+      "somebody may be listening in. Only if the server really has a new key, remove that line",
+    { expectedFingerprints, source: where },
+  );
+}
+
+function refused(
+  what: "UNKNOWN" | "CHANGED" | "REVOKED" | "REFUSED",
+  shown: HostKey,
+  message: string,
+  facts: { expectedFingerprints?: readonly string[]; source?: string; cause?: unknown } = {},
+): SshEndpointError {
+  const peer = hostName(shown.host, shown.port);
+  return new SshEndpointError(`ERR_SSH_ENDPOINT_HOST_KEY_${what}`, `${peer}: ${message}`, {
+    peer,
+    fingerprint: shown.fingerprint,
+    ...facts,
+  });
+}
+
+function preferred(types: readonly string[]): readonly HostKeyAlgorithm[] {
+  const first = types.flatMap((type) => algorithmsOfKeyType(type));
+  return [...new Set([...first, ...HOST_KEY_ALGORITHMS])];
+}

@@ -1,0 +1,54 @@
+import type { KeyObject } from "node:crypto";
+
+/**
+ * A private key of node:crypto in a form that ssh2 reads: OpenSSH's own for Ed25519 (PROTOCOL.key), PKCS#1 or SEC1 for RSA
+ * and ECDSA. Undefined for other types.
+ */
+export function toOpenSshPrivateKey(key: KeyObject): string | undefined {
+  switch (key.asymmetricKeyType) {
+    case "rsa":
+      return key.export({ type: "pkcs1", format: "pem" }).toString();
+    case "ec":
+      return key.export({ type: "sec1", format: "pem" }).toString();
+    case "ed25519":
+      return ed25519(key);
+    default:
+      return undefined;
+  }
+}
+
+function ed25519(key: KeyObject): string | undefined {
+  const { d, x } = key.export({ format: "jwk" });
+  if (d === undefined || x === undefined) return undefined;
+  const secret = Buffer.from(d, "base64url");
+  const point = Buffer.from(x, "base64url");
+  const name = Buffer.from("ssh-ed25519");
+  const check = Buffer.alloc(4); // two equal numbers prove a passphrase; there is none
+  const inner = Buffer.concat([
+    check,
+    check,
+    string(name),
+    string(point),
+    string(Buffer.concat([secret, point])),
+    string(Buffer.alloc(0)),
+  ]);
+  const padding = Buffer.from([1, 2, 3, 4, 5, 6, 7].slice(0, (8 - (inner.length % 8)) % 8));
+  const count = Buffer.from([0, 0, 0, 1]);
+  const body = Buffer.concat([
+    Buffer.from("openssh-key-v1\0"),
+    string(Buffer.from("none")),
+    string(Buffer.from("none")),
+    string(Buffer.alloc(0)),
+    count,
+    string(Buffer.concat([string(name), string(point)])),
+    string(Buffer.concat([inner, padding])),
+  ]);
+  const lines = body.toString("base64").replace(/.{1,70}/g, "$&\n");
+  return `-----BEGIN OPENSSH PRIVATE KEY-----\n${lines}-----END OPENSSH PRIVATE KEY-----\n`;
+}
+
+function string(bytes: Buffer): Buffer {
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(bytes.length);
+  return Buffer.concat([length, bytes]);
+}

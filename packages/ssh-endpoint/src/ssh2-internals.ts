@@ -1,0 +1,318 @@
+// The one place that reaches behind ssh2's public face (pinned to 1.17.0; test/ssh2-internals.test.ts pins the shape).
+//
+// ssh2 gives us the transport (RFC 4253) and the login (RFC 4252). Its connection layer (RFC 4254) is replaced by
+// ours as soon as the login is through: ssh2's own believes any window, packet size and length a peer sends (hazards
+// H3-H5), closes both directions of a server's channel at once (H2), and forgets callbacks when a connection dies (H6, H7).
+import type { Socket } from "node:net";
+import { type Duplex, Readable } from "node:stream";
+import { BOUNDS } from "./constants.ts";
+
+/** What an incoming SSH_MSG_CHANNEL_OPEN says, as ssh2 parses it. */
+export interface WireChannelOpen {
+  readonly type: string;
+  readonly sender: number;
+  readonly window: number;
+  readonly packetSize: number;
+  readonly data: {
+    readonly destIP?: string;
+    readonly destPort?: number;
+    readonly srcIP?: string;
+    readonly srcPort?: number;
+  };
+}
+
+/** What an incoming SSH_MSG_CHANNEL_OPEN_CONFIRMATION says. */
+export interface WireChannelConfirmation {
+  readonly recipient: number;
+  readonly sender: number;
+  readonly window: number;
+  readonly packetSize: number;
+}
+
+/** Handlers of the messages of the connection protocol, by ssh2's names; `p` is the protocol object itself. */
+export interface ConnectionHandlers {
+  GLOBAL_REQUEST(p: unknown, name: string, wantReply: boolean, data: unknown): void;
+  REQUEST_SUCCESS(p: unknown, data: Buffer | null): void;
+  REQUEST_FAILURE(p: unknown): void;
+  CHANNEL_OPEN(p: unknown, open: WireChannelOpen): void;
+  CHANNEL_OPEN_CONFIRMATION(p: unknown, confirmation: WireChannelConfirmation): void;
+  CHANNEL_OPEN_FAILURE(p: unknown, recipient: number, reason: number, text: string): void;
+  CHANNEL_WINDOW_ADJUST(p: unknown, recipient: number, amount: number): void;
+  CHANNEL_DATA(p: unknown, recipient: number, data: Buffer): void;
+  CHANNEL_EXTENDED_DATA(p: unknown, recipient: number, data: Buffer, type: number): void;
+  CHANNEL_EOF(p: unknown, recipient: number): void;
+  CHANNEL_CLOSE(p: unknown, recipient: number): void;
+  CHANNEL_REQUEST(
+    p: unknown,
+    recipient: number,
+    type: string,
+    wantReply: boolean,
+    data: unknown,
+  ): void;
+  CHANNEL_SUCCESS(p: unknown, recipient: number): void;
+  CHANNEL_FAILURE(p: unknown, recipient: number): void;
+}
+
+/** The methods of ssh2's `Protocol` that write packets, and the fields that are looked at. */
+export interface Protocol {
+  readonly _handlers: Record<string, unknown>;
+  /** Defined while a key exchange runs; packets are queued without bound then. */
+  readonly _kexinit: unknown;
+  /** Undefined once the protocol object was taken down: writing throws from then on. */
+  readonly _destruct: unknown;
+  rekey(): void;
+  disconnect(reason: number): void;
+  ping(): void;
+  requestSuccess(data?: Buffer): void;
+  requestFailure(): void;
+  tcpipForward(address: string, port: number, wantReply: boolean): void;
+  cancelTcpipForward(address: string, port: number, wantReply: boolean): void;
+  session(id: number, window: number, packetSize: number): void;
+  directTcpip(id: number, window: number, packetSize: number, address: DirectAddress): void;
+  forwardedTcpip(id: number, window: number, packetSize: number, address: ForwardedAddress): void;
+  channelOpenConfirm(id: number, ownId: number, window: number, packetSize: number): void;
+  channelOpenFail(id: number, reason: number, text: string): void;
+  channelData(id: number, data: Buffer): void;
+  channelExtData(id: number, data: Buffer, type: number): void;
+  channelWindowAdjust(id: number, amount: number): void;
+  channelEOF(id: number): void;
+  channelClose(id: number): void;
+  channelSuccess(id: number): void;
+  channelFailure(id: number): void;
+  shell(id: number, wantReply: boolean): void;
+  exec(id: number, command: string, wantReply: boolean): void;
+  exitStatus(id: number, status: number): void;
+}
+
+/** Addresses in the open message of a `direct-tcpip` channel. */
+export interface DirectAddress {
+  readonly dstIP: string;
+  readonly dstPort: number;
+  readonly srcIP: string;
+  readonly srcPort: number;
+}
+
+/** Addresses in the open message of a `forwarded-tcpip` channel. */
+export interface ForwardedAddress {
+  readonly boundAddr: string;
+  readonly boundPort: number;
+  readonly remoteAddr: string;
+  readonly remotePort: number;
+}
+
+interface PacketWriter {
+  readonly allocStart: number;
+  readonly allocStartKEX: number;
+  alloc(size: number, keyExchange?: boolean): Buffer;
+  finalize(packet: Buffer, keyExchange?: boolean): Buffer;
+}
+
+interface PrivateProtocol extends Protocol {
+  _compatFlags: number;
+  _onHandshakeComplete: (...args: unknown[]) => void;
+  readonly _kex: { remoteExtInfoEnabled: boolean } | undefined;
+  readonly _packetRW: { readonly write: PacketWriter };
+  readonly _cipher: { encrypt(packet: Buffer): void };
+}
+
+/** Names of the methods and fields that the code relies on; the test of ssh2's shape walks them. */
+export const RELIED_ON: readonly string[] = [
+  "_handlers",
+  "_packetRW",
+  "_cipher",
+  "_compatFlags",
+  "_onHandshakeComplete",
+  "_destruct",
+  "rekey",
+  "disconnect",
+  "ping",
+  "requestSuccess",
+  "requestFailure",
+  "tcpipForward",
+  "cancelTcpipForward",
+  "session",
+  "directTcpip",
+  "forwardedTcpip",
+  "channelOpenConfirm",
+  "channelOpenFail",
+  "channelData",
+  "channelExtData",
+  "channelWindowAdjust",
+  "channelEOF",
+  "channelClose",
+  "channelSuccess",
+  "channelFailure",
+  "shell",
+  "exec",
+  "exitStatus",
+];
+
+/** The protocol object of an ssh2 `Client` or of the server's connection; a changed ssh2 fails here, not later. */
+export function protocolOf(peer: object): Protocol {
+  return privateProtocolOf(peer);
+}
+
+function privateProtocolOf(peer: object): PrivateProtocol {
+  const protocol: unknown = Reflect.get(peer, "_protocol");
+  if (typeof protocol !== "object" || protocol === null) {
+    throw new Error("ssh2 has no _protocol: this version is not supported");
+  }
+  const missing = RELIED_ON.filter((name) => Reflect.get(protocol, name) === undefined);
+  if (missing.length > 0) {
+    throw new Error(`ssh2's protocol lacks ${missing.join(", ")}: this version is not supported`);
+  }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the names were checked above
+  return protocol as PrivateProtocol;
+}
+
+/** The socket that an ssh2 server connection runs on. */
+export function socketOf(peer: object): unknown {
+  return Reflect.get(peer, "_sock");
+}
+
+/** Replaces ssh2's connection layer; from now on each of its messages arrives in `handlers`. */
+export function takeOverConnectionLayer(protocol: Protocol, handlers: ConnectionHandlers): void {
+  Object.assign(protocol._handlers, handlers);
+}
+
+/** Tells of each message that ends the connection (SSH_MSG_DISCONNECT), before ssh2 acts on it. */
+export function watchDisconnect(
+  protocol: Protocol,
+  onDisconnect: (reason: number, text: string) => void,
+): void {
+  const original = protocol._handlers["DISCONNECT"];
+  protocol._handlers["DISCONNECT"] = (p: unknown, reason: number, text: string) => {
+    onDisconnect(reason, text);
+    if (typeof original === "function") Reflect.apply(original, undefined, [p, reason, text]);
+  };
+}
+
+/** Whether a key exchange runs: what is written now is queued in memory until it ends. */
+export function isKeyExchangeRunning(protocol: Protocol): boolean {
+  return protocol._kexinit !== undefined;
+}
+
+/** Whether packets can still be written. */
+export function isUsable(protocol: Protocol): boolean {
+  return protocol._destruct !== undefined;
+}
+
+/**
+ * SSH_MSG_DISCONNECT with a text; ssh2's own `disconnect()` has none, and the text is what the person at the other
+ * end gets to see. Layout: RFC 4253 §11.1. Sent past the queue, so also within a key exchange.
+ */
+export function sendDisconnect(peer: object, reason: number, text: string): void {
+  const protocol = privateProtocolOf(peer);
+  const description = Buffer.from(text);
+  const size = 1 + 4 + 4 + description.length + 4;
+  const at = protocol._packetRW.write.allocStartKEX;
+  const packet = protocol._packetRW.write.alloc(size, true);
+  packet[at] = 1;
+  packet.writeUInt32BE(reason, at + 1);
+  packet.writeUInt32BE(description.length, at + 5);
+  packet.set(description, at + 9);
+  packet.writeUInt32BE(0, at + 9 + description.length);
+  protocol._cipher.encrypt(protocol._packetRW.write.finalize(packet, true));
+}
+
+/**
+ * Makes RSA keys sign with SHA-2 even where the server does not list its algorithms; without, ssh2 would fall back to SHA-1.
+ * The bit is ssh2's COMPAT.IMPLY_RSA_SHA2_SIGALGS.
+ */
+export function requireRsaSha2(peer: object): void {
+  privateProtocolOf(peer)._compatFlags |= 1 << 4;
+}
+
+/**
+ * Sends our own SSH_MSG_EXT_INFO (RFC 8308) instead of ssh2's, whose list of algorithms lacks a comma and names SHA-1
+ * and DSA. Call when the client's identification arrived.
+ */
+export function replaceServerSignatureAlgorithms(peer: object, names: readonly string[]): void {
+  const protocol = privateProtocolOf(peer);
+  const original = protocol._onHandshakeComplete;
+  protocol._onHandshakeComplete = (...args) => {
+    protocol._onHandshakeComplete = original;
+    if (protocol._kex?.remoteExtInfoEnabled === true) {
+      protocol._kex.remoteExtInfoEnabled = false;
+      const name = Buffer.from("server-sig-algs");
+      const value = Buffer.from(names.join(","));
+      const { write } = protocol._packetRW;
+      const at = write.allocStartKEX;
+      const packet = write.alloc(1 + 4 + 4 + name.length + 4 + value.length, true);
+      packet[at] = 7;
+      packet.writeUInt32BE(1, at + 1);
+      packet.writeUInt32BE(name.length, at + 5);
+      packet.set(name, at + 9);
+      packet.writeUInt32BE(value.length, at + 9 + name.length);
+      packet.set(value, at + 13 + name.length);
+      protocol._cipher.encrypt(write.finalize(packet, true));
+    }
+    original(...args);
+  };
+}
+
+/**
+ * Hands login requests to ssh2 one by one, in the order of their arrival (hazard H9: ssh2 keeps those that come while
+ * one is decided on a stack, so that answers would go to the wrong requests).
+ *
+ * @returns `next`, to be called when a request was answered
+ */
+export function serializeLoginRequests(
+  peer: object,
+  onTooMany: () => void,
+): { readonly next: () => void } {
+  const { _handlers: handlers } = privateProtocolOf(peer);
+  const original = handlers["USERAUTH_REQUEST"];
+  if (typeof original !== "function") throw new Error("ssh2 handles no USERAUTH_REQUEST");
+  const waiting: unknown[][] = [];
+  let deciding = false;
+  const run = (args: unknown[]): void => {
+    deciding = true;
+    Reflect.apply(original, undefined, args);
+  };
+  handlers["USERAUTH_REQUEST"] = (...args: unknown[]) => {
+    if (!deciding) run(args);
+    else if (waiting.length < BOUNDS.pendingAuthRequests) waiting.push(args);
+    else onTooMany();
+  };
+  return {
+    next: () => {
+      deciding = false;
+      const args = waiting.shift();
+      if (args !== undefined) run(args);
+    },
+  };
+}
+
+/**
+ * Holds back what a peer sends until its identification line is complete: ssh2 loses the middle of a line that comes in
+ * more than two pieces. More bytes than a line may have destroy the stream.
+ */
+export function completeIdentification(stream: Duplex | Socket): void {
+  let held: Buffer | undefined;
+  const release = (chunk: unknown): boolean => {
+    Reflect.deleteProperty(stream, "push");
+    return Readable.prototype.push.call(stream, chunk);
+  };
+  stream.push = (chunk: unknown): boolean => {
+    if (!Buffer.isBuffer(chunk)) {
+      if (held !== undefined) Readable.prototype.push.call(stream, held);
+      return release(chunk);
+    }
+    const all = held === undefined ? chunk : Buffer.concat([held, chunk]);
+    // A server may send other lines first; the one that counts starts with SSH-.
+    const start = all.subarray(0, 4).equals(IDENTIFICATION) ? 0 : all.indexOf(LINE_THEN_SSH) + 1;
+    const isPossible =
+      start > 0 || IDENTIFICATION.subarray(0, all.length).equals(all.subarray(0, 4));
+    if (isPossible && all.includes(0x0a, start)) return release(all);
+    if (all.length > BOUNDS.identificationBytes) {
+      stream.destroy(new Error("no SSH identification"));
+      return false;
+    }
+    held = all;
+    return true;
+  };
+}
+
+const IDENTIFICATION = Buffer.from("SSH-");
+const LINE_THEN_SSH = Buffer.from("\nSSH-");
