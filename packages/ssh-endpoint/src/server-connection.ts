@@ -25,8 +25,8 @@ export type ForwardAnswer =
   | {
       /** The port that the client is told; where it asked for 0, any number that the embedder knows it by. */
       readonly port: number;
-      /** Called once when the forwarding ends: cancelled, or with its connection. */
-      readonly close?: () => void | Promise<void>;
+      /** Called once when the forwarding ends: cancelled by the client (its channels stay), or with its connection. */
+      readonly close?: (why: "cancelled" | "ended") => void | Promise<void>;
     }
   | { readonly refused: string };
 
@@ -90,7 +90,10 @@ export class ServerConnection<Identity> implements AsyncDisposable {
   /** @internal */
   readonly layer: ConnectionLayer;
   readonly #parts: ServerConnectionParts<Identity>;
-  readonly #forwards = new Map<string, ServerForward & { readonly close: () => Promise<void> }>();
+  readonly #forwards = new Map<
+    string,
+    ServerForward & { readonly close: (why: "cancelled" | "ended") => Promise<void> }
+  >();
   readonly #closing = new Set<Promise<void>>();
   #undecidedForwards = 0;
   #isWithoutSessions = false;
@@ -111,7 +114,7 @@ export class ServerConnection<Identity> implements AsyncDisposable {
       onClosed: (why) => {
         error = why;
         // At once, not when the socket is gone: its port must be free for the client's next connection.
-        for (const forward of this.#forwards.values()) this.#close(forward.close);
+        for (const forward of this.#forwards.values()) this.#close(() => forward.close("ended"));
         this.#forwards.clear();
       },
     });
@@ -279,9 +282,9 @@ export class ServerConnection<Identity> implements AsyncDisposable {
     answer: Exclude<ForwardAnswer, { refused: string }>,
   ): void {
     const { port } = answer;
-    const close = async (): Promise<void> => answer.close?.();
+    const close = async (why: "cancelled" | "ended"): Promise<void> => answer.close?.(why);
     if (this.layer.isOver || this.#forwards.has(keyOf(wish.bindAddress, port))) {
-      this.#close(close);
+      this.#close(() => close("ended"));
       request.reply(false);
       return;
     }
@@ -305,7 +308,7 @@ export class ServerConnection<Identity> implements AsyncDisposable {
     }
     this.#forwards.delete(key);
     this.#close(async () => {
-      await forward.close();
+      await forward.close("cancelled");
       request.reply(true);
     });
   }

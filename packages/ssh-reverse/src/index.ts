@@ -1,6 +1,25 @@
 /**
- * Reverse SSH tunnels that come back by themselves.
+ * Reverse SSH tunnels that come back by themselves, and a server made for nothing else.
  *
  * @packageDocumentation
  */
-export {};
+export type { AuthorizedKeysSource } from "./authorized-keys-source.ts";
+export type { ReconnectOptions } from "./backoff.ts";
+export { SshReverseError, type SshReverseErrorCode } from "./errors.ts";
+export type { TunnelState } from "./link.ts";
+export {
+  createTunnelServer,
+  type ForwardPolicy,
+  type TunnelConnection,
+  type TunnelIdentity,
+  type TunnelServerOptions,
+} from "./server.ts";
+export { splice } from "./splice.ts";
+export type { ForwardTarget, TargetFailure } from "./target.ts";
+export {
+  openTunnel,
+  type Tunnel,
+  type TunnelClock,
+  type TunnelForward,
+  type TunnelOptions,
+} from "./tunnel.ts";

@@ -1,0 +1,13 @@
+/** Defaults, each with its unit. */
+export const DEFAULTS = {
+  /** Upper end of the first pause after a lost link, ms. */
+  minDelayMs: 1_000,
+  /** Upper end of the longest pause, ms. */
+  maxDelayMs: 60_000,
+  /** A link that stayed up this long is healthy: after it the pauses begin anew, ms. */
+  steadyAfterMs: 60_000,
+  /** Time to reach the target of a forwarding, ms. */
+  targetTimeoutMs: 10_000,
+  /** Connections that may wait in a listener's queue of the system. */
+  listenBacklog: 128,
+} as const;

@@ -1,0 +1,235 @@
+import {
+  connectSsh,
+  type SshConnection,
+  type SshConnectOptions,
+  SshEndpointError,
+} from "@dialhome/ssh-endpoint";
+import type { ReconnectOptions } from "./backoff.ts";
+import { DEFAULTS } from "./constants.ts";
+import { SshReverseError } from "./errors.ts";
+import { type Link, type LinkEvent, nextLink, START, type TunnelState } from "./link.ts";
+import { StateStream } from "./state-stream.ts";
+import { type ForwardTarget, serveTarget, type TargetFailure } from "./target.ts";
+
+/** One remote forwarding (`ssh -R`). */
+export interface TunnelForward {
+  /** Address that the server binds. @defaultValue "localhost" */
+  readonly bindAddress?: string;
+  /** Port that the server binds; 0 lets it choose. */
+  readonly bindPort: number;
+  readonly target: ForwardTarget;
+}
+
+/** A tunnel that stays. */
+export interface TunnelOptions extends Omit<SshConnectOptions, "stream"> {
+  readonly forwards: readonly TunnelForward[];
+  readonly reconnect?: ReconnectOptions;
+  /** A connection through the tunnel failed; the tunnel goes on. Must not throw. */
+  readonly onTargetFailure?: (failure: TargetFailure) => void;
+  /** Time and chance, for tests. @defaultValue the system's */
+  readonly clock?: TunnelClock;
+}
+
+/** Time and chance. */
+export interface TunnelClock {
+  /** Now, ms since 1970. */
+  now(): number;
+  /** A number in [0, 1). */
+  random(): number;
+  /** Resolves after a time, or at once when the signal is aborted; never rejects. */
+  pause(delayMs: number, signal: AbortSignal): Promise<void>;
+}
+
+/** A tunnel. Disposal ends it; when that resolves no timer, socket or channel is left. */
+export interface Tunnel extends AsyncDisposable {
+  /** Where it stands now. */
+  readonly state: TunnelState;
+  /** Each change of state from now on, the present one first; ends with `failed` or `closed`. A slow reader misses states, never the latest. */
+  states(): AsyncIterableIterator<TunnelState>;
+  /** Resolves when the tunnel is up for the first time. @throws what made it fail for good, or that it was closed */
+  readonly up: Promise<void>;
+  /** Resolves with the last state when it is over for good. Never rejects. */
+  readonly over: Promise<TunnelState>;
+  /** The connection, while the tunnel is up. */
+  readonly connection: SshConnection | undefined;
+  /** Tries again now, where it waits: call it when the network came back. */
+  retryNow(): void;
+}
+
+/** Errors after which no other try can help: the next one would meet the same answer. */
+const FINAL: ReadonlySet<string> = new Set([
+  "ERR_SSH_ENDPOINT_OPTION",
+  "ERR_SSH_ENDPOINT_HOST_KEY_UNKNOWN",
+  "ERR_SSH_ENDPOINT_HOST_KEY_CHANGED",
+  "ERR_SSH_ENDPOINT_HOST_KEY_REVOKED",
+  "ERR_SSH_ENDPOINT_HOST_KEY_REFUSED",
+  "ERR_SSH_ENDPOINT_KNOWN_HOSTS",
+  "ERR_SSH_ENDPOINT_KEY",
+  "ERR_SSH_ENDPOINT_PASSPHRASE",
+  "ERR_SSH_ENDPOINT_AUTHENTICATION",
+]);
+
+/**
+ * Opens a tunnel and keeps it: connects, asks for all forwardings (one refused means that this connection is over),
+ * and after each loss tries again with growing random pauses. Refused keys and host keys end it for good.
+ *
+ * @throws SshReverseError `ERR_SSH_REVERSE_OPTION`
+ */
+export function openTunnel(options: TunnelOptions): Tunnel {
+  if (options.forwards.length === 0) {
+    throw new SshReverseError("ERR_SSH_REVERSE_OPTION", "a tunnel needs a forwarding");
+  }
+  return new KeptTunnel(options);
+}
+
+class KeptTunnel implements Tunnel {
+  readonly up: Promise<void>;
+  readonly over: Promise<TunnelState>;
+  readonly #options: TunnelOptions;
+  readonly #reconnect: Required<ReconnectOptions>;
+  readonly #clock: TunnelClock;
+  readonly #stop = new AbortController();
+  readonly #states = new StateStream<TunnelState>(START.state);
+  #link: Link = START;
+  #connection: SshConnection | undefined;
+  #wake = new AbortController();
+
+  constructor(options: TunnelOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
+    this.#reconnect = {
+      minDelayMs: options.reconnect?.minDelayMs ?? DEFAULTS.minDelayMs,
+      maxDelayMs: options.reconnect?.maxDelayMs ?? DEFAULTS.maxDelayMs,
+      steadyAfterMs: options.reconnect?.steadyAfterMs ?? DEFAULTS.steadyAfterMs,
+    };
+    const { signal } = options;
+    const onAbort = (): void => this.#stop.abort();
+    if (signal?.aborted === true) onAbort();
+    else signal?.addEventListener("abort", onAbort, { once: true });
+    this.over = (async () => {
+      await this.#stayConnected();
+      signal?.removeEventListener("abort", onAbort);
+      return this.#link.state;
+    })();
+    this.up = this.#firstUp();
+    this.up.catch(() => {}); // told to whoever waits for it; `over` tells it too
+  }
+
+  get state(): TunnelState {
+    return this.#link.state;
+  }
+
+  get connection(): SshConnection | undefined {
+    return this.#connection;
+  }
+
+  states(): AsyncIterableIterator<TunnelState> {
+    return this.#states.read();
+  }
+
+  retryNow(): void {
+    this.#wake.abort();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.over;
+  }
+
+  async #firstUp(): Promise<void> {
+    for await (const state of this.#states.read()) {
+      if (state.is === "up") return;
+      if (state.is === "failed") throw state.error;
+    }
+    throw new SshReverseError("ERR_SSH_REVERSE_OPTION", "the tunnel was closed before it was up");
+  }
+
+  /** When to try. What one try does is {@link KeptTunnel.#connectOnce}. */
+  async #stayConnected(): Promise<void> {
+    const stop = this.#stop.signal;
+    while (!stop.aborted) {
+      const error = await this.#connectOnce(stop);
+      if (stop.aborted) break;
+      this.#apply({ is: "lost", error, isFinal: isFinal(error) });
+      const { state } = this.#link;
+      if (state.is !== "waiting") break;
+      this.#wake = new AbortController();
+      await this.#clock.pause(state.delayMs, AbortSignal.any([stop, this.#wake.signal]));
+      this.#apply({ is: "woken" });
+    }
+    if (stop.aborted) this.#apply({ is: "stopped" });
+    this.#states.end();
+  }
+
+  /** One try, from the first packet to the end of the connection; gives what ended it and never throws. */
+  async #connectOnce(signal: AbortSignal): Promise<Error> {
+    const serving = new Set<Promise<void>>();
+    let connection: SshConnection | undefined;
+    try {
+      connection = await connectSsh({ ...this.#options, signal });
+      const ports: number[] = [];
+      for (const forward of this.#options.forwards) {
+        const { bindAddress, bindPort, target } = forward;
+        const { port } = await connection.forward({
+          ...(bindAddress === undefined ? {} : { bindAddress }),
+          bindPort,
+          onOpen: (open) => {
+            const served = serveTarget(target, open, (failure) =>
+              this.#options.onTargetFailure?.(failure),
+            );
+            serving.add(served);
+            void served.finally(() => serving.delete(served));
+          },
+        });
+        ports.push(port);
+      }
+      this.#connection = connection;
+      this.#apply({ is: "connected", ports });
+      const { error } = await connection.closed;
+      return (
+        error ??
+        new SshEndpointError("ERR_SSH_ENDPOINT_CONNECTION_LOST", "the server ended the connection")
+      );
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    } finally {
+      this.#connection = undefined;
+      await connection?.end();
+      await Promise.all(serving);
+    }
+  }
+
+  #apply(event: LinkEvent): void {
+    const before = this.#link;
+    this.#link = nextLink(before, event, {
+      options: this.#reconnect,
+      now: this.#clock.now(),
+      random: () => this.#clock.random(),
+    });
+    if (this.#link.state !== before.state) this.#states.set(this.#link.state);
+  }
+}
+
+function isFinal(error: Error): boolean {
+  const code: unknown = Reflect.get(error, "code");
+  return typeof code === "string" && FINAL.has(code);
+}
+
+const SYSTEM_CLOCK: TunnelClock = {
+  now: () => Date.now(),
+  random: () => Math.random(),
+  pause: (delayMs, signal) =>
+    new Promise((resolve) => {
+      if (signal.aborted) {
+        resolve();
+        return;
+      }
+      const done = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", done);
+        resolve();
+      };
+      const timer = setTimeout(done, delayMs);
+      signal.addEventListener("abort", done, { once: true });
+    }),
+};
