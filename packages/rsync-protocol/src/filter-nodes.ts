@@ -135,7 +135,8 @@ export function compileRules(
     }
     for (const part of splitExcludeSelf(written)) {
       const rule = options.deleteExcluded === true ? senderOnlyUnlessNamed(part) : part;
-      if (rule.sides === otherSide) continue;
+      // A one-sided dir-merge rule stays: its files are read for their mistakes on either side, as rsync does.
+      if (rule.sides === otherSide && rule.type !== "dir-merge") continue;
       countRule(rule, scope);
       if (rule.type === "merge") throw filterError(formatFilterRule(rule), "its file was not read");
       if (rule.type === "dir-merge") addFile(rule, own, scope);

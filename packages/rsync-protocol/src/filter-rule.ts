@@ -53,11 +53,11 @@ const LONGEST_SHOWN = 80;
 
 /** Text from a rule as it may stand in a message: escaped and cut. */
 export function shownFilterText(text: string): string {
-  const escaped = text.replace(
-    /[^\x20-\x7e]/gu,
-    (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
-  return escaped.length > LONGEST_SHOWN ? `${escaped.slice(0, LONGEST_SHOWN)}…` : escaped;
+  // Cut first: the text may be a whole file.
+  const escaped = text
+    .slice(0, LONGEST_SHOWN)
+    .replace(/[^\x20-\x7e]/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  return text.length > LONGEST_SHOWN ? `${escaped}…` : escaped;
 }
 
 /** A mistake in a rule; rsync(1) leaves with 1 for it. */
