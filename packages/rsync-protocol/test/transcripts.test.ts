@@ -1,0 +1,258 @@
+import { describe, expect, test } from "vitest";
+import {
+  authResponse,
+  blockLengthAt,
+  blockOffsetAt,
+  type Checksum,
+  chooseAuthDigest,
+  chooseSumHeader,
+  createChecksum,
+  type FileEntry,
+  isRegularFile,
+  isSymlink,
+  MODE,
+  negotiateProtocol,
+  parseChecksumName,
+  parseGreeting,
+  RsyncError,
+  signedView,
+  TAG,
+  weakSum,
+} from "../src/index.ts";
+import { type Played, play, type Reply, type Request } from "./support/player.ts";
+import {
+  contentOf,
+  type RecordedEntry,
+  readTranscript,
+  type Transcript,
+} from "./support/transcript.ts";
+
+// Sessions of the real rsync 3.5.0 with itself, recorded byte by byte: see fixtures/transcripts/README.md.
+
+/** Sessions whose every byte is understood. */
+const WHOLE = [
+  "pull-inc-32",
+  "pull-noinc-32",
+  "pull-inc-30",
+  "checksum-auth-32",
+  "delete-filter-32",
+  "delta-32",
+  "redo-32",
+  "vanished-32",
+  "lookahead-32",
+] as const;
+
+/** The bytes of the basis that were overwritten while redo-32 was recorded: [from, to). */
+const OVERWRITTEN = [50_000, 50_008] as const;
+
+const entryOf = (played: Played, item: Request | Reply): FileEntry => {
+  const entry = played.lists.find(item.ndx);
+  if (!entry) throw new Error(`nothing has the index ${item.ndx}`);
+  return entry;
+};
+
+const recorded = (entries: readonly RecordedEntry[] | undefined, path: string): RecordedEntry => {
+  const entry = entries?.find((one) => one.path === path);
+  if (!entry) throw new Error(`${path} is not in the recording`);
+  return entry;
+};
+
+const basisOf = (transcript: Transcript, path: string): Buffer => {
+  const before = transcript.destinationBefore?.find((one) => one.path === path);
+  return before === undefined ? Buffer.alloc(0) : contentOf(before);
+};
+
+async function checksumOf(transcript: Transcript, played: Played): Promise<Checksum> {
+  const name = parseChecksumName(transcript.checksum);
+  if (name === undefined) throw new Error(`no such checksum: ${transcript.checksum}`);
+  return createChecksum(name, { seed: played.seed });
+}
+
+/** The file that a reply rebuilds. */
+function rebuild(reply: Reply, basis: Buffer): Buffer {
+  return Buffer.concat(
+    reply.tokens.map((token) => {
+      if (token.is === "literal") return token.data;
+      if (token.is === "end" || !reply.header) throw new Error("not a piece");
+      const start = blockOffsetAt(reply.header, token.index);
+      return basis.subarray(start, start + blockLengthAt(reply.header, token.index));
+    }),
+  );
+}
+
+function sumOfFile(checksum: Checksum, bytes: Buffer): Buffer {
+  const hasher = checksum.fileHasher();
+  hasher.update(bytes);
+  return Buffer.from(hasher.digest());
+}
+
+/** Blocks of a request whose sums do not fit the basis, by number. */
+function misfits(request: Request, basis: Buffer, checksum: Checksum): number[] {
+  const { header } = request;
+  if (!header) return [];
+  const signed = signedView(basis);
+  return request.sums.flatMap(({ weak, strong }, index) => {
+    const [start, length] = [blockOffsetAt(header, index), blockLengthAt(header, index)];
+    const digest = checksum.block(basis, start, length).subarray(0, header.strongLength);
+    const fits = weakSum(signed, start, length) === weak && strong.equals(digest);
+    return fits ? [] : [index];
+  });
+}
+
+describe.each(WHOLE)("%s, both directions to the last byte", (name) => {
+  const transcript = readTranscript(name);
+  const played = play(transcript);
+
+  test("nothing is left over, and the session is what was recorded of it", () => {
+    expect(played.stoppedAt).toBeUndefined();
+    expect([played.clientBytesLeft, played.serverBytesLeft]).toEqual([0, 0]);
+    expect(played.protocol).toBe(transcript.protocol);
+    expect(played.seed).toBe(transcript.seed);
+    expect(played.lists.count).toBe(transcript.lists);
+    const after = played.protocol >= 31 ? 1 : 0;
+    expect(played.serverDones).toBe(transcript.lists + 2 + after);
+    expect(played.clientDones).toBe(transcript.lists + 3 + after);
+    expect(played.statistics.totalSize).toBeGreaterThan(0);
+  });
+
+  test("fed byte by byte, it says the same", () => {
+    const bytewise = play(transcript, function* (chunk) {
+      for (let at = 0; at < chunk.length; at++) yield chunk.subarray(at, at + 1);
+    });
+    expect(bytewise).toEqual(played);
+  });
+
+  test("the file list is the recorded module", async () => {
+    const checksum = await checksumOf(transcript, played);
+    expect(played.entries.length).toBeGreaterThan(0);
+    for (const entry of played.entries) {
+      const wanted = recorded(transcript.module, entry.name);
+      expect(entry).toMatchObject({ mtime: wanted.mtime, uid: wanted.uid, gid: wanted.gid });
+      expect(entry.mtimeNsec).toBe(played.protocol >= 31 ? wanted.nsec : 0);
+      // Linux has no modes of its own for symbolic links.
+      const mode = isSymlink(entry) ? 0o777 : Number.parseInt(wanted.mode, 8);
+      expect(entry.mode & MODE.PERMISSIONS).toBe(mode);
+      if (!isRegularFile(entry)) continue;
+      expect(entry.size).toBe(contentOf(wanted).length);
+      const told = entry.checksum ?? sumOfFile(checksum, contentOf(wanted)); // told with -c only
+      expect(told.equals(sumOfFile(checksum, contentOf(wanted)))).toBe(true);
+    }
+    if (played.filterRules.length > 0) return; // some were left out by them
+    expect(played.entries.map((entry) => entry.name).toSorted()).toEqual(
+      transcript.module.map(({ path }) => path).toSorted(),
+    );
+  });
+
+  test("every whole-file sum fits the file that the tokens rebuild", async () => {
+    const checksum = await checksumOf(transcript, played);
+    const transfers = played.replies.filter((reply) => reply.sum !== undefined);
+    expect(transfers.length).toBeGreaterThan(0);
+    for (const reply of transfers) {
+      const { name: path } = entryOf(played, reply);
+      const file = rebuild(reply, basisOf(transcript, path));
+      expect(file.equals(contentOf(recorded(transcript.module, path)))).toBe(true);
+      expect(reply.sum?.equals(sumOfFile(checksum, file))).toBe(true);
+    }
+  });
+
+  test("every block sum fits the destination, in the geometry we would choose", async () => {
+    const checksum = await checksumOf(transcript, played);
+    const seen = new Set<number>();
+    for (const request of played.requests.filter(({ header }) => (header?.count ?? 0) > 0)) {
+      const basis = basisOf(transcript, entryOf(played, request).name);
+      const redo = seen.has(request.ndx);
+      seen.add(request.ndx);
+      const { digestLength } = checksum;
+      expect(request.header).toEqual(chooseSumHeader(basis.length, { digestLength, redo }));
+      const changed = redo
+        ? OVERWRITTEN.map((offset) => Math.floor(offset / (request.header?.blockLength ?? 1)))
+        : [];
+      expect(misfits(request, basis, checksum)).toEqual([...new Set(changed)]);
+    }
+    expect(seen.size > 0).toBe(/^(delta|redo|checksum)/.test(name));
+  });
+});
+
+describe.each(["delta-zlib-32", "delta-zlibx-32", "delta-zstd-32"])(
+  "%s, up to the compressed tokens, which are not spoken yet",
+  (name) => {
+    test("all that the client sent, the file list, and the first reply's head", async () => {
+      const transcript = readTranscript(name);
+      const played = play(transcript);
+      expect(played.stoppedAt).toContain(transcript.compression);
+      expect(played.clientBytesLeft).toBe(0);
+      expect(played.clientDones).toBe(transcript.lists + 4);
+      expect(played.entries).toHaveLength(transcript.module.length);
+      const checksum = await checksumOf(transcript, played);
+      const requests = played.requests.filter(({ header }) => header !== undefined);
+      expect(requests).toHaveLength(3);
+      for (const request of requests) {
+        const basis = basisOf(transcript, entryOf(played, request).name);
+        expect(misfits(request, basis, checksum)).toEqual([]);
+      }
+    });
+  },
+);
+
+test("meta-HXA-32, up to the file list: xattrs and ACLs are not spoken yet", () => {
+  const transcript = readTranscript("meta-HXA-32");
+  const played = play(transcript);
+  expect(played.stoppedAt).toContain("xattrs");
+  expect(played.serverArguments.options).toMatchObject({ xattrs: 1, acls: true, hardLinks: true });
+  expect(played.filterRules).toEqual([]);
+  expect(played.seed).toBe(transcript.seed);
+});
+
+test("pull-29: protocol 29 is refused by its number", () => {
+  const [line = ""] = readTranscript("pull-29").fromClient.toString("latin1").split("\n");
+  expect(() => negotiateProtocol(32, parseGreeting(line))).toThrow(RsyncError);
+  expect(() => negotiateProtocol(32, parseGreeting(line))).toThrow("protocol 29");
+});
+
+describe("what single sessions are about", () => {
+  test("checksum-auth-32: the recorded answer to the challenge is the one we would give", async () => {
+    const played = play(readTranscript("checksum-auth-32"));
+    const digest = chooseAuthDigest(
+      played.clientGreeting.digests,
+      ["sha512", "sha256", "sha1", "md5", "md4"],
+      32,
+    );
+    if (digest === undefined) throw new Error("no digest in common");
+    const answer = await authResponse("sesame", played.challenge ?? "", digest);
+    expect(played.login).toBe(`alice ${answer}`);
+    expect(played.serverArguments.options.checksum).toBe(true);
+  });
+
+  test("delete-filter-32: sender-side rules only, and what was deleted", () => {
+    const played = play(readTranscript("delete-filter-32"));
+    expect(played.filterRules).toEqual(["-s *.o", "-sp tmp/"]);
+    expect(played.deleted).toEqual({
+      files: 3,
+      directories: 0,
+      symlinks: 0,
+      devices: 0,
+      specials: 0,
+    });
+    expect(played.toldBack).toEqual(played.deleted);
+  });
+
+  test("redo-32: the same file is asked for twice, the second time with full sums", () => {
+    const played = play(readTranscript("redo-32"));
+    const asked = played.requests.filter(({ header }) => (header?.count ?? 0) > 0);
+    const again = asked.filter(({ ndx }, at) => asked.findIndex((one) => one.ndx === ndx) < at);
+    expect(again.map((request) => entryOf(played, request).name)).toEqual(["f200k"]);
+    expect(again[0]?.header?.strongLength).toBe(16);
+  });
+
+  test("vanished-32: a warning, no file, and an I/O error", () => {
+    const played = play(readTranscript("vanished-32"));
+    const tags = played.messages.map(({ tag }) => tag);
+    expect(tags).toEqual(expect.arrayContaining([TAG.WARNING, TAG.NO_SEND, TAG.IO_ERROR]));
+  });
+
+  test("lookahead-32: lists come between the replies", () => {
+    const played = play(readTranscript("lookahead-32"));
+    expect(played.entries).toHaveLength(3_031);
+    expect(played.replies.filter(({ sum }) => sum !== undefined)).toHaveLength(3_000);
+  });
+});
