@@ -96,7 +96,7 @@ function rsyncSendsRules(dir: TempDir, args: readonly string[]): string[] {
   for (let at = 4; ; ) {
     const length = said.readInt32LE(at);
     if (length === 0) return rules;
-    rules.push(said.latin1Slice(at + 4, at + 4 + length));
+    rules.push(said.toString("latin1", at + 4, at + 4 + length));
     at += 4 + length;
   }
 }

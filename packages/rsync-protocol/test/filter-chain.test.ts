@@ -12,6 +12,10 @@ const chainOf = (
 /** A reader of one directory's files. */
 const files = (texts: Readonly<Record<string, string>>) => (name: string) => texts[name];
 
+/** Those of the files that are excluded. */
+const excludedOf = (chain: FilterChain, paths: readonly string[]): string =>
+  paths.filter((path) => chain.excluded(path, false)).join(" ");
+
 describe("a filter chain", () => {
   it("goes by the first match, and includes what none matches", () => {
     const chain = chainOf(["+ *.c", "- a*", "+ *"]);
@@ -41,12 +45,13 @@ describe("a filter chain", () => {
 
   it("leaves out the rules of the other side", () => {
     const rules = ["H h", "P p", "- both", "-sr named"];
-    const decisions = (chain: FilterChain): string =>
-      ["h", "p", "both", "named"].filter((name) => chain.excluded(name, false)).join(" ");
-    expect(decisions(chainOf(rules))).toBe("h both named");
-    expect(decisions(chainOf(rules, { side: "receiver" }))).toBe("p both named");
-    expect(decisions(chainOf(rules, { side: "receiver", deleteExcluded: true }))).toBe("p named");
-    expect(decisions(chainOf(rules, { deleteExcluded: true }))).toBe("h both named");
+    const names = ["h", "p", "both", "named"];
+    expect(excludedOf(chainOf(rules), names)).toBe("h both named");
+    expect(excludedOf(chainOf(rules, { side: "receiver" }), names)).toBe("p both named");
+    expect(excludedOf(chainOf(rules, { side: "receiver", deleteExcluded: true }), names)).toBe(
+      "p named",
+    );
+    expect(excludedOf(chainOf(rules, { deleteExcluded: true }), names)).toBe("h both named");
   });
 
   it("on the receiver tells protected, at risk and neither", () => {
@@ -204,16 +209,12 @@ describe("rules of directories", () => {
       up: "- /here/a\n- b\n",
       "up/here": "never read from here",
     };
-    const open = (rule: string): FilterChain => {
-      const readAncestorFile = (directory: string, name: string): string | undefined =>
-        name === ".r" ? above[directory] : undefined;
+    const readAncestorFile = (directory: string, name: string): string | undefined =>
+      name === ".r" ? above[directory] : undefined;
+    const excluded = (rule: string): string => {
       const chain = chainOf([rule], { root: "/up/here", readAncestorFile });
       chain.enterDirectory("", files({ ".r": "- c\n" }));
-      return chain;
-    };
-    const excluded = (rule: string): string => {
-      const chain = open(rule);
-      return ["top", "a", "b", "c"].filter((path) => chain.excluded(path, false)).join(" ");
+      return excludedOf(chain, ["top", "a", "b", "c"]);
     };
     expect(excluded(": /.r")).toBe("top a b c");
     expect(excluded(": /up/.r")).toBe("a b c");
@@ -232,7 +233,7 @@ describe("rules of directories", () => {
     );
     expect(chain.excluded("b", false)).toBe(true);
     chain.leaveDirectory();
-    expect(() => chain.leaveDirectory()).toThrow();
+    expect(() => chain.leaveDirectory()).toThrow("no directory was entered");
   });
 
   it("name no other file of the machine, unless the caller reads it", () => {

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compilePattern } from "../src/filter-pattern.ts";
 
@@ -73,7 +73,7 @@ describe("a filter pattern", () => {
   });
 
   it("compares bytes: a name in UTF-8 is as many characters as it has bytes", () => {
-    const name = Buffer.from("é").latin1Slice();
+    const name = Buffer.from("é").toString("latin1");
     expect(matches("?", name)).toBe(false);
     expect(matches("??", name)).toBe(true);
     expect(matches("[[:alpha:]]*", name)).toBe(false);
@@ -81,9 +81,9 @@ describe("a filter pattern", () => {
   });
 
   it("says which patterns look at the last component alone", () => {
-    const only = (pattern: string): boolean => compilePattern(pattern).lastComponentOnly;
-    expect(["a", "a/", "*.o"].map(only)).toEqual([true, true, true]);
-    expect(["/a", "a/b", "a**"].map(only)).toEqual([false, false, false]);
+    const patterns = ["a", "a/", "*.o", "/a", "a/b", "a**"];
+    const only = patterns.filter((pattern) => compilePattern(pattern).lastComponentOnly);
+    expect(only).toEqual(["a", "a/", "*.o"]);
   });
 });
 

@@ -1,8 +1,18 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RsyncError } from "../src/errors.ts";
 import { FILTER_LIMITS, type FilterRule, formatFilterRule } from "../src/filter-rule.ts";
 import { parseFilterRule, parsePatternRule } from "../src/filter-rule-parser.ts";
+
+/** The rule, or undefined if it was refused in the way it should be. */
+function parsedOrRefused<T>(parse: () => T): T | undefined {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof RsyncError) return undefined;
+    throw error;
+  }
+}
 
 describe("a filter rule", () => {
   it.each([
@@ -163,12 +173,8 @@ describe("a filter rule", () => {
     );
     fc.assert(
       fc.property(fc.string({ unit }), (text) => {
-        try {
-          const rule = parseFilterRule(text);
-          expect(parseFilterRule(formatFilterRule(rule))).toEqual(rule);
-        } catch (error) {
-          expect(error).toBeInstanceOf(RsyncError);
-        }
+        const rule = parsedOrRefused(() => parseFilterRule(text));
+        expect(rule && parseFilterRule(formatFilterRule(rule))).toEqual(rule);
       }),
       { numRuns: 2_000 },
     );

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RsyncError } from "../src/errors.ts";
 import { FILTER_LIMITS, formatFilterRule } from "../src/filter-rule.ts";
@@ -15,6 +15,19 @@ import {
 
 const texts = (text: string, syntax: FilterSyntax): string[] =>
   parseFilterText(text, syntax).map(formatFilterRule);
+
+/** Anything but an RsyncError passes through. */
+function isParsedOrRefused(text: string, syntax: FilterSyntax): boolean {
+  try {
+    return parseFilterText(text, syntax).length >= 0;
+  } catch (error) {
+    if (error instanceof RsyncError) return true;
+    throw error;
+  }
+}
+
+const sent = (rules: readonly string[], deleteExcluded = false): string[] =>
+  formatSentFilters(rules.map(parseFilterRule), { deleteExcluded });
 
 describe("the text of a merge file", () => {
   it("is one rule a line, without comments and empty lines", () => {
@@ -80,11 +93,7 @@ describe("the text of a merge file", () => {
         entries,
         fc.boolean(),
         (text, kind, wordSplit) => {
-          try {
-            parseFilterText(text, { entries: kind, wordSplit, cvs: wordSplit });
-          } catch (error) {
-            expect(error).toBeInstanceOf(RsyncError);
-          }
+          expect(isParsedOrRefused(text, { entries: kind, wordSplit, cvs: wordSplit })).toBe(true);
         },
       ),
       { numRuns: 1_000 },
@@ -120,9 +129,6 @@ describe("merge rules", () => {
 });
 
 describe("what a pulling client sends", () => {
-  const sent = (rules: readonly string[], deleteExcluded = false): string[] =>
-    formatSentFilters(rules.map(parseFilterRule), { deleteExcluded });
-
   // Recorded from rsync 3.5.0 as a client.
   it.each([
     [["- *.o", "P kept", "R risked", "H hidden"], false, ["- *.o", "-s hidden"]],
@@ -175,9 +181,9 @@ describe("the filter parameters of a module", () => {
       includeFrom: "#\na\n",
       filter: "- /secret/*** + keep/ dir-merge_.r",
     });
-    expect(rules.map(formatFilterRule)).toEqual([
-      ..."-/ /secret/***|+/ keep/|: .r|+ a|+ b|+ c|- d e|- *.tmp|-/ /x".split("|"),
-    ]);
+    expect(rules.map(formatFilterRule)).toEqual(
+      "-/ /secret/***|+/ keep/|: .r|+ a|+ b|+ c|- d e|- *.tmp|-/ /x".split("|"),
+    );
   });
 
   it("may name merge files", () => {
