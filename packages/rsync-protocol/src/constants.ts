@@ -126,8 +126,8 @@ export const LIMITS = {
   idNames: 65_536,
   /** Largest literal token in bytes; rsync 3.4.3 and later refuse larger ones. */
   literalBytes: 32_768,
-  /** Largest block of a delta in bytes (protocol 30 and later). */
-  blockBytes: 128_192,
+  /** Largest block of a delta in bytes (protocol 30 and later; MAX_BLOCK_SIZE in rsync.h). */
+  blockBytes: 131_072,
   /** Largest payload of one frame, in bytes: the header has 24 bits for it. */
   frameBytes: 0xff_ffff,
   /** Blocks in one sum header: more would be over 8 TiB in blocks of the largest size. */

@@ -23,7 +23,9 @@ export type RsyncErrorCode =
   /** A local file operation failed. */
   | "ERR_RSYNC_FILE"
   /** The caller's signal ended the session. */
-  | "ERR_RSYNC_ABORTED";
+  | "ERR_RSYNC_ABORTED"
+  /** An option of the caller makes no sense, or does not go with another. */
+  | "ERR_RSYNC_OPTION";
 
 /** Facts that go with an {@link RsyncError}. */
 export interface RsyncErrorDetails {
@@ -47,6 +49,7 @@ const EXIT_BY_CODE: Readonly<Record<RsyncErrorCode, number>> = {
   ERR_RSYNC_PEER_EXIT: EXIT.PARTIAL,
   ERR_RSYNC_FILE: EXIT.FILE_IO,
   ERR_RSYNC_ABORTED: EXIT.SIGNAL,
+  ERR_RSYNC_OPTION: EXIT.SYNTAX,
 };
 
 /** The one error class of the rsync packages. `exitCode` is what rsync(1) would have exited with. */
@@ -64,7 +67,10 @@ export class RsyncError extends Error {
   }
 }
 
-/** A violation of the protocol by the peer. */
-export function protocolError(message: string): RsyncError {
-  return new RsyncError("ERR_RSYNC_PROTOCOL", message);
+/**
+ * A violation of the protocol by the peer.
+ * @param exitCode - 12 where the stream itself makes no sense; 2 where what it says may not be (protocol reference, "refuse it too")
+ */
+export function protocolError(message: string, exitCode: number = EXIT.STREAM): RsyncError {
+  return new RsyncError("ERR_RSYNC_PROTOCOL", message, { exitCode });
 }

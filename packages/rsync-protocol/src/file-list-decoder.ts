@@ -1,6 +1,7 @@
 import type { ByteReader } from "./byte-reader.ts";
 import { IO_ERROR, LIMITS, MODE, XMIT } from "./constants.ts";
 import { protocolError, RsyncError } from "./errors.ts";
+import { EXIT } from "./exit-codes.ts";
 import type { FileEntry } from "./file-entry.ts";
 import { isDevice, isDirectory, isRegularFile, isSpecial, isSymlink } from "./file-entry.ts";
 import type { FileList } from "./file-list.ts";
@@ -59,7 +60,7 @@ export class FileListDecoder {
     if (this.#format.hardLinks && flags & XMIT.HLINKED && !(flags & XMIT.HLINK_FIRST)) {
       const leader = reader.count("hard link leader", LIMITS.entries);
       if (leader >= list.start + list.wire.length) {
-        throw protocolError(`"${name}" is a hard link to entry ${leader}, which was not sent yet`);
+        throw violation(`"${name}" is a hard link to entry ${leader}, which was not sent yet`);
       }
       const entry = leader >= list.start ? list.wire[leader - list.start] : undefined;
       // A leader in the same list: every other field is its own.
@@ -88,7 +89,7 @@ export class FileListDecoder {
     const keep = flags & XMIT.SAME_NAME ? reader.byte() : 0;
     const rest = flags & XMIT.LONG_NAME ? reader.count("name", LIMITS.nameBytes) : reader.byte();
     if (keep > this.#name.length) {
-      throw protocolError(`name that keeps ${keep} of ${this.#name.length} bytes`);
+      throw violation(`name that keeps ${keep} of ${this.#name.length} bytes`);
     }
     if (keep + rest > LIMITS.nameBytes) {
       throw new RsyncError(
@@ -104,17 +105,16 @@ export class FileListDecoder {
   #readFields(reader: ByteReader, flags: number, name: string, hardLinkGroup: number): FileEntry {
     const format = this.#format;
     const size = reader.varlong(3);
-    if (size < 0) throw protocolError(`"${name}" has a size of ${size}`);
+    if (size < 0) throw violation(`"${name}" has a size of ${size}`);
     const mtime = flags & XMIT.SAME_TIME ? this.#mtime : reader.varlong(4);
     const mtimeNsec = flags & XMIT.MOD_NSEC ? reader.count("nanoseconds", 999_999_999) : 0;
     const mode = flags & XMIT.SAME_MODE ? this.#mode : reader.int() & 0xffff;
     if (!TYPES.has(mode & MODE.TYPE_MASK)) {
-      throw protocolError(`"${name}" has the unknown mode 0${mode.toString(8)}`);
+      throw violation(`"${name}" has the unknown mode 0${mode.toString(8)}`);
     }
     const shape = { mode };
     const directory = isDirectory(shape);
-    if (name === "." && !directory)
-      throw protocolError("the root of the transfer is not a directory");
+    if (name === "." && !directory) throw violation("the root of the transfer is not a directory");
     let uid = this.#uid;
     let gid = this.#gid;
     let userName: string | undefined;
@@ -179,10 +179,15 @@ export class FileListDecoder {
   }
 }
 
+/** What an entry may not say; rsync(1) leaves with 2 for it. */
+function violation(message: string): RsyncError {
+  return protocolError(message, EXIT.PROTOCOL);
+}
+
 /** An id travels as a varint, whose 32 bits are unsigned here. */
 function readId(reader: ByteReader): number {
   const id = reader.varint() >>> 0;
-  if (id > MAX_ID) throw protocolError(`id ${id}`);
+  if (id > MAX_ID) throw violation(`id ${id}`);
   return id;
 }
 

@@ -1,5 +1,6 @@
 import { LIMITS, NDX } from "./constants.ts";
 import { protocolError, RsyncError } from "./errors.ts";
+import { EXIT } from "./exit-codes.ts";
 import { directoryOf, type FileEntry, isDirectory } from "./file-entry.ts";
 
 /**
@@ -96,7 +97,10 @@ export class FileLists {
   /** Sorts `list` and takes it among the live ones. */
   add(list: FileList): void {
     list.complete();
-    for (const entry of list.sorted) if (isDirectory(entry)) this.#directories.push(entry);
+    for (const entry of list.sorted) {
+      // One that was dropped keeps its number, but must not be listed.
+      if (isDirectory(entry)) this.#directories.push(list.dropped.has(entry) ? undefined : entry);
+    }
     this.#live.push(list);
     this.#count++;
     this.#next = list.end + (this.#incRecurse ? 1 : 0);
@@ -109,9 +113,11 @@ export class FileLists {
   takeAnnounced(ndx: number): FileEntry {
     const index = NDX.FLIST_OFFSET - ndx;
     const directory = this.#directories[index];
-    if (!this.#incRecurse || !directory) {
+    // The content of the root came with the first list.
+    if (!this.#incRecurse || !directory || directory.name === ".") {
       throw protocolError(
         `file list announced for directory ${index}, which is not waiting for one`,
+        EXIT.PROTOCOL,
       );
     }
     this.#directories[index] = undefined;

@@ -3,8 +3,28 @@
  *
  * @packageDocumentation
  */
+
+export {
+  AUTH_DIGEST_BYTES,
+  AUTH_DIGESTS,
+  type AuthCheck,
+  type AuthDigest,
+  authResponse,
+  chooseAuthDigest,
+  makeChallenge,
+  verifyAuthResponse,
+} from "./auth.ts";
+export { BlockSearch, type SearchSink, type SearchSource } from "./block-search.ts";
+export type { BlockSums } from "./block-table.ts";
 export { ByteReader } from "./byte-reader.ts";
 export { ByteWriter } from "./byte-writer.ts";
+export {
+  ACCEPTED_CHECKSUMS,
+  CHECKSUM_BYTES,
+  type ChecksumName,
+  OFFERED_CHECKSUMS,
+  parseChecksumName,
+} from "./checksum.ts";
 export {
   BASIS,
   COMPAT,
@@ -38,7 +58,21 @@ export { assertChildren, FileList, FileLists, sortKey } from "./file-list.ts";
 export { type EndOfList, FileListDecoder, type IdNames, readIdList } from "./file-list-decoder.ts";
 export { FileListEncoder, type IdNameLookup } from "./file-list-encoder.ts";
 export { type FileListFormat, formatOfSession } from "./file-list-format.ts";
+export { FilterChain, type FilterChainOptions, type FilterDecision } from "./filter-chain.ts";
+export { compileGlob, type GlobFraming, type GlobMatcher } from "./filter-glob.ts";
 export { readFilterRule, writeFilterList } from "./filter-list.ts";
+export { type FilterRule, formatFilterRule } from "./filter-rule.ts";
+export { formatSentFilters, parseSentFilter } from "./filter-rules.ts";
+export {
+  agreeProtocol,
+  type DaemonLine,
+  formatDaemonLine,
+  formatGreeting,
+  type Greeting,
+  negotiateProtocol,
+  parseDaemonLine,
+  parseGreeting,
+} from "./greeting.ts";
 export { type Item, readItem, writeItem } from "./item.ts";
 export { Demultiplexer, encodeFrame, type Message } from "./multiplex.ts";
 export { NdxCodec } from "./ndx.ts";
@@ -49,7 +83,24 @@ export {
   serverCompatFlags,
   writeNames,
 } from "./negotiation.ts";
+export { rollingHigh, rollingLow, signedView, weakSum } from "./rolling-sum.ts";
 export { assertSafeName } from "./safe-name.ts";
+export {
+  escapeServerPath,
+  formatServerArguments,
+  hasWildcard,
+  MAX_ARGUMENT_BYTES,
+  MAX_ARGUMENTS,
+  parseServerArguments,
+  type ServerArguments,
+  unescapeServerPath,
+} from "./server-arguments.ts";
+export {
+  ALL_CAPABILITIES,
+  CAPABILITY,
+  noServerOptions,
+  type ServerOptions,
+} from "./server-options.ts";
 export {
   type DeleteStatistics,
   readDeleteStatistics,
@@ -58,6 +109,24 @@ export {
   writeDeleteStatistics,
   writeStatistics,
 } from "./statistics.ts";
+export {
+  type Checksum,
+  type ChecksumOptions,
+  createChecksum,
+  type FileHasher,
+} from "./strong-sum.ts";
+export {
+  assertSumHeader,
+  basisLength,
+  blockLengthAt,
+  blockOffsetAt,
+  chooseSumHeader,
+  NO_SUMS,
+  readSumHeader,
+  type SumChoice,
+  type SumHeader,
+  writeSumHeader,
+} from "./sum-header.ts";
 export {
   PlainTokenReader,
   type Token,

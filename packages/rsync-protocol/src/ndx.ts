@@ -2,6 +2,7 @@ import type { ByteReader } from "./byte-reader.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { NDX } from "./constants.ts";
 import { protocolError } from "./errors.ts";
+import { EXIT } from "./exit-codes.ts";
 
 /**
  * Indexes on the wire (protocol 30 and later): each is told as the difference to the one before, positive and negative ones
@@ -62,7 +63,9 @@ export class NdxCodec {
     } else {
       value = previous + first;
     }
-    if (value > 0x7fff_ffff) throw protocolError(`index ${value} before byte ${reader.offset}`);
+    if (value > 0x7fff_ffff) {
+      throw protocolError(`index ${value} before byte ${reader.offset}`, EXIT.PROTOCOL);
+    }
     return negative ? -value : value;
   }
 

@@ -2,6 +2,7 @@ import type { ByteReader } from "./byte-reader.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { LIMITS } from "./constants.ts";
 import { protocolError } from "./errors.ts";
+import { EXIT } from "./exit-codes.ts";
 
 /** A piece of a file as its sender tells it: new bytes, a block that the receiver has, or the end. */
 export type Token =
@@ -34,7 +35,7 @@ export class PlainTokenReader {
 function readToken(reader: ByteReader): number {
   const token = reader.int();
   if (token > LIMITS.literalBytes) {
-    throw protocolError(`literal of ${token} bytes, limit ${LIMITS.literalBytes}`);
+    throw protocolError(`literal of ${token} bytes, limit ${LIMITS.literalBytes}`, EXIT.PROTOCOL);
   }
   return token;
 }

@@ -193,19 +193,35 @@ export class Wire {
     if (this.#failure) throw this.#failure;
   }
 
+  /**
+   * Tells the peer that the session ends here, with which exit code, whatever has failed; what was gathered and not flushed is
+   * dropped. For protocol 31 and later; before frames are on it says nothing.
+   */
+  farewell(exitCode: number): void {
+    this.#out.take();
+    if (!this.#framing || this.#stream.destroyed || this.#stream.writableEnded) return;
+    const payload = Buffer.allocUnsafe(4);
+    payload.writeInt32LE(exitCode);
+    this.#stream.write(encodeFrame(TAG.ERROR_EXIT, payload));
+  }
+
   /** Flushes and closes our side; the peer's may go on. */
   end(): void {
     this.flush();
     if (!this.#stream.writableEnded && !this.#stream.destroyed) this.#stream.end();
   }
 
-  /** Lets go of the stream: timers and listeners are gone afterwards. The stream itself stays the caller's. */
+  /**
+   * Lets go of the stream: timers and listeners are gone afterwards. The stream itself stays the caller's; what still comes in is
+   * dropped, so that the peer can write to its end.
+   */
   release(): void {
     clearInterval(this.#timer);
     this.#signal?.removeEventListener("abort", this.#abort);
     this.#stream.off("data", this.#receive);
     this.#stream.off("end", this.#end);
     this.#stream.off("drain", this.#drain);
+    this.#stream.resume();
     // "error" and "close" stay: a late error of the stream must not end the process.
     this.#failure ??= new RsyncError("ERR_RSYNC_ABORTED", "the session is over");
     this.#wake();
@@ -318,5 +334,8 @@ function connectionLost(offset: number): RsyncError {
 export function asRsyncError(error: unknown): RsyncError {
   if (error instanceof RsyncError) return error;
   const message = error instanceof Error ? error.message : String(error);
-  return new RsyncError("ERR_RSYNC_PROTOCOL", message, { cause: error });
+  // What the system refused is no fault of the peer.
+  const code =
+    error instanceof Error && "syscall" in error ? "ERR_RSYNC_FILE" : "ERR_RSYNC_PROTOCOL";
+  return new RsyncError(code, message, { cause: error });
 }
