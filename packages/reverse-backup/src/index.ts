@@ -1,6 +1,49 @@
 /**
- * Backups that the backup host pulls over the device's own SSH connection.
+ * Backups that the backup host pulls over the device's own SSH connection, kept as snapshots.
  *
  * @packageDocumentation
  */
-export {};
+export { HANDSHAKE } from "./constants.ts";
+export {
+  type BackUpOptions,
+  type BackUpResult,
+  type BackUpStep,
+  backUp,
+} from "./device/back-up.ts";
+export { asName, machineName, type NameSource } from "./device/machine-name.ts";
+export { BackupError, type BackupErrorCode } from "./errors.ts";
+export {
+  type BackupHost,
+  type BackupHostEvent,
+  type BackupHostOptions,
+  createBackupHost,
+  type HostedDevice,
+  NAME_VARIABLE,
+} from "./host/backup-host.ts";
+export {
+  HOOK_POINTS,
+  type HookOptions,
+  type HookPoint,
+  HookRunner,
+  isHookPoint,
+} from "./host/hooks.ts";
+export {
+  type DeviceIdentity,
+  type ReceivedBackup,
+  type ReceiveOptions,
+  type ReceiveStep,
+  receiveBackup,
+} from "./host/receive-backup.ts";
+export {
+  fingerprintFromUserAuth,
+  receiveUnderSshd,
+  type UnderSshdOptions,
+} from "./host/under-sshd.ts";
+export { applyPriority, type Priority, parsePriority } from "./priority.ts";
+export { StoreError, type StoreErrorCode } from "./store/errors.ts";
+export { keyIdOf, validateName } from "./store/machine-name.ts";
+export type { Snapshot } from "./store/snapshot.ts";
+export { type BeginOptions, type OpenStoreOptions, SnapshotStore } from "./store/snapshot-store.ts";
+export { SnapshotTransaction } from "./store/transaction.ts";
+export { tunnelPorts } from "./tunnel-port.ts";
+export { tunnelProof } from "./tunnel-proof.ts";

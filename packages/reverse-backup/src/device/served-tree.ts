@@ -1,0 +1,64 @@
+import type { Duplex } from "node:stream";
+import { type ModuleOptions, type ServeResult, serveDaemon } from "@dialhome/rsync-protocol-daemon";
+import { TRANSFER_TIMEOUT_MS } from "../constants.ts";
+import type { Offer } from "../offer.ts";
+
+/** Something that answers the host's connections with the device's tree, as long as it is open. */
+export interface ServedTree extends AsyncDisposable {
+  /** Takes over one connection that came through the tunnel. */
+  serve(channel: Duplex): void;
+  /** What rsync(1) would have exited with: 23 or 24 when something could not be sent; the worst of all sessions. */
+  readonly exitCode: number;
+  /** One line for each file that could not be read, as far as they are known here. */
+  readonly problems: readonly string[];
+}
+
+/** What of the device is served. */
+export interface TreeOptions {
+  readonly path: string;
+  readonly credentials: Offer["rsync"];
+  /** Rules of rsyncd.conf's `filter`. What they leave out does not exist for the host. */
+  readonly filter?: readonly string[];
+  readonly signal?: AbortSignal;
+}
+
+/** The tree through our own daemon, in process. */
+export function serveInProcess(options: TreeOptions): ServedTree {
+  const { credentials } = options;
+  const stop = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
+  const sessions = new Set<Promise<void>>();
+  const problems: string[] = [];
+  let exitCode = 0;
+  const module: ModuleOptions = {
+    name: credentials.module,
+    path: options.path,
+    authUsers: [{ user: credentials.user, secret: credentials.password }],
+    numericIds: true,
+    timeoutSeconds: TRANSFER_TIMEOUT_MS / 1000,
+    maxConnections: 1,
+  };
+  const ended = (result: ServeResult): void => {
+    exitCode = worse(exitCode, result.exitCode);
+  };
+  return {
+    serve: (channel) => {
+      const session = serveDaemon(channel, { modules: [module], signal }).then(ended);
+      sessions.add(session);
+    },
+    get exitCode() {
+      return exitCode;
+    },
+    problems,
+    [Symbol.asyncDispose]: async () => {
+      stop.abort();
+      await Promise.allSettled(sessions);
+    },
+  };
+}
+
+/** 0 is best, 24 (vanished) is less than 23 (some could not be read), and anything else is worse. */
+function worse(a: number, b: number): number {
+  const rank = (code: number): number => (code === 0 ? 0 : code === 24 ? 1 : code === 23 ? 2 : 3);
+  return rank(b) > rank(a) ? b : a;
+}

@@ -1,0 +1,157 @@
+import type { PullMessage, PullProgress } from "@dialhome/rsync-protocol-client";
+import type { ServerLimits, SshChannel, SshServer, SshServerEvent } from "@dialhome/ssh-endpoint";
+import {
+  type AuthorizedKeysSource,
+  createTunnelServer,
+  type TunnelConnection,
+  type TunnelIdentity,
+  type TunnelServerOptions,
+} from "@dialhome/ssh-reverse";
+import { HANDSHAKE } from "../constants.ts";
+import { BackupError } from "../errors.ts";
+import { keyIdOf } from "../store/machine-name.ts";
+import type { SnapshotStore } from "../store/snapshot-store.ts";
+import type { HookRunner } from "./hooks.ts";
+import { type ReceivedBackup, type ReceiveStep, receiveBackup } from "./receive-backup.ts";
+
+/** The variable by which an authorized_keys line (`environment="…"`) gives its key a name. */
+export const NAME_VARIABLE = "DIALHOME_NAME";
+
+/** Something that happens to one device. */
+export type BackupHostEvent =
+  | { readonly is: "step"; readonly device: HostedDevice; readonly step: ReceiveStep }
+  | { readonly is: "progress"; readonly device: HostedDevice; readonly progress: PullProgress }
+  | { readonly is: "message"; readonly device: HostedDevice; readonly message: PullMessage }
+  | { readonly is: "published"; readonly device: HostedDevice; readonly backup: ReceivedBackup }
+  | { readonly is: "failed"; readonly device: HostedDevice; readonly error: unknown }
+  | { readonly is: "ssh"; readonly event: SshServerEvent<TunnelIdentity> };
+
+/** A device that is connected. */
+export interface HostedDevice {
+  readonly address: string;
+  /** `SHA256:…` of its key. */
+  readonly fingerprint: string;
+  readonly keyId: string;
+  /** Once it is decided. */
+  name?: string;
+}
+
+/** Options of {@link createBackupHost}. */
+export interface BackupHostOptions {
+  readonly store: SnapshotStore;
+  /** Private host keys, in OpenSSH or PEM form. */
+  readonly hostKeys: TunnelServerOptions["hostKeys"];
+  /** Whose backups are taken. `environment="DIALHOME_NAME=…"` in a line gives its key a name. */
+  readonly authorizedKeys: AuthorizedKeysSource;
+  readonly hooks?: HookRunner;
+  readonly limits?: ServerLimits;
+  readonly handshakeTimeoutMs?: number;
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: BackupHostEvent) => void;
+}
+
+/** A backup host: an SSH server that takes backups and does nothing else. */
+export interface BackupHost extends AsyncDisposable {
+  /** SHA-256 fingerprints of its host keys. */
+  readonly fingerprints: readonly string[];
+  /** Listens; the SSH port is the only one. */
+  listen(port: number, host?: string): Promise<{ readonly address: string; readonly port: number }>;
+  /** Ends running backups without publishing them, and resolves when all is gone. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes a backup host. A device's forwarding binds no port here: the host itself opens the channel that it stands for.
+ */
+export async function createBackupHost(options: BackupHostOptions): Promise<BackupHost> {
+  const running = new Set<Promise<void>>();
+  const stop = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
+  const server: SshServer<TunnelIdentity> = await createTunnelServer({
+    hostKeys: options.hostKeys,
+    authorizedKeys: options.authorizedKeys,
+    ...(options.limits ?? {}),
+    onShell: (channel, connection) => {
+      const backup = takeBackup(options, signal, channel, connection);
+      running.add(backup);
+      backup.finally(() => running.delete(backup)).catch(() => undefined);
+      return backup;
+    },
+    forwardPolicy: ({ bindPort }) =>
+      bindPort >= HANDSHAKE.portMin && bindPort <= HANDSHAKE.portMax
+        ? { is: "inProcess", port: bindPort }
+        : {
+            is: "refused",
+            why: `only ports ${HANDSHAKE.portMin} to ${HANDSHAKE.portMax} are for backups`,
+          },
+    onEvent: (event) => options.onEvent?.({ is: "ssh", event }),
+  });
+  const close = async (): Promise<void> => {
+    stop.abort(new BackupError("ERR_BACKUP_CONNECTION_LOST", "the backup host is closing"));
+    await Promise.allSettled(running);
+    await server.close();
+  };
+  return {
+    fingerprints: server.fingerprints,
+    listen: (port, host) => server.listen(port, host),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** One session: one backup. How it fails is told to the device in one line, and to the host's log. */
+async function takeBackup(
+  options: BackupHostOptions,
+  hostSignal: AbortSignal,
+  channel: SshChannel,
+  connection: TunnelConnection,
+): Promise<void> {
+  const { identity } = connection;
+  const device: HostedDevice = {
+    address: connection.login.address,
+    fingerprint: identity.fingerprint,
+    keyId: keyIdOf(identity.fingerprint),
+  };
+  const emit = (event: BackupHostEvent): void => options.onEvent?.(event);
+  const gone = new AbortController();
+  void connection.closed.then(({ error }) => {
+    gone.abort(
+      new BackupError(
+        "ERR_BACKUP_CONNECTION_LOST",
+        `the device's connection ended${error ? `: ${error.message}` : ""}`,
+        { cause: error },
+      ),
+    );
+  });
+  try {
+    const backup = await receiveBackup({
+      store: options.store,
+      device: { keyId: device.keyId, name: nameOfLine(identity) },
+      console: channel,
+      openTunnel: (port) => connection.openForwarded(HANDSHAKE.bindAddress, port),
+      signal: AbortSignal.any([hostSignal, gone.signal]),
+      ...(options.hooks ? { hooks: options.hooks } : {}),
+      ...(options.handshakeTimeoutMs === undefined
+        ? {}
+        : { handshakeTimeoutMs: options.handshakeTimeoutMs }),
+      onStep: (step) => {
+        device.name = step.name;
+        emit({ is: "step", device, step });
+      },
+      onMessage: (message) => emit({ is: "message", device, message }),
+      onProgress: (progress) => emit({ is: "progress", device, progress }),
+    });
+    emit({ is: "published", device, backup });
+    channel.exitWith(0);
+  } catch (error) {
+    emit({ is: "failed", device, error });
+    const text = error instanceof Error ? error.message : String(error);
+    channel.stderrOut.end(`${text}\n`);
+    channel.exitWith(1);
+  }
+}
+
+/** The name that a line of authorized_keys gives its key. */
+function nameOfLine(identity: TunnelIdentity): string | undefined {
+  return identity.options.environment.get(NAME_VARIABLE);
+}

@@ -1,0 +1,225 @@
+import type { Duplex } from "node:stream";
+import {
+  type PulledEntry,
+  type PullMessage,
+  type PullProgress,
+  type PullSummary,
+  pull,
+} from "@dialhome/rsync-protocol-client";
+import { ConsoleLines } from "../console-lines.ts";
+import { HANDSHAKE, HANDSHAKE_TIMEOUT_MS, TRANSFER_TIMEOUT_MS } from "../constants.ts";
+import { BackupError, quoted } from "../errors.ts";
+import { decodeOffer, type Offer } from "../offer.ts";
+import { validateName } from "../store/machine-name.ts";
+import type { ManifestEntry } from "../store/manifest-entry.ts";
+import type { Snapshot } from "../store/snapshot.ts";
+import type { SnapshotStore } from "../store/snapshot-store.ts";
+import type { SnapshotTransaction } from "../store/transaction.ts";
+import { tunnelPorts } from "../tunnel-port.ts";
+import { isProof, tunnelProof } from "../tunnel-proof.ts";
+import type { HookRunner } from "./hooks.ts";
+import { whatToKeep } from "./keep.ts";
+
+/** Who the device is: its key, and the name that its key has on this host. */
+export interface DeviceIdentity {
+  /** `keyIdOf(fingerprint)`. */
+  readonly keyId: string;
+  /** The name that this host's configuration gives the key; else the store knows it, or learns it at first use. */
+  readonly name?: string | undefined;
+}
+
+/** Options of {@link receiveBackup}. */
+export interface ReceiveOptions {
+  readonly store: SnapshotStore;
+  readonly device: DeviceIdentity;
+  /** The session that the device opened. It stays the caller's. */
+  readonly console: Duplex;
+  /** Connects to the device through the forwarding that it asked for. @throws when there is none on that port */
+  readonly openTunnel: (port: number) => Promise<Duplex>;
+  /** Programs of the user that are run on the way. */
+  readonly hooks?: HookRunner;
+  /** @defaultValue 20_000 */
+  readonly handshakeTimeoutMs?: number;
+  readonly signal?: AbortSignal;
+  readonly onStep?: (step: ReceiveStep) => void;
+  readonly onMessage?: (message: PullMessage) => void;
+  readonly onProgress?: (progress: PullProgress) => void;
+}
+
+/** The steps of a backup, seen from the host. */
+export type ReceiveStep =
+  | { readonly is: "accepted"; readonly name: string; readonly hint: string }
+  | { readonly is: "transfer"; readonly name: string; readonly previous: string | undefined };
+
+/** A backup that was published. */
+export interface ReceivedBackup {
+  readonly name: string;
+  readonly snapshot: Snapshot;
+  /** What the transfer did; its exit code is 0, 23 or 24. */
+  readonly summary: PullSummary;
+}
+
+/**
+ * Receives one backup: takes the device's offer, makes sure that the tunnel leads to it, pulls its tree into a new snapshot
+ * beside the old ones, publishes it, and only then tells the device.
+ *
+ * @throws BackupError, StoreError or RsyncError: nothing was published, and older snapshots are as they were
+ */
+export async function receiveBackup(options: ReceiveOptions): Promise<ReceivedBackup> {
+  const { store, device, hooks, signal } = options;
+  const timeoutMs = options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS;
+  const lines = new ConsoleLines(options.console, "the device");
+  await hooks?.run("script.start", [store.root]);
+  lines.writeLine(HANDSHAKE.hello);
+  await lines.expectLine(HANDSHAKE.hello, "its greeting", timeoutMs, signal);
+  const offer = decodeOffer(await lines.readLine("its offer", timeoutMs, signal));
+  if (!tunnelPorts(offer.name).includes(offer.port)) {
+    throw new BackupError(
+      "ERR_BACKUP_HANDSHAKE",
+      `port ${offer.port} is none of those that belong to the device's name`,
+    );
+  }
+  const name = decideName(store, device, offer.name);
+  await proveTunnel(options, offer, timeoutMs);
+  options.onStep?.({ is: "accepted", name, hint: offer.name });
+
+  await using transaction = await store.begin(device.keyId, {
+    name,
+    ...(signal ? { signal } : {}),
+  });
+  const hookPlace = [store.root, transaction.dataPath, name];
+  await hooks?.run("script.handshake", hookPlace);
+  await lines.expectLine(HANDSHAKE.start, "its word that it is ready", timeoutMs, signal);
+  options.onStep?.({ is: "transfer", name, previous: transaction.previous?.id });
+  await hooks?.run("rsync.pre", [...hookPlace, offer.rsync.privileged ? "1" : "0"]);
+  const summary = await transferTree(options, offer, transaction);
+  await hooks?.run(
+    "rsync.done",
+    [...hookPlace, String(summary.exitCode)],
+    summary.problems.join("\n"),
+  );
+  const snapshot = await publish(transaction, summary);
+  // Only now: what the device was told to be done survives whatever comes.
+  lines.writeLine(HANDSHAKE.done);
+  await hooks?.run("script.done", hookPlace);
+  return { name, snapshot, summary };
+}
+
+/**
+ * The name of this machine's backups. The host's word counts, then what the store remembers of the key; only a key that is new here is called
+ * what it calls itself, and only if no other key has that name.
+ * @throws BackupError or StoreError when the device names itself after another key's machine, or by no name at all
+ */
+function decideName(store: SnapshotStore, device: DeviceIdentity, hint: string): string {
+  validateName(hint);
+  const name = device.name ?? store.boundName(device.keyId) ?? hint;
+  if (hint !== name && store.namesOf().some((binding) => binding.name === hint)) {
+    throw new BackupError(
+      "ERR_BACKUP_REFUSED",
+      `the device calls itself ${quoted(hint)}, which is the name of another key's machine; its own is ${quoted(name)}`,
+    );
+  }
+  store.bindName(name, device.keyId);
+  return name;
+}
+
+/** The tunnel must lead to whoever speaks on the console: both show that they know the same key. */
+async function proveTunnel(
+  options: ReceiveOptions,
+  offer: Offer,
+  timeoutMs: number,
+): Promise<void> {
+  const channel = await openTunnel(options, offer.port);
+  try {
+    const lines = new ConsoleLines(channel, "the device's tunnel");
+    const proof = await lines.readBytes(HANDSHAKE.keyBytes, "its proof", timeoutMs, options.signal);
+    if (!isProof(proof, tunnelProof(offer.key, "client"))) {
+      throw new BackupError(
+        "ERR_BACKUP_TUNNEL",
+        `port ${offer.port} leads to somebody else than the device that speaks here`,
+      );
+    }
+    channel.end(tunnelProof(offer.key, "server"));
+    // The device closes its side once it has read the proof; tearing it down before could lose it.
+    await lines.ended(timeoutMs, options.signal);
+  } finally {
+    channel.destroy();
+  }
+}
+
+async function openTunnel(options: ReceiveOptions, port: number): Promise<Duplex> {
+  try {
+    return await options.openTunnel(port);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new BackupError(
+      "ERR_BACKUP_TUNNEL",
+      `cannot reach the device through port ${port}: ${reason}`,
+      { cause: error },
+    );
+  }
+}
+
+/** Pulls the tree into the transaction. What could not be read is told, and is no reason to keep nothing. */
+async function transferTree(
+  options: ReceiveOptions,
+  offer: Offer,
+  transaction: SnapshotTransaction,
+): Promise<PullSummary> {
+  const stream = await openTunnel(options, offer.port);
+  const { previous, resumeBasis } = transaction;
+  try {
+    return await pull({
+      ...whatToKeep(offer),
+      stream,
+      source: {
+        kind: "daemon",
+        module: offer.rsync.module,
+        paths: ["."],
+        user: offer.rsync.user,
+        password: () => offer.rsync.password,
+      },
+      destination: transaction.dataPath,
+      linkDest: [previous?.dataPath, resumeBasis].filter((path) => path !== undefined),
+      // Equal to the nanosecond, or it is another file.
+      modifyWindow: -1,
+      contentDigest: "sha256",
+      timeoutMs: TRANSFER_TIMEOUT_MS,
+      onEntry: (pulled) => transaction.record(manifestEntryOf(pulled)),
+      ...(options.signal ? { signal: options.signal } : {}),
+      ...(options.onMessage ? { onMessage: options.onMessage } : {}),
+      ...(options.onProgress ? { onProgress: options.onProgress } : {}),
+    });
+  } finally {
+    stream.destroy();
+  }
+}
+
+function manifestEntryOf({ entry, outcome, hardLinkTo, digest }: PulledEntry): ManifestEntry {
+  return {
+    name: Buffer.from(entry.name, "latin1"),
+    mode: entry.mode,
+    size: entry.size,
+    mtimeSec: entry.mtime,
+    mtimeNsec: entry.mtimeNsec,
+    uid: entry.uid,
+    gid: entry.gid,
+    outcome,
+    ...(entry.linkTarget === undefined
+      ? {}
+      : { linkTarget: Buffer.from(entry.linkTarget, "latin1") }),
+    ...(entry.rdevMajor === 0 && entry.rdevMinor === 0
+      ? {}
+      : { rdevMajor: entry.rdevMajor, rdevMinor: entry.rdevMinor }),
+    ...(hardLinkTo === undefined ? {} : { hardLinkTo: Buffer.from(hardLinkTo, "latin1") }),
+    ...(digest === undefined ? {} : { digest }),
+  };
+}
+
+async function publish(transaction: SnapshotTransaction, summary: PullSummary): Promise<Snapshot> {
+  const { exitCode, problems } = summary;
+  if (exitCode !== 0 && exitCode !== 23 && exitCode !== 24) {
+    throw new BackupError("ERR_BACKUP_TRANSFER", `the transfer ended with exit code ${exitCode}`);
+  }
+  return transaction.publish({ exitCode, warnings: problems });
+}
