@@ -2,6 +2,7 @@ import { mkdtempSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { run } from "./processes.ts";
 
 /** A temporary folder that is gone, with all below it, when it is disposed of. */
 export interface TempDir extends AsyncDisposable {
@@ -16,6 +17,10 @@ export function tempDir(): TempDir {
   return {
     path,
     at: (...names) => join(path, ...names),
-    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 3 }),
+    async [Symbol.asyncDispose]() {
+      // A plain user cannot remove what lies in a read-only folder.
+      if (process.getuid?.() !== 0) await run("chmod", ["-R", "u+rwX", path]);
+      await rm(path, { recursive: true, force: true, maxRetries: 3 });
+    },
   };
 }
