@@ -59,10 +59,18 @@ export interface ServerForward {
   readonly port: number;
 }
 
-/** Something that a connection refused, or that failed, for logs. */
+/** What happened on a connection, for logs. */
 export type ConnectionEvent =
+  | ({ readonly is: "forwarded" } & ServerForward)
+  | ({ readonly is: "unforwarded" } & ServerForward)
   | { readonly is: "refused"; readonly what: string; readonly why: string }
   | { readonly is: "handler-failed"; readonly what: string; readonly error: unknown };
+
+type EndOfForward = "cancelled" | "ended";
+
+interface HeldForward extends ServerForward {
+  readonly close: (why: EndOfForward) => Promise<void>;
+}
 
 /** @internal */
 export interface ServerConnectionParts<Identity> {
@@ -90,10 +98,7 @@ export class ServerConnection<Identity> implements AsyncDisposable {
   /** @internal */
   readonly layer: ConnectionLayer;
   readonly #parts: ServerConnectionParts<Identity>;
-  readonly #forwards = new Map<
-    string,
-    ServerForward & { readonly close: (why: "cancelled" | "ended") => Promise<void> }
-  >();
+  readonly #forwards = new Map<string, HeldForward>();
   readonly #closing = new Set<Promise<void>>();
   #undecidedForwards = 0;
   #isWithoutSessions = false;
@@ -114,8 +119,7 @@ export class ServerConnection<Identity> implements AsyncDisposable {
       onClosed: (why) => {
         error = why;
         // At once, not when the socket is gone: its port must be free for the client's next connection.
-        for (const forward of this.#forwards.values()) this.#close(() => forward.close("ended"));
-        this.#forwards.clear();
+        for (const [key, forward] of this.#forwards) this.#unforward(key, forward, "ended");
       },
     });
     parts.stream.once("close", () => over?.());
@@ -282,7 +286,7 @@ export class ServerConnection<Identity> implements AsyncDisposable {
     answer: Exclude<ForwardAnswer, { refused: string }>,
   ): void {
     const { port } = answer;
-    const close = async (why: "cancelled" | "ended"): Promise<void> => answer.close?.(why);
+    const close = async (why: EndOfForward): Promise<void> => answer.close?.(why);
     if (this.layer.isOver || this.#forwards.has(keyOf(wish.bindAddress, port))) {
       this.#close(() => close("ended"));
       request.reply(false);
@@ -296,6 +300,7 @@ export class ServerConnection<Identity> implements AsyncDisposable {
     const data = Buffer.alloc(4);
     data.writeUInt32BE(port);
     request.reply(true, wish.bindPort === 0 ? data : undefined);
+    this.#parts.onEvent(this, { is: "forwarded", bindAddress: wish.bindAddress, port });
   }
 
   #cancel(request: IncomingGlobalRequest): void {
@@ -306,11 +311,17 @@ export class ServerConnection<Identity> implements AsyncDisposable {
       request.reply(false);
       return;
     }
+    this.#unforward(key, forward, "cancelled", () => request.reply(true));
+  }
+
+  #unforward(key: string, forward: HeldForward, why: EndOfForward, then?: () => void): void {
+    const { bindAddress, port } = forward;
     this.#forwards.delete(key);
     this.#close(async () => {
-      await forward.close("cancelled");
-      request.reply(true);
+      await forward.close(why);
+      then?.();
     });
+    this.#parts.onEvent(this, { is: "unforwarded", bindAddress, port });
   }
 
   /** Runs an embedder's handler beside the connection; its failure is told, and its object cleaned up. */

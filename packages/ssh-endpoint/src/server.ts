@@ -237,10 +237,9 @@ class Server<Identity> implements SshServer<Identity> {
       await closed;
     });
     const ended = [...this.connections].map((connection) => connection.end(text));
-    const gone = [...this.#sockets].map(async ([socket, starting]) => {
-      const closed = once(socket, "close");
-      if (!starting.isLoggedIn) socket.destroy();
-      if (!socket.closed) await closed;
+    const gone = [...this.#sockets.values()].map(async (starting) => {
+      if (!starting.isLoggedIn) starting.socket.destroy();
+      await starting.gone;
     });
     await Promise.all([...stopped, ...ended, ...gone]);
   }
@@ -327,6 +326,8 @@ class StartingConnection {
   /** Why it ended, as far as is known. */
   why = "the client hung up";
   isLoggedIn = false;
+  /** Resolves when the socket is closed; never rejects. */
+  readonly gone: Promise<void>;
   readonly #admitted: Admitted;
   readonly #grace: NodeJS.Timeout;
   #hangUp: NodeJS.Timeout | undefined;
@@ -336,6 +337,9 @@ class StartingConnection {
     this.address = socket.remoteAddress ?? "";
     this.port = socket.remotePort ?? 0;
     this.#admitted = admitted;
+    this.gone = new Promise((resolve) => {
+      socket.once("close", () => resolve());
+    });
     this.#grace = setTimeout(() => {
       this.why = `no login within ${graceMs / 1000} s`;
       socket.destroy();

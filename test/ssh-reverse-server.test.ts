@@ -1,0 +1,307 @@
+// Our tunnel server with the real ssh -R, and with our own client.
+import { once } from "node:events";
+import { appendFileSync, writeFileSync } from "node:fs";
+import { connect, createServer, type Socket } from "node:net";
+import { connectSsh, type SshConnection, type SshServerEvent } from "@dialhome/ssh-endpoint";
+import type { ForwardPolicy, TunnelIdentity } from "@dialhome/ssh-reverse";
+import { expect, it } from "vitest";
+import { describeWithPeers, requirePeer } from "./support/peers.ts";
+import { run, start } from "./support/processes.ts";
+import { readToEnd } from "./support/ssh-read.ts";
+import { sshKeygen } from "./support/ssh-sshd.ts";
+import { startTunnelServer, type TestTunnelServer } from "./support/ssh-tunnel-server.ts";
+
+const DESTINATION = "tun@127.0.0.1";
+
+/** Binds what is asked for on loopback. */
+const listenOnLoopback = ({ bindPort }: { bindPort: number }): ForwardPolicy => ({
+  is: "listen",
+  host: "127.0.0.1",
+  port: bindPort,
+});
+
+function isForwarded(event: SshServerEvent<TunnelIdentity>): boolean {
+  return event.is === "connection" && event.event.is === "forwarded";
+}
+
+/** A service behind the tunnel: answers after the end of the request, with its length. */
+async function startService(): Promise<{ port: number } & AsyncDisposable> {
+  const sockets = new Set<Socket>();
+  const service = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    void (async () => {
+      const request = await readToEnd(socket);
+      socket.end(`got ${request.length}`);
+    })();
+  }).listen(0, "127.0.0.1");
+  await once(service, "listening");
+  const address = service.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return {
+    port: address.port,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      service.close();
+      await once(service, "close");
+    },
+  };
+}
+
+async function request(port: number, bytes: number): Promise<string> {
+  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  socket.end(Buffer.alloc(bytes, "x"));
+  return readToEnd(socket);
+}
+
+function forwardedPort(server: TestTunnelServer): number {
+  const [connection] = server.server.connections;
+  const [forward] = connection?.forwards ?? [];
+  if (forward === undefined) throw new Error("no forwarding");
+  return forward.port;
+}
+
+async function ourClient(server: TestTunnelServer): Promise<SshConnection> {
+  return connectSsh({
+    host: "127.0.0.1",
+    port: server.port,
+    user: "tun",
+    auth: { privateKeyPath: server.clientKey.privatePath },
+    hostKey: { fingerprints: server.server.fingerprints },
+  });
+}
+
+describeWithPeers(["ssh", "ssh-keygen"], "ssh -R to our server", () => {
+  it("forwards, keeps half-close, and leaves nothing when it is killed", async () => {
+    await using service = await startService();
+    await using server = await startTunnelServer({ forwardPolicy: listenOnLoopback });
+    await using client = start(requirePeer("ssh"), [
+      ...server.sshArgs,
+      "-N",
+      "-R",
+      `0:127.0.0.1:${service.port}`,
+      DESTINATION,
+    ]);
+    await client.waitFor("stderr", /Allocated port (\d+)/);
+    const port = forwardedPort(server);
+    expect(await request(port, 5_000_000)).toBe("got 5000000");
+    const idle = connect(port, "127.0.0.1");
+    await once(idle, "connect");
+    const idleClosed = once(idle, "close");
+
+    client.kill("SIGKILL");
+    await server.waitForEvent(({ is }) => is === "closed");
+    await expect(once(connect(port, "127.0.0.1"), "connect")).rejects.toThrow("ECONNREFUSED");
+    await idleClosed;
+    expect(server.server.connections.size).toBe(0);
+  });
+
+  it("a stopped client's port is free within interval × count, and its successor binds it", async () => {
+    await using service = await startService();
+    await using server = await startTunnelServer({
+      forwardPolicy: listenOnLoopback,
+      keepaliveIntervalMs: 200,
+      keepaliveCountMax: 2,
+    });
+    const args = (port: number): string[] => [
+      ...server.sshArgs,
+      "-N",
+      "-o",
+      "ExitOnForwardFailure=yes",
+      "-R",
+      `${port}:127.0.0.1:${service.port}`,
+      DESTINATION,
+    ];
+    await using first = start(requirePeer("ssh"), args(0));
+    await first.waitFor("stderr", /Allocated port/);
+    const port = forwardedPort(server);
+    first.kill("SIGSTOP"); // as good as power loss: the connection stays, nobody answers
+    const stopped = performance.now();
+    await server.waitForEvent(({ is }) => is === "closed");
+    // The bound is 400 ms; the rest is room for a loaded machine.
+    expect(performance.now() - stopped).toBeLessThan(2_000);
+    await using second = start(requirePeer("ssh"), args(port));
+    await server.waitForEvent(() => server.events.filter(isForwarded).length === 2);
+    expect(await request(port, 10)).toBe("got 10");
+    second.kill();
+  });
+
+  it("a port that is in use is refused", async () => {
+    await using service = await startService();
+    await using server = await startTunnelServer({ forwardPolicy: listenOnLoopback });
+    const { code, stderr } = await run(requirePeer("ssh"), [
+      ...server.sshArgs,
+      "-N",
+      "-o",
+      "ExitOnForwardFailure=yes",
+      "-R",
+      `${service.port}:127.0.0.1:1`,
+      DESTINATION,
+    ]);
+    expect(code).toBe(255);
+    expect(stderr).toContain("remote port forwarding failed");
+  });
+
+  it("survives re-keying by the client and by the server, under load", async () => {
+    await using service = await startService();
+    await using server = await startTunnelServer({
+      forwardPolicy: listenOnLoopback,
+      rekeyBytes: 3_000_000,
+    });
+    await using client = start(requirePeer("ssh"), [
+      ...server.sshArgs,
+      "-N",
+      "-o",
+      "RekeyLimit=5M",
+      "-R",
+      `0:127.0.0.1:${service.port}`,
+      DESTINATION,
+    ]);
+    await client.waitFor("stderr", /Allocated port/);
+    expect(await request(forwardedPort(server), 40_000_000)).toBe("got 40000000");
+    const [connection] = server.server.connections;
+    expect(connection?.stats.keyExchanges).toBeGreaterThan(8);
+    client.kill();
+  });
+});
+
+describeWithPeers(["ssh", "ssh-keygen"], "lines of authorized_keys, tried with ssh -R", () => {
+  const tryForward = async (
+    line: (publicLine: string) => string,
+    spec = "0:127.0.0.1:1",
+  ): Promise<"forwarded" | "refused" | "denied"> => {
+    await using server = await startTunnelServer({ line, forwardPolicy: listenOnLoopback });
+    await using client = start(requirePeer("ssh"), [
+      ...server.sshArgs,
+      "-N",
+      "-o",
+      "ExitOnForwardFailure=yes",
+      "-R",
+      spec,
+      DESTINATION,
+    ]);
+    const granted = server.waitForEvent(isForwarded).then(() => "forwarded" as const);
+    const over = client.ended.then(({ stderr }) =>
+      stderr.includes("Permission denied") ? ("denied" as const) : ("refused" as const),
+    );
+    const first = await Promise.race([granted, over]);
+    client.kill();
+    return first;
+  };
+
+  it.each([
+    ["plain", (key: string) => key, "0:127.0.0.1:1", "forwarded"],
+    ["restrict", (key: string) => `restrict ${key}`, "0:127.0.0.1:1", "refused"],
+    [
+      "restrict,port-forwarding",
+      (key: string) => `restrict,port-forwarding ${key}`,
+      "0:127.0.0.1:1",
+      "forwarded",
+    ],
+    [
+      "permitlisten for another port",
+      (key: string) => `permitlisten="7" ${key}`,
+      "0:127.0.0.1:1",
+      "refused",
+    ],
+    [
+      "permitlisten for any port",
+      (key: string) => `permitlisten="localhost:*" ${key}`,
+      "0:127.0.0.1:1",
+      "forwarded",
+    ],
+    [
+      "permitlisten for another address",
+      (key: string) => `permitlisten="localhost:*" ${key}`,
+      "127.0.0.9:0:127.0.0.1:1",
+      "refused",
+    ],
+    ["from here", (key: string) => `from="127.0.0.0/8" ${key}`, "0:127.0.0.1:1", "forwarded"],
+    ["from elsewhere", (key: string) => `from="10.0.0.0/8" ${key}`, "0:127.0.0.1:1", "denied"],
+    ["expired", (key: string) => `expiry-time="20200101" ${key}`, "0:127.0.0.1:1", "denied"],
+    [
+      "not yet expired",
+      (key: string) => `expiry-time="20991231" ${key}`,
+      "0:127.0.0.1:1",
+      "forwarded",
+    ],
+    ["unknown option", (key: string) => `frobnicate ${key}`, "0:127.0.0.1:1", "denied"],
+    ["no line", () => "# nobody", "0:127.0.0.1:1", "denied"],
+  ] as const)("%s", async (_name, line, spec, expected) => {
+    expect(await tryForward(line, spec)).toBe(expected);
+  });
+
+  it("the file is read anew at each login, and what a line says is there for the embedder", async () => {
+    await using server = await startTunnelServer({
+      line: () => "# nobody yet",
+      onShell: (channel, { identity }) => {
+        channel.resume();
+        const { command, environment } = identity.options;
+        channel.write(`${identity.line} ${identity.comment} ${command} ${environment.get("NAME")}`);
+        channel.exitWith(0);
+      },
+    });
+    const args = [...server.sshArgs, DESTINATION];
+    expect((await run(requirePeer("ssh"), args)).stderr).toContain("Permission denied (publickey)");
+    appendFileSync(
+      server.authorizedKeysPath,
+      `command="backup pi",environment="NAME=pi" ${server.clientKey.publicLine}\n`,
+    );
+    expect((await run(requirePeer("ssh"), args)).stdout).toBe("2 test backup pi pi");
+    writeFileSync(server.authorizedKeysPath, "");
+    expect((await run(requirePeer("ssh"), args)).code).toBe(255);
+  });
+
+  it.each(["ed25519", "ecdsa", "rsa"] as const)("an %s key of ssh is verified", async (kind) => {
+    await using server = await startTunnelServer({
+      onShell: (channel) => {
+        channel.resume();
+        channel.exitWith(42);
+      },
+    });
+    const key = await sshKeygen(server.folder.at("another"), kind);
+    writeFileSync(server.authorizedKeysPath, `${key.publicLine}\n`);
+    const args = server.sshArgs.map((arg) =>
+      arg === server.clientKey.privatePath ? key.privatePath : arg,
+    );
+    expect((await run(requirePeer("ssh"), [...args, DESTINATION])).code).toBe(42);
+  });
+});
+
+describeWithPeers(["ssh-keygen"], "our client and our server", () => {
+  it("connections in process need no listener", async () => {
+    await using server = await startTunnelServer({
+      forwardPolicy: ({ bindPort }) => ({ is: "inProcess", port: bindPort }),
+    });
+    await using client = await ourClient(server);
+    await client.forward({
+      bindPort: 22_123,
+      onChannel: (channel) => {
+        void (async () => channel.end(`heard: ${await readToEnd(channel)}`))();
+      },
+    });
+    await expect(once(connect(22_123, "127.0.0.1"), "connect")).rejects.toThrow("ECONNREFUSED");
+    const [connection] = server.server.connections;
+    const channel = await connection?.openForwarded("localhost", 22_123);
+    channel?.end("a question");
+    expect(channel === undefined ? "" : await readToEnd(channel)).toBe("heard: a question");
+  });
+
+  it("a text at the end reaches the client", async () => {
+    await using server = await startTunnelServer();
+    await using client = await ourClient(server);
+    const [connection] = server.server.connections;
+    await connection?.end("come back in an hour");
+    expect(await client.closed).toEqual({});
+  });
+
+  it("a closed server ends its clients and frees its port", async () => {
+    const server = await startTunnelServer({ forwardPolicy: listenOnLoopback });
+    await using client = await ourClient(server);
+    const forwarding = await client.forward({ bindPort: 0, onChannel: () => {} });
+    await server[Symbol.asyncDispose]();
+    await client.closed;
+    for (const port of [server.port, forwarding.port]) {
+      await expect(once(connect(port, "127.0.0.1"), "connect")).rejects.toThrow("ECONNREFUSED");
+    }
+  });
+});
