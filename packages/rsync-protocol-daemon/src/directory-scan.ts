@@ -147,7 +147,7 @@ export class DirectoryScan {
       checksum: place.checksum,
       hardLinkGroup:
         options.hardLinks && !isDir && stat.nlink > 1 ? this.#hardLinks.groupOf(stat, index) : -1,
-      isTopDirectory: isDir && place.isTop,
+      isTopDirectory: isDir && place.isTop && place.isEntered,
       hasContent: isDir && place.isEntered,
       source,
     };

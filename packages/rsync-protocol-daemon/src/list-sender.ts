@@ -68,6 +68,7 @@ export class ListSender {
     else this.#announceEnd();
     wire.flush();
     this.#tellIoError();
+    this.#session.log("debug", "first-list", { entries: this.lists.total });
   }
 
   /** Sends further lists while too little is ahead of the list that `current` is an index in. */
@@ -103,7 +104,9 @@ export class ListSender {
     this.lists.takeAnnounced(announcement);
     const list = this.lists.begin(entry);
     this.#ndx.write(wire.out, announcement);
-    await this.#scan.content(source, entry.name, list, this.#devices.get(source));
+    if (entry.hasContent) {
+      await this.#scan.content(source, entry.name, list, this.#devices.get(source));
+    }
     this.#finish(list);
     this.#announceEnd();
     wire.pushFull();
@@ -129,7 +132,8 @@ export class ListSender {
     let index = before;
     for (const entry of list.sorted) {
       if (!isDirectory(entry)) continue;
-      if (entry.hasContent && entry.name !== "." && !list.dropped.has(entry)) {
+      if (entry.name !== "." && !list.dropped.has(entry)) {
+        // Also one that is not entered: its client expects a list, if an empty one.
         found.push({ entry: sourceEntry(entry), index });
       }
       index++;

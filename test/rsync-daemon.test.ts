@@ -1,0 +1,366 @@
+import { once } from "node:events";
+import {
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { connect } from "node:net";
+import { expect, test } from "vitest";
+import { assertEqualTrees } from "./support/compare-trees.ts";
+import { startOurRsyncd } from "./support/our-rsyncd.ts";
+import { describeWithPeers, requirePeer } from "./support/peers.ts";
+import { run, runOk } from "./support/processes.ts";
+import { startRealRsyncd } from "./support/real-rsyncd.ts";
+import { tempDir } from "./support/temp-dir.ts";
+import { makeLargeTree, makeNastyTree } from "./support/tree.ts";
+import { changeTree } from "./support/tree-changes.ts";
+
+/** Every way in which lists and fields are told differently. */
+const WAYS = [
+  ["--protocol=32"],
+  ["--protocol=32", "--no-inc-recursive"],
+  ["--protocol=31"],
+  ["--protocol=31", "--no-inc-recursive"],
+  ["--protocol=30"],
+  ["--protocol=30", "--no-inc-recursive"],
+] as const;
+
+/** A number of rsync's `--stats`. */
+function statistic(output: string, name: string): number {
+  const match = new RegExp(`^${name}: ([\\d,]+)`, "m").exec(output);
+  if (match?.[1] === undefined) throw new Error(`no "${name}" in:\n${output}`);
+  return Number(match[1].replaceAll(",", ""));
+}
+
+/** Protocol 30 knows whole seconds only. */
+const timesOf = (way: readonly string[]): "all" | "none" =>
+  way.includes("--protocol=30") ? "none" : "all";
+
+describeWithPeers(["rsync"], "the real rsync pulls from our daemon", () => {
+  const rsync = requirePeer("rsync");
+
+  test.each(WAYS)("every kind of file arrives as it is: %s %s", async (...way) => {
+    await using dir = tempDir();
+    mkdirSync(dir.at("src"));
+    await makeNastyTree(dir.at("src"));
+    await using daemon = await startOurRsyncd({ modules: [{ name: "m", path: dir.at("src") }] });
+    const args = ["-aHD", "--numeric-ids", ...way, daemon.url("m"), dir.at("out/")];
+    await runOk(rsync, args);
+    await assertEqualTrees(dir.at("src"), dir.at("out"), { times: timesOf(way) });
+    // Once more: nothing is left to do.
+    expect(await runOk(rsync, ["-i", ...args])).toBe("");
+    expect(daemon.results.map((result) => result.exitCode)).toEqual([0, 0]);
+  });
+
+  test.each(WAYS)(
+    "a second run after changes gives equal trees and no more literal data than the real daemon: %s %s",
+    async (...way) => {
+      await using dir = tempDir();
+      mkdirSync(dir.at("src"));
+      const tree = makeLargeTree(dir.at("src"), { files: 600, folders: 30 });
+      await using daemon = await startOurRsyncd({ modules: [{ name: "m", path: dir.at("src") }] });
+      await using real = await startRealRsyncd({ modules: { m: { path: dir.at("src") } } });
+      const options = ["-aH", "--delete", "--stats", ...way];
+      await runOk(rsync, [...options, daemon.url("m"), dir.at("ours/")]);
+      await assertEqualTrees(dir.at("src"), dir.at("ours"), { times: "none" });
+      cpSync(dir.at("ours"), dir.at("theirs"), { recursive: true, preserveTimestamps: true });
+      await runOk(rsync, [...options, real.url("m"), dir.at("theirs/")]);
+
+      changeTree(dir.at("src"), tree);
+      const ours = await runOk(rsync, [...options, daemon.url("m"), dir.at("ours/")]);
+      await assertEqualTrees(dir.at("src"), dir.at("ours"), { times: "none" });
+      const theirs = await runOk(rsync, [...options, real.url("m"), dir.at("theirs/")]);
+      for (const name of ["Literal data", "Matched data"]) {
+        expect(statistic(ours, name)).toBeLessThanOrEqual(statistic(theirs, name) * 1.02);
+        expect(statistic(ours, name)).toBeGreaterThanOrEqual(statistic(theirs, name) * 0.98);
+      }
+      for (const name of ["Number of files", "Total file size", "Total transferred file size"]) {
+        expect(statistic(ours, name)).toBe(statistic(theirs, name));
+      }
+    },
+  );
+
+  test("names of users and groups are told, unless the module says not to", async () => {
+    await using dir = tempDir();
+    mkdirSync(dir.at("src"));
+    writeFileSync(dir.at("src/file"), "");
+    await using daemon = await startOurRsyncd({
+      modules: [
+        { name: "names", path: dir.at("src") },
+        { name: "numbers", path: dir.at("src"), numericIds: true },
+      ],
+    });
+    for (const way of WAYS) {
+      for (const module of ["names", "numbers"]) {
+        const args = ["-a", ...way, daemon.url(module), dir.at(`${module}/`)];
+        await runOk(rsync, args);
+        await assertEqualTrees(dir.at("src"), dir.at(module), { times: "none" });
+        rmSync(dir.at(module), { recursive: true });
+      }
+    }
+  });
+
+  test("thousands of files in many folders, ten thousand in one, and a chain of folders", async () => {
+    await using dir = tempDir();
+    for (let d = 0; d < 150; d++) {
+      mkdirSync(dir.at(`src/d${d % 30}/e${d}`), { recursive: true });
+      for (let f = 0; f < 20; f++) writeFileSync(dir.at(`src/d${d % 30}/e${d}/f${f}`), `${d} ${f}`);
+    }
+    mkdirSync(dir.at("src/many"));
+    for (let f = 0; f < 10_000; f++) writeFileSync(dir.at(`src/many/${f}`), "");
+    mkdirSync(dir.at(`src/${"deep/".repeat(100)}`), { recursive: true });
+    writeFileSync(dir.at(`src/${"deep/".repeat(100)}end`), "here");
+    await using daemon = await startOurRsyncd({ modules: [{ name: "m", path: dir.at("src") }] });
+    for (const way of [[], ["--no-inc-recursive"]]) {
+      await runOk(rsync, ["-a", ...way, daemon.url("m"), dir.at("out/")]);
+      await assertEqualTrees(dir.at("src"), dir.at("out"), { times: "none" });
+      rmSync(dir.at("out"), { recursive: true });
+    }
+  });
+
+  test("one file, one folder, several sources, a wildcard", async () => {
+    await using dir = tempDir();
+    mkdirSync(dir.at("src/a/b"), { recursive: true });
+    mkdirSync(dir.at("src/c"));
+    for (const name of ["one", "a/two", "a/b/three", "c/four", "we ird*", "weird"]) {
+      writeFileSync(dir.at("src", name), name);
+    }
+    await using daemon = await startOurRsyncd({ modules: [{ name: "m", path: dir.at("src") }] });
+    const pull = async (...paths: string[]): Promise<string[]> => {
+      const sources = paths.map((path) => daemon.url("m", path));
+      await runOk(rsync, ["-a", ...sources, dir.at("out/")]);
+      const names = readdirSync(dir.at("out"), { recursive: true, encoding: "utf8" });
+      rmSync(dir.at("out"), { recursive: true });
+      return names.toSorted();
+    };
+    expect(await pull("one")).toEqual(["one"]);
+    expect(await pull("a")).toEqual(["a", "a/b", "a/b/three", "a/two"]);
+    expect(await pull("a/")).toEqual(["b", "b/three", "two"]);
+    expect(await pull("a/b/../../one")).toEqual(["one"]);
+    expect(await pull("a/", "c/", "one")).toEqual(["b", "b/three", "four", "one", "two"]);
+    expect(await pull("*")).toEqual([
+      "a",
+      "a/b",
+      "a/b/three",
+      "a/two",
+      "c",
+      "c/four",
+      "one",
+      "we ird*",
+      "weird",
+    ]);
+    expect(await pull("[ac]/*")).toEqual(["b", "b/three", "four", "two"]);
+    expect(await pull("we?ird\\*")).toEqual(["we ird*"]);
+  });
+
+  test("a dry run, a listing, a listing of the modules", async () => {
+    await using dir = tempDir();
+    mkdirSync(dir.at("src/sub"), { recursive: true });
+    writeFileSync(dir.at("src/file"), "content");
+    await using daemon = await startOurRsyncd({
+      motd: "good morning",
+      modules: [
+        { name: "shown", path: dir.at("src"), comment: "what it is" },
+        { name: "hidden", path: dir.at("src"), list: false },
+      ],
+    });
+    const dry = await runOk(rsync, ["-ain", daemon.url("shown"), dir.at("out/")]);
+    expect(dry).toContain(">f+++++++++ file");
+    expect(readdirSync(dir.path)).toEqual(["src"]);
+    const list = await runOk(rsync, ["--list-only", daemon.url("shown")]);
+    expect(list).toMatch(/ 7 .* file$/m);
+    expect(list).toMatch(/^d.* sub$/m);
+    const modules = await runOk(rsync, [`rsync://127.0.0.1:${daemon.port}/`]);
+    expect(modules).toBe("good morning\n\nshown          \twhat it is\n");
+  });
+
+  test("-c compares sums: an equal size and time is no excuse", async () => {
+    await using dir = tempDir();
+    mkdirSync(dir.at("src"));
+    mkdirSync(dir.at("out"));
+    writeFileSync(dir.at("src/changed"), "abc");
+    writeFileSync(dir.at("src/same"), "same");
+    await using daemon = await startOurRsyncd({ modules: [{ name: "m", path: dir.at("src") }] });
+    await runOk(rsync, ["-a", daemon.url("m"), dir.at("out/")]);
+    writeFileSync(dir.at("out/changed"), "xyz");
+    await runOk("touch", ["-r", dir.at("src/changed"), dir.at("out/changed")]);
+    for (const way of WAYS) {
+      const plain = await runOk(rsync, ["-ain", ...way, daemon.url("m"), dir.at("out/")]);
+      expect(plain).toBe("");
+      const summed = await runOk(rsync, ["-acin", ...way, daemon.url("m"), dir.at("out/")]);
+      expect(summed).toBe(">fc........ changed\n");
+    }
+    for (const choice of ["xxh128", "xxh3", "xxh64", "md5", "sha1"]) {
+      writeFileSync(dir.at("out/changed"), `other ${choice}`);
+      const options = ["-ac", `--checksum-choice=${choice}`, "--checksum-seed=-5"];
+      await runOk(rsync, [...options, daemon.url("m"), dir.at("out/")]);
+      expect(readFileSync(dir.at("out/changed"), "utf8")).toBe("abc");
+    }
+  });
+
+  test.skipIf(statSync("/dev").dev === statSync("/dev/shm").dev)(
+    "file systems are not left with -x",
+    async () => {
+      const name = `dialhome-${process.pid}`;
+      writeFileSync(`/dev/shm/${name}`, "");
+      try {
+        await using daemon = await startOurRsyncd({ modules: [{ name: "m", path: "/dev" }] });
+        const list = (options: string): Promise<string> =>
+          runOk(rsync, [options, "--list-only", daemon.url("m")]);
+        expect(await list("-r")).toMatch(new RegExp(` shm/${name}$`, "m"));
+        const inside = await list("-rx");
+        expect(inside).toMatch(/^d.* shm$/m);
+        expect(inside).not.toContain(name);
+        expect(await list("-rxx")).not.toMatch(/ shm$/m);
+      } finally {
+        rmSync(`/dev/shm/${name}`);
+      }
+    },
+  );
+
+  test("the right password opens, a wrong one and an unknown user do not", async () => {
+    await using dir = tempDir();
+    mkdirSync(dir.at("src"));
+    writeFileSync(dir.at("src/file"), "content");
+    await using daemon = await startOurRsyncd({
+      modules: [
+        { name: "m", path: dir.at("src"), authUsers: [{ user: "alice", secret: "sesame" }] },
+        { name: "n", path: dir.at("src"), authUsers: async () => "late" },
+      ],
+    });
+    const pull = (url: string, word: string) =>
+      run(rsync, ["-a", url, dir.at("out/")], { env: { RSYNC_PASSWORD: word } });
+    expect((await pull(daemon.url("m", "", "alice"), "sesame")).code).toBe(0);
+    expect((await pull(daemon.url("n", "", "anyone"), "late")).code).toBe(0);
+    for (const [user, word] of [
+      ["alice", "Sesame"],
+      ["bob", "sesame"],
+      ["alice", ""],
+    ] as const) {
+      const { code, stderr } = await pull(daemon.url("m", "", user), word);
+      expect(code).toBe(5);
+      expect(stderr).toContain("@ERROR: auth failed on module m");
+    }
+    expect(daemon.results.at(0)).toMatchObject({ exitCode: 0, module: "m", user: "alice" });
+    expect(daemon.results.at(-1)).toMatchObject({ exitCode: 5, user: undefined });
+  });
+
+  test("a file that vanishes is left out with exit 24, one that cannot be opened with exit 23", async () => {
+    await using dir = tempDir();
+    mkdirSync(dir.at("src"));
+    for (const way of WAYS) {
+      for (const name of ["first", "gone", "turned", "last"])
+        writeFileSync(dir.at("src", name), name);
+      await using daemon = await startOurRsyncd({
+        modules: [{ name: "m", path: dir.at("src") }],
+        log: (_level, event) => {
+          // Between the list and the first request.
+          if (event === "first-list") rmSync(dir.at("src/gone"), { force: true });
+        },
+      });
+      const { code, stderr } = await run(rsync, ["-a", ...way, daemon.url("m"), dir.at("out/")]);
+      expect(stderr).toContain('file has vanished: "/gone" (in m)');
+      expect(code).toBe(24);
+      expect(readdirSync(dir.at("out")).toSorted()).toEqual(["first", "last", "turned"]);
+      expect(await daemon.ended(1)).toMatchObject([{ exitCode: 24, error: undefined }]);
+      rmSync(dir.at("out"), { recursive: true });
+    }
+    await using daemon = await startOurRsyncd({
+      modules: [{ name: "m", path: dir.at("src") }],
+      log: (_level, event) => {
+        if (event !== "first-list") return;
+        rmSync(dir.at("src/turned"));
+        symlinkSync("/etc/passwd", dir.at("src/turned"));
+      },
+    });
+    const { code, stderr } = await run(rsync, ["-a", daemon.url("m"), dir.at("out/")]);
+    expect(stderr).toContain('send_files failed to open "/turned" (in m): ');
+    expect(code).toBe(23);
+    expect(readdirSync(dir.at("out")).toSorted()).toEqual(["first", "last"]);
+    expect(await daemon.ended(1)).toMatchObject([{ exitCode: 23, error: undefined }]);
+  });
+
+  test("a file that ends before its size is refused by its sum, and the rest arrives", async () => {
+    await using dir = tempDir();
+    // sysfs says 4,096 bytes and has fewer.
+    await using daemon = await startOurRsyncd({
+      modules: [{ name: "m", path: "/sys/devices/system/cpu" }],
+    });
+    const args = ["-t", daemon.url("m", "online"), daemon.url("m", "possible"), dir.at("out/")];
+    const { code, stderr } = await run(rsync, args);
+    expect(code).toBe(23);
+    expect(stderr).toContain('read errors mapping "/online" (in m)');
+    expect(stderr).toContain("failed verification -- update discarded");
+    expect(await daemon.ended(1)).toMatchObject([{ exitCode: 23, error: undefined }]);
+  });
+
+  test("what is not there, not offered or not allowed is said in one line", async () => {
+    await using dir = tempDir();
+    mkdirSync(dir.at("src/sub"), { recursive: true });
+    writeFileSync(dir.at("secret"), "outside");
+    symlinkSync(dir.at("secret"), dir.at("src/absolute"));
+    symlinkSync("../..", dir.at("src/sub/up"));
+    symlinkSync("sub", dir.at("src/inside"));
+    writeFileSync(dir.at("src/sub/file"), "content");
+    await using daemon = await startOurRsyncd({
+      modules: [{ name: "m", path: dir.at("src"), refuseOptions: ["checksum"] }],
+    });
+    const pull = (path: string, ...options: string[]) =>
+      run(rsync, ["-a", ...options, daemon.url("m", path), dir.at("out/")]);
+    const cases: [string, string[], number, string][] = [
+      ["nowhere", [], 23, 'link_stat "/nowhere" (in m) failed: No such file or directory (2)'],
+      ["", ["-c"], 4, "The server is configured to refuse --checksum"],
+      ["", ["-X"], 4, "The server does not support --xattrs (-X)"],
+      ["", ["-z"], 4, "The server does not support --compress (-z)"],
+      ["", ["-M--nonsense"], 4, "--nonsense: option is not supported"],
+      ["absolute/", [], 23, 'link_stat "/absolute" (in m) failed: '],
+      ["sub/up/", [], 23, "symbolic link leads out of the module"],
+      ["sub/up/secret", [], 23, "symbolic link leads out of the module"],
+    ];
+    for (const [path, options, wanted, text] of cases) {
+      const { code, stderr } = await pull(path, ...options);
+      expect([path, options, stderr]).toEqual([path, options, expect.stringContaining(text)]);
+      expect([path, options, code]).toEqual([path, options, wanted]);
+    }
+    // A link that stays inside may be on the way.
+    expect((await pull("inside/")).code).toBe(0);
+    expect(readdirSync(dir.at("out"))).toEqual(["file", "up"]);
+    expect((await pull("../../../secret")).code).toBe(23);
+    const unknown = await run(rsync, ["-a", daemon.url("x"), dir.at("out/")]);
+    expect(unknown).toMatchObject({
+      code: 5,
+      stderr: expect.stringContaining("Unknown module 'x'"),
+    });
+    const push = await run(rsync, ["-a", dir.at("secret"), daemon.url("m")]);
+    expect(push.stderr).toContain("read only");
+    expect(push.code).not.toBe(0);
+    const old = await run(rsync, ["-a", "--protocol=29", daemon.url("m"), dir.at("out/")]);
+    expect(old.stderr).toContain("protocol 29 of the peer is not supported, only 30 to 32");
+  });
+
+  test("so many sessions at a time and no more", async () => {
+    await using dir = tempDir();
+    mkdirSync(dir.at("src"));
+    await using daemon = await startOurRsyncd({
+      modules: [{ name: "m", path: dir.at("src"), maxConnections: 1, authUsers: () => "x" }],
+    });
+    const held = connect(daemon.port, "127.0.0.1");
+    held.write("@RSYNCD: 32.0 md5\nm\n");
+    held.setEncoding("latin1");
+    for (let heard = ""; !heard.includes("AUTHREQD"); ) heard += String(await once(held, "data"));
+    const second = await run(rsync, ["-a", daemon.url("m"), dir.at("out/")]);
+    expect(second.stderr).toContain("@ERROR: max connections (1) reached -- try again later");
+    expect(second.code).toBe(5);
+    held.destroy();
+    await daemon.ended(2);
+    const third = await run(rsync, ["-a", daemon.url("m"), dir.at("out/")], {
+      env: { RSYNC_PASSWORD: "x" },
+    });
+    expect(third.code).toBe(0);
+  });
+});
