@@ -127,6 +127,11 @@ class Relay implements AsyncDisposable {
 
 async function measure(workload: Workload, plan: Plan): Promise<Figures[]> {
   const root = mkdtempSync(join(plan.folder, "dialhome-bench-"));
+  const stop = (): void => {
+    rmSync(root, { recursive: true, force: true });
+    process.exit(130);
+  };
+  process.once("SIGINT", stop).once("SIGTERM", stop);
   try {
     await makeWorkload(workload, root);
     const arenaOf = (name: string): Arena => {
@@ -159,6 +164,7 @@ async function measure(workload: Workload, plan: Plan): Promise<Figures[]> {
     }
     return figures;
   } finally {
+    process.off("SIGINT", stop).off("SIGTERM", stop);
     rmSync(root, { recursive: true, force: true });
   }
 }
@@ -168,7 +174,7 @@ if (plan.contenders.some((name) => name.startsWith("dialhome")))
   await runOk("npm", ["run", "build"]);
 say(await describeMachine());
 say(
-  `in ${plan.folder}, rsync ${plan.rsyncOptions.join(" ")}, medians of ${plan.rounds} rounds taking turns`,
+  `in ${plan.folder}, rsync ${plan.rsyncOptions.join(" ")}, medians of ${plan.rounds} round(s), taking turns`,
 );
 for (const name of plan.contenders) say(`  ${name.padEnd(16)} ${CONTENDERS[name]().about}`);
 for (const name of plan.workloads) {
