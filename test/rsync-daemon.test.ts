@@ -99,7 +99,9 @@ describeWithPeers(["rsync"], "the real rsync pulls from our daemon", () => {
       for (const module of ["names", "numbers"]) {
         const args = ["-a", ...way, daemon.url(module), dir.at(`${module}/`)];
         await runOk(rsync, args);
-        await assertEqualTrees(dir.at("src"), dir.at(module), { times: "none" });
+        await expect(
+          assertEqualTrees(dir.at("src"), dir.at(module), { times: "none" }),
+        ).resolves.toBeUndefined();
         rmSync(dir.at(module), { recursive: true });
       }
     }
@@ -118,7 +120,9 @@ describeWithPeers(["rsync"], "the real rsync pulls from our daemon", () => {
     await using daemon = await startOurRsyncd({ modules: [{ name: "m", path: dir.at("src") }] });
     for (const way of [[], ["--no-inc-recursive"]]) {
       await runOk(rsync, ["-a", ...way, daemon.url("m"), dir.at("out/")]);
-      await assertEqualTrees(dir.at("src"), dir.at("out"), { times: "none" });
+      await expect(
+        assertEqualTrees(dir.at("src"), dir.at("out"), { times: "none" }),
+      ).resolves.toBeUndefined();
       rmSync(dir.at("out"), { recursive: true });
     }
   });
@@ -362,5 +366,52 @@ describeWithPeers(["rsync"], "the real rsync pulls from our daemon", () => {
       env: { RSYNC_PASSWORD: "x" },
     });
     expect(third.code).toBe(0);
+  });
+
+  test("rules of the client, of the module and of files in the tree leave the same out as the real daemon", async () => {
+    await using dir = tempDir();
+    mkdirSync(dir.at("src/a/b/c"), { recursive: true });
+    mkdirSync(dir.at("src/keep/tmp"), { recursive: true });
+    mkdirSync(dir.at("src/secret/inner"), { recursive: true });
+    for (const folder of ["", "a/", "a/b/", "a/b/c/", "keep/", "keep/tmp/", "secret/"]) {
+      for (const name of ["x.o", "y.txt", "z.log"])
+        writeFileSync(dir.at(`src/${folder}${name}`), "");
+    }
+    writeFileSync(dir.at("src/a/.rules"), "- y.txt\n+ x.o\n");
+    writeFileSync(dir.at("src/a/b/.rules"), "- c/\n");
+    const exclude = "/secret z.log";
+    await using daemon = await startOurRsyncd({
+      modules: [{ name: "m", path: dir.at("src"), exclude }],
+    });
+    await using real = await startRealRsyncd({
+      modules: { m: { path: dir.at("src"), settings: { exclude } } },
+    });
+    const cases = [
+      [],
+      ["--exclude=*.o"],
+      ["--exclude=/a/b", "--exclude=tmp/"],
+      ["--include=*/", "--include=*.txt", "--exclude=*"],
+      ["--filter=: .rules", "--exclude=*.o"],
+      ["-FF", "--filter=dir-merge,n- .rules"],
+      ["--exclude=x.o", "--delete-excluded", "--delete"],
+    ];
+    for (const rules of cases) {
+      for (const [path, way] of [
+        ["", "--inc-recursive"],
+        ["", "--no-inc-recursive"],
+        ["a", "--inc-recursive"],
+        ["keep/", "--inc-recursive"],
+        ["secret/", "--inc-recursive"],
+        ["secret/inner", "--inc-recursive"],
+        ["z.log", "--inc-recursive"],
+      ] as const) {
+        const list = async (url: string): Promise<unknown> => {
+          const args = ["-r", way, "--out-format=%n", ...rules, url, dir.at("out/")];
+          const { code, stdout } = await run(rsync, ["-n", ...args]);
+          return { rules, path, code, names: stdout.split("\n").toSorted() };
+        };
+        expect(await list(daemon.url("m", path))).toEqual(await list(real.url("m", path)));
+      }
+    }
   });
 });

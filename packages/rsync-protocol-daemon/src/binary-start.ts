@@ -67,6 +67,8 @@ export async function startBinary(wire: Wire, start: StartOptions): Promise<Bina
     devices: options.devices,
     specials: options.specials,
     numericIds: options.numericIds,
+    acls: false,
+    xattrs: false,
     checksumBytes: options.checksum ? CHECKSUM_BYTES[names.list] : 0,
   };
   return { format, checksum, listChecksum };

@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { DirectoryHandle } from "@dialhome/posix-fs";
-import { PROTOCOL, RsyncError, type Wire } from "@dialhome/rsync-protocol";
+import { PROTOCOL, parseModuleFilters, RsyncError, type Wire } from "@dialhome/rsync-protocol";
 import type { DaemonOptions, ModuleOptions, ServeOptions, ServeResult } from "./options.ts";
 import { type Frame, serveFramed } from "./serve.ts";
 import { textHandshake } from "./text-handshake.ts";
@@ -76,6 +76,7 @@ export class RsyncDaemon {
         label: (path) => `"/${path}" (in ${module.name})`,
       },
       hasWildcards: true,
+      moduleFilters: parseModuleFilters(module),
       numericIds: module.numericIds ?? false,
       timeoutSeconds: module.timeoutSeconds ?? 0,
       refuseOptions: module.refuseOptions ?? [],
@@ -124,7 +125,9 @@ function openModule(module: ModuleOptions): DirectoryHandle {
 
 function assertModules(modules: readonly ModuleOptions[]): void {
   const names = new Set<string>();
-  for (const { name } of modules) {
+  for (const module of modules) {
+    const { name } = module;
+    parseModuleFilters(module);
     const isUsable = name !== "" && !/[/#\n\r\0]/.test(name) && !names.has(name);
     if (!isUsable) {
       throw new RsyncError(

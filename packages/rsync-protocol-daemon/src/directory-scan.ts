@@ -76,6 +76,7 @@ export class DirectoryScan {
     const { pace, report, options } = this.#session;
     let names: Buffer[];
     try {
+      source.filter.enter(directory, (path) => source.directory(path));
       names = source.directory(directory).names();
     } catch (error) {
       report.failedOrVanished("opendir", `${source.label(directory)} failed`, error);
@@ -91,7 +92,7 @@ export class DirectoryScan {
         continue;
       }
       const stat = this.#lstat(source, name);
-      if (stat === undefined) continue;
+      if (stat === undefined || source.filter.excludes(name, isDirectory(stat))) continue;
       const isForeign = device !== undefined && stat.dev !== device && isDirectory(stat);
       if (isForeign && options.oneFileSystem > 1) continue;
       const isEntered = options.recursive && !isForeign;
@@ -147,6 +148,8 @@ export class DirectoryScan {
       checksum: place.checksum,
       hardLinkGroup:
         options.hardLinks && !isDir && stat.nlink > 1 ? this.#hardLinks.groupOf(stat, index) : -1,
+      acl: undefined,
+      xattrs: undefined,
       isTopDirectory: isDir && place.isTop && place.isEntered,
       hasContent: isDir && place.isEntered,
       source,

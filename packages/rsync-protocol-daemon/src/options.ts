@@ -30,6 +30,11 @@ export interface ModuleOptions {
   readonly authUsers?: readonly AuthUser[] | SecretLookup;
   /** Digests accepted for the challenge. @defaultValue sha512, sha256, sha1, md5, md4 */
   readonly authDigests?: readonly AuthDigest[];
+  /** Filter rules with words between them, as in rsyncd.conf(5): what they exclude does not exist for clients. */
+  readonly filter?: string;
+  /** Patterns to include, and to exclude, looked at after `filter`. */
+  readonly include?: string;
+  readonly exclude?: string;
   /** Send no names of users and groups, whatever the client asks for. @defaultValue false */
   readonly numericIds?: boolean;
   /** Longest silence of a client after the handshake, in seconds; 0 is for ever. @defaultValue 0 */

@@ -34,6 +34,7 @@ export async function serveSender(
       paths: args.paths.map((path) => (path.startsWith("/") ? path : `${cwd}/${path}`)),
       root: { directory, followAbsolute: true, label: (path) => `"/${path}"` },
       hasWildcards: false,
+      moduleFilters: [],
       numericIds: options.numericIds ?? false,
       timeoutSeconds: options.timeoutSeconds ?? 0,
       refuseOptions: options.refuseOptions ?? [],

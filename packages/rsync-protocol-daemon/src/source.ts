@@ -1,6 +1,7 @@
 import type { DirectoryHandle } from "@dialhome/posix-fs";
 import { directoryOf, type FileEntry } from "@dialhome/rsync-protocol";
 import { HELD_DIRECTORIES } from "./constants.ts";
+import type { SourceFilter } from "./source-filter.ts";
 
 /** An entry of a list and where it comes from. */
 export interface SourceEntry extends FileEntry {
@@ -15,6 +16,8 @@ export class Source {
   /** The entry that was asked for; undefined when it is the content of the root. */
   readonly top: string | undefined;
   readonly #root: DirectoryHandle;
+  /** Which entries are left out. */
+  readonly filter: SourceFilter;
   readonly #label: (name: string) => string;
   /** Open directories by name, the one used last at the end. */
   readonly #held = new Map<string, DirectoryHandle>();
@@ -22,10 +25,16 @@ export class Source {
   #last: DirectoryHandle;
 
   /** @param label - how a name of the list is shown in messages */
-  constructor(root: DirectoryHandle, top: string | undefined, label: (name: string) => string) {
+  constructor(
+    root: DirectoryHandle,
+    top: string | undefined,
+    filter: SourceFilter,
+    label: (name: string) => string,
+  ) {
     this.#root = root;
     this.#last = root;
     this.top = top;
+    this.filter = filter;
     this.#label = label;
   }
 

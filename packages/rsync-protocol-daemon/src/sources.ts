@@ -1,10 +1,11 @@
-import { type DirectoryHandle, errorCode } from "@dialhome/posix-fs";
+import { type DirectoryHandle, errorCode, isDirectory } from "@dialhome/posix-fs";
 import { RsyncError } from "@dialhome/rsync-protocol";
 import { MAX_SOURCES } from "./constants.ts";
 import { openInside, parseRequestedPath } from "./path-gate.ts";
 import { expandPath, type GlobBudget } from "./path-glob.ts";
 import { describeError, type Report } from "./report.ts";
 import { Source } from "./source.ts";
+import { type SessionFilters, SourceFilter } from "./source-filter.ts";
 
 /** Where requested paths lead. */
 export interface SourceRoot {
@@ -41,12 +42,13 @@ export function expandPaths(root: SourceRoot, paths: readonly string[]): string[
 export function openSources(
   root: SourceRoot,
   paths: readonly string[],
+  filters: SessionFilters,
   report: Report,
   ignoreMissing: boolean,
 ): Source[] {
   const sources: Source[] = [];
   for (const path of paths) {
-    const opened = openSource(root, path);
+    const opened = openSource(root, path, filters);
     if (opened instanceof Source) sources.push(opened);
     else if (!ignoreMissing || errorCode(opened.error) !== "ENOENT") {
       // As rsync: no I/O error bit, only a message that makes the client exit with 23.
@@ -58,7 +60,7 @@ export function openSources(
   return sources;
 }
 
-function openSource(root: SourceRoot, path: string): Opened {
+function openSource(root: SourceRoot, path: string, filters: SessionFilters): Opened {
   const { components, isContent } = parseRequestedPath(path);
   const missing = components.join("/");
   const above = isContent ? components : components.slice(0, -1);
@@ -73,20 +75,21 @@ function openSource(root: SourceRoot, path: string): Opened {
   const prefix = above.length === 0 ? "" : `${above.join("/")}/`;
   const label = (name: string): string =>
     root.label(name === "." ? above.join("/") : prefix + name);
-  if (top !== undefined) {
-    try {
-      if (directory.lstat(Buffer.from(top, "latin1")) === undefined) {
-        const error = Object.assign(new Error("ENOENT: no such file or directory"), {
-          code: "ENOENT",
-          errno: 2,
-        });
-        directory.close();
-        return { missing, error };
-      }
-    } catch (error) {
-      directory.close();
-      return { missing, error };
+  const within = new SourceFilter(filters, "");
+  const filter = new SourceFilter(filters, above.join("/"));
+  try {
+    const stat = top === undefined ? directory.stat() : directory.lstat(Buffer.from(top, "latin1"));
+    if (stat !== undefined && !within.hidesRequested(missing, isDirectory(stat))) {
+      return new Source(directory, top, filter, label);
     }
+  } catch (error) {
+    directory.close();
+    return { missing, error };
   }
-  return new Source(directory, top, label);
+  directory.close();
+  const error = Object.assign(new Error("ENOENT: no such file or directory"), {
+    code: "ENOENT",
+    errno: 2,
+  });
+  return { missing, error };
 }

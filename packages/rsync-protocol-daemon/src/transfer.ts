@@ -1,8 +1,10 @@
 import {
+  type FilterRule,
   hasWildcard,
   type IdNameLookup,
   LIMITS,
   type Message,
+  parseSentFilter,
   protocolError,
   RsyncError,
   readFilterRule,
@@ -19,6 +21,7 @@ import { Report } from "./report.ts";
 import { Sender } from "./sender.ts";
 import type { Progress } from "./session.ts";
 import type { Source } from "./source.ts";
+import type { SessionFilters } from "./source-filter.ts";
 import { expandPaths, openSources, type SourceRoot } from "./sources.ts";
 
 /** What decides a transfer, once the command line is there. */
@@ -30,6 +33,8 @@ export interface TransferOptions {
   readonly root: SourceRoot;
   /** Whether the paths may hold wildcards and escapes. */
   readonly hasWildcards: boolean;
+  /** Rules of the module itself. */
+  readonly moduleFilters: readonly FilterRule[];
   readonly numericIds: boolean;
   readonly timeoutSeconds: number;
   readonly refuseOptions: readonly string[];
@@ -61,10 +66,10 @@ export async function transfer(wire: Wire, options: TransferOptions): Promise<nu
   wire.startDemultiplexing(takeMessage);
   const refused = refusal(args, options.refuseOptions);
   if (refused !== undefined) throw new RsyncError("ERR_RSYNC_UNSUPPORTED", refused);
-  await readFilters(wire);
+  const client = await readFilters(wire);
   options.onStarted();
   startTimeout(wire, options);
-  const sources = open(options, report);
+  const sources = open(options, { module: options.moduleFilters, client }, report);
   try {
     await send(wire, options, start, report, sources);
   } finally {
@@ -78,10 +83,10 @@ function hasWildcards(options: TransferOptions): boolean {
   return options.hasWildcards && options.paths.some(hasWildcard);
 }
 
-function open(options: TransferOptions, report: Report): Source[] {
+function open(options: TransferOptions, filters: SessionFilters, report: Report): Source[] {
   const { args, root } = options;
   const paths = options.hasWildcards ? expandPaths(root, options.paths) : options.paths;
-  return openSources(root, paths, report, args.options.ignoreMissingArgs);
+  return openSources(root, paths, filters, report, args.options.ignoreMissingArgs);
 }
 
 async function send(
@@ -110,13 +115,16 @@ async function send(
 }
 
 /** The client's rules come before the list is made. */
-async function readFilters(wire: Wire): Promise<void> {
-  for (let count = 0; count <= LIMITS.filterRules; count++) {
-    const rule = await wire.read((reader) => ({ text: readFilterRule(reader) }));
-    if (rule.text === "") return;
-    throw new RsyncError("ERR_RSYNC_UNSUPPORTED", "The server does not support filter rules");
+async function readFilters(wire: Wire): Promise<FilterRule[]> {
+  const rules: FilterRule[] = [];
+  for (;;) {
+    const { text } = await wire.read((reader) => ({ text: readFilterRule(reader) }));
+    if (text === "") return rules;
+    rules.push(parseSentFilter(text));
+    if (rules.length > LIMITS.filterRules) {
+      throw new RsyncError("ERR_RSYNC_LIMIT", `more than ${LIMITS.filterRules} filter rules`);
+    }
   }
-  throw new RsyncError("ERR_RSYNC_LIMIT", `more than ${LIMITS.filterRules} filter rules`);
 }
 
 /** The shorter of the server's and the client's timeout holds; a client of protocol 31 is told the server's. */
