@@ -19,7 +19,8 @@ import {
   TAG,
   weakSum,
 } from "../src/index.ts";
-import { type Played, play, type Reply, type Request } from "./support/player.ts";
+import type { Played, Reply, Request } from "./support/played.ts";
+import { play } from "./support/player.ts";
 import {
   contentOf,
   type RecordedEntry,

@@ -1,0 +1,75 @@
+import {
+  type ByteReader,
+  COMPAT,
+  type DeleteStatistics,
+  ITEM,
+  NDX,
+  NdxCodec,
+  parseGreeting,
+  parseServerArguments,
+  readDeleteStatistics,
+  readFilterRule,
+  readItem,
+  readNames,
+  readSumHeader,
+} from "../../src/index.ts";
+import type { Direction } from "./direction.ts";
+import { digestLengthOf, type Parser, type Played, type Request, read } from "./played.ts";
+
+/** Follows what the client sends: greeting, login, arguments, filter rules, requests with their sums. */
+export function* parseClient(direction: Direction, played: Partial<Played>): Parser {
+  const from = (): ByteReader => direction.reader;
+  played.clientGreeting = parseGreeting(yield* read(from, (r) => r.line()));
+  yield* read(from, (r) => r.line()); // the module's name
+  while (played.challenge === undefined && played.isAdmitted !== true) yield;
+  if (played.challenge !== undefined) played.login = yield* read(from, (r) => r.line());
+  played.serverArguments = parseServerArguments(yield* read(from, readArguments));
+  while (played.compatFlags === undefined) yield;
+  played.clientNames =
+    played.compatFlags & COMPAT.VARINT_FLIST_FLAGS
+      ? yield* read(from, (r) => readNames(r, "checksum"))
+      : [];
+  direction.multiplex((message) => played.messages?.push(message));
+
+  for (;;) {
+    const rule = yield* read(from, readFilterRule);
+    if (rule === "") break;
+    played.filterRules?.push(rule);
+  }
+  if ((played.serverArguments?.options.xattrs ?? 0) > 0) return;
+  const ndx = new NdxCodec();
+  const digestLength = digestLengthOf(played);
+  for (;;) {
+    const request = yield* read(from, (r): Request | DeleteStatistics => {
+      const item = readItem(r, ndx);
+      if (item.ndx === NDX.DEL_STATS) return readDeleteStatistics(r);
+      if (!(item.flags & ITEM.TRANSFER)) return { ...item, header: undefined, sums: [] };
+      const header = readSumHeader(r, digestLength);
+      const sums = Array.from({ length: header.count }, () => ({
+        weak: r.int(),
+        strong: Buffer.from(r.bytes(header.strongLength)),
+      }));
+      return { ...item, header, sums };
+    });
+    if (!("ndx" in request)) {
+      ndx.commit(NDX.DEL_STATS);
+      played.deleted = request;
+      continue;
+    }
+    ndx.commit(request.ndx);
+    if (request.ndx === NDX.DONE) played.clientDones = (played.clientDones ?? 0) + 1;
+    else played.requests?.push(request);
+  }
+}
+
+function readArguments(reader: ByteReader): string[] {
+  const args: string[] = [];
+  for (;;) {
+    let arg = "";
+    for (let byte = reader.byte(); byte !== 0; byte = reader.byte()) {
+      arg += String.fromCharCode(byte);
+    }
+    if (arg === "") return args;
+    args.push(arg);
+  }
+}
