@@ -4,6 +4,7 @@ import { atCalls } from "./capabilities.ts";
 import { FILE_TYPE, LINK_TARGET_BYTES_LIMIT, LINUX } from "./constants.ts";
 import { assertEntryName } from "./entry-name.ts";
 import { PosixFsError } from "./errors.ts";
+import { getXattr, listXattrs, removeXattr, setXattr } from "./extended-attributes.ts";
 import type { FileStat, FileTimes } from "./file-stat.ts";
 import { flushFileSystem, flushFileSystemSync } from "./flush.ts";
 import { descriptorPath } from "./node-calls.ts";
@@ -223,6 +224,24 @@ export class DirectoryHandle implements Disposable {
   /** Makes the file of a Unix socket that nobody listens on. `ERR_POSIX_FS_UNSUPPORTED` without koffi. */
   makeSocketNode(name: Uint8Array, mode = 0o666): void {
     this.mknod(name, FILE_TYPE.SOCKET | (mode & 0o7777));
+  }
+
+  /** Names of an entry's extended attributes, latin1. `ERR_POSIX_FS_UNSUPPORTED` without koffi, as for the calls below. */
+  listXattrs(name: Uint8Array): string[] {
+    return listXattrs(this.at(name), false);
+  }
+
+  /** The value of an extended attribute; undefined when there is none. */
+  getXattr(name: Uint8Array, attribute: string): Buffer | undefined {
+    return getXattr(this.at(name), attribute, false);
+  }
+
+  setXattr(name: Uint8Array, attribute: string, value: Uint8Array): void {
+    setXattr(this.at(name), attribute, value, false);
+  }
+
+  removeXattr(name: Uint8Array, attribute: string): void {
+    removeXattr(this.at(name), attribute, false);
   }
 
   /** Writes everything of this directory's file system to the disk (syncfs), blocking. */

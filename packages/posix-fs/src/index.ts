@@ -20,3 +20,11 @@ export {
   isRegularFile,
   isSymlink,
 } from "./file-stat.ts";
+export { OpenXattrs } from "./open-xattrs.ts";
+export {
+  ACL_ATTRIBUTE,
+  decodePosixAcl,
+  encodePosixAcl,
+  type PosixAcl,
+  type PosixAclName,
+} from "./posix-acl.ts";

@@ -64,6 +64,8 @@ export async function startSession(
       group: options.group === true,
       devices: options.devices === true,
       specials: options.specials === true,
+      acls: options.acls === true,
+      xattrs: options.xattrs === true,
       numericIds: options.numericIds === true,
       checksumBytes: options.checksum ? CHECKSUM_BYTES[name] : 0,
     },

@@ -124,6 +124,13 @@ export const LIMITS = {
   entries: 50_000_000,
   /** Names in the lists of user and group ids. */
   idNames: 65_536,
+  /** Extended attributes of one entry, and sets of them in one session. */
+  xattrs: 65_536,
+  xattrSets: 1_000_000,
+  /** Longest name of an extended attribute with its NUL, in bytes. */
+  xattrNameBytes: 4_096,
+  /** Longest value of an extended attribute in bytes (128 MiB, as rsync takes). */
+  xattrBytes: 0x0800_0000,
   /** Largest literal token in bytes; rsync 3.4.3 and later refuse larger ones. */
   literalBytes: 32_768,
   /** Largest block of a delta in bytes (protocol 30 and later; MAX_BLOCK_SIZE in rsync.h). */

@@ -1,4 +1,6 @@
+import type { EntryAcl } from "./acl.ts";
 import { MODE } from "./constants.ts";
+import type { XattrSet } from "./xattr.ts";
 
 /**
  * One entry of a file list. Paths, names and link targets are latin1 views of raw bytes: one character is one byte, nothing
@@ -25,6 +27,10 @@ export interface FileEntry {
   readonly checksum: Buffer | undefined;
   /** The wire index of the first entry of this hard link group (its own, when it is the first); −1 outside of a group. */
   readonly hardLinkGroup: number;
+  /** With `-A`, but for symlinks. */
+  readonly acl: EntryAcl | undefined;
+  /** With `-X`. */
+  readonly xattrs: XattrSet | undefined;
   /** A directory named by the user. */
   readonly isTopDirectory: boolean;
   /** A directory whose content belongs to the transfer: only in such a one may be deleted. */

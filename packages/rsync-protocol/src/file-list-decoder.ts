@@ -1,3 +1,4 @@
+import { AclDecoder, type EntryAcl } from "./acl.ts";
 import type { ByteReader } from "./byte-reader.ts";
 import { IO_ERROR, LIMITS, MODE, XMIT } from "./constants.ts";
 import { protocolError, RsyncError } from "./errors.ts";
@@ -7,6 +8,7 @@ import { isDevice, isDirectory, isRegularFile, isSpecial, isSymlink } from "./fi
 import type { FileList } from "./file-list.ts";
 import type { FileListFormat } from "./file-list-format.ts";
 import { assertSafeName } from "./safe-name.ts";
+import { XattrSetDecoder } from "./xattr.ts";
 
 /** The mark behind the last entry of a list. */
 export interface EndOfList {
@@ -41,6 +43,9 @@ export class FileListDecoder {
   readonly #format: FileListFormat;
   /** Names that came with the entries (with incremental recursion) or after the list. */
   readonly names: IdNames = { users: new Map(), groups: new Map() };
+  readonly #accessLists = new AclDecoder();
+  readonly #defaultLists = new AclDecoder();
+  readonly #xattrSets = new XattrSetDecoder();
   #name = "";
   #mode = 0;
   #mtime = 0;
@@ -64,7 +69,10 @@ export class FileListDecoder {
       }
       const entry = leader >= list.start ? list.wire[leader - list.start] : undefined;
       // A leader in the same list: every other field is its own.
-      if (entry) return this.#commit({ ...entry, name, hardLinkGroup: leader });
+      if (entry) {
+        const extras = this.#readExtras(reader, entry);
+        return this.#commit({ ...entry, ...extras, name, hardLinkGroup: leader });
+      }
       return this.#readFields(reader, flags, name, leader);
     }
     const first = this.#format.hardLinks && flags & XMIT.HLINK_FIRST && flags & XMIT.HLINKED;
@@ -143,6 +151,7 @@ export class FileListDecoder {
       format.checksumBytes > 0 && isRegularFile(shape)
         ? Buffer.from(reader.bytes(format.checksumBytes))
         : undefined;
+    const extras = this.#readExtras(reader, shape);
 
     if (userName !== undefined) addName(this.names.users, uid, userName);
     if (groupName !== undefined) addName(this.names.groups, gid, groupName);
@@ -159,6 +168,7 @@ export class FileListDecoder {
         rdevMinor: device ? rdevMinor : 0,
         linkTarget,
         checksum,
+        ...extras,
         hardLinkGroup,
         isTopDirectory: directory && (flags & XMIT.TOP_DIR) !== 0,
         hasContent: directory && !(flags & XMIT.NO_CONTENT_DIR),
@@ -167,8 +177,28 @@ export class FileListDecoder {
     );
   }
 
+  /** Access control lists and extended attributes, which abbreviated hard links have too. */
+  #readExtras(
+    reader: ByteReader,
+    shape: { readonly mode: number },
+  ): Pick<FileEntry, "acl" | "xattrs"> {
+    let acl: EntryAcl | undefined;
+    if (this.#format.acls && !isSymlink(shape)) {
+      const access = this.#accessLists.read(reader);
+      acl = { access, default: isDirectory(shape) ? this.#defaultLists.read(reader) : undefined };
+    }
+    const xattrs = this.#format.xattrs ? this.#xattrSets.read(reader) : undefined;
+    return { acl, xattrs };
+  }
+
   /** Makes `entry` the one that "same as before" refers to. */
   #commit(entry: FileEntry, rdevMajor: number = entry.rdevMajor): FileEntry {
+    const onName = (kind: "user" | "group", id: number, name: string): void => {
+      addName(kind === "user" ? this.names.users : this.names.groups, id, name);
+    };
+    if (entry.acl) this.#accessLists.commit(onName);
+    if (entry.acl?.default) this.#defaultLists.commit(onName);
+    if (entry.xattrs) this.#xattrSets.commit();
     this.#name = entry.name;
     this.#mode = entry.mode;
     this.#mtime = entry.mtime;

@@ -1,3 +1,4 @@
+import { AclEncoder, type NameOnce, type WireAcl } from "./acl.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { XMIT } from "./constants.ts";
 import {
@@ -10,12 +11,15 @@ import {
 } from "./file-entry.ts";
 import type { FileList } from "./file-list.ts";
 import type { FileListFormat } from "./file-list-format.ts";
+import { XattrSetEncoder } from "./xattr.ts";
 
 /** Names of users and groups by id, latin1; undefined where the system has none. */
 export interface IdNameLookup {
   userName(uid: number): string | undefined;
   groupName(gid: number): string | undefined;
 }
+
+const NO_ACL: WireAcl = { named: [] };
 
 /** Longest prefix that one byte can tell. */
 const MAX_PREFIX = 255;
@@ -27,6 +31,9 @@ export class FileListEncoder {
   /** Ids met so far: with incremental recursion a name goes with the first use, else into the lists behind. */
   readonly #users = new Map<number, string | undefined>();
   readonly #groups = new Map<number, string | undefined>();
+  readonly #accessLists = new AclEncoder();
+  readonly #defaultLists = new AclEncoder();
+  readonly #xattrSets = new XattrSetEncoder();
   #name = "";
   #mode = 0;
   #mtime = 0;
@@ -84,6 +91,7 @@ export class FileListEncoder {
       // A leader in the same list stands for all that would follow.
       if (entry.hardLinkGroup >= list.start) {
         this.#remember(entry);
+        this.#writeExtras(writer, entry);
         return;
       }
     }
@@ -107,6 +115,28 @@ export class FileListEncoder {
     }
     this.#remember(entry);
     if (dated) this.#rdevMajor = entry.rdevMajor;
+    this.#writeExtras(writer, entry);
+  }
+
+  /** Access control lists and extended attributes, which abbreviated hard links have too. */
+  #writeExtras(writer: ByteWriter, entry: FileEntry): void {
+    if (this.#format.acls && !isSymlink(entry)) {
+      const nameOnce: NameOnce = (kind, id) => this.#nameOnce(kind, id);
+      this.#accessLists.write(writer, entry.acl?.access ?? NO_ACL, nameOnce);
+      if (isDirectory(entry))
+        this.#defaultLists.write(writer, entry.acl?.default ?? NO_ACL, nameOnce);
+    }
+    if (this.#format.xattrs) this.#xattrSets.write(writer, entry.xattrs ?? []);
+  }
+
+  /** The name of an id that was not met before; without incremental recursion it goes into the lists behind. */
+  #nameOnce(kind: "user" | "group", id: number): string | undefined {
+    const [met, lookup] =
+      kind === "user"
+        ? ([this.#users, "userName"] as const)
+        : ([this.#groups, "groupName"] as const);
+    const isNew = this.#meet(met, id, lookup);
+    return isNew && this.#format.incRecurse ? met.get(id) : undefined;
   }
 
   /** Writes the mark behind the last entry of a list. */
@@ -125,8 +155,9 @@ export class FileListEncoder {
   /** Writes the lists of names that follow the only list, when there is no incremental recursion. */
   writeIdLists(writer: ByteWriter): void {
     if (this.#format.incRecurse || this.#format.numericIds) return;
-    if (this.#format.owner) this.#writeIdList(writer, this.#users, "userName");
-    if (this.#format.group) this.#writeIdList(writer, this.#groups, "groupName");
+    if (this.#format.owner || this.#format.acls) this.#writeIdList(writer, this.#users, "userName");
+    if (this.#format.group || this.#format.acls)
+      this.#writeIdList(writer, this.#groups, "groupName");
   }
 
   #writeIdList(

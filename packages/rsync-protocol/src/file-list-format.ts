@@ -24,6 +24,10 @@ export interface FileListFormat {
   readonly devices: boolean;
   /** `-D`: named pipes and sockets. */
   readonly specials: boolean;
+  /** `-A` */
+  readonly acls: boolean;
+  /** `-X` */
+  readonly xattrs: boolean;
   /** No names of users and groups are told. */
   readonly numericIds: boolean;
   /** Bytes of the checksum of a regular file with `-c`, else 0. */

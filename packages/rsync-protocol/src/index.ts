@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 
+export type { EntryAcl, NamedPermission, WireAcl } from "./acl.ts";
 export {
   AUTH_DIGEST_BYTES,
   AUTH_DIGESTS,
@@ -62,7 +63,12 @@ export { FilterChain, type FilterChainOptions, type FilterDecision } from "./fil
 export { compileGlob, type GlobFraming, type GlobMatcher } from "./filter-glob.ts";
 export { readFilterRule, writeFilterList } from "./filter-list.ts";
 export { type FilterRule, formatFilterRule } from "./filter-rule.ts";
-export { formatSentFilters, parseSentFilter } from "./filter-rules.ts";
+export {
+  formatSentFilters,
+  type ModuleFilterText,
+  parseModuleFilters,
+  parseSentFilter,
+} from "./filter-rules.ts";
 export {
   agreeProtocol,
   type DaemonLine,
@@ -135,3 +141,16 @@ export {
   writeLiteral,
 } from "./tokens.ts";
 export { asRsyncError, Wire, type WireOptions } from "./wire.ts";
+export {
+  INLINE_BYTES,
+  isListedValue,
+  isLong,
+  type ListedXattr,
+  listXattr,
+  readXattrRequest,
+  readXattrValues,
+  writeXattrRequest,
+  writeXattrValues,
+  type XattrSet,
+  type XattrValue,
+} from "./xattr.ts";
