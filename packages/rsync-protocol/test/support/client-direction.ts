@@ -12,9 +12,17 @@ import {
   readItem,
   readNames,
   readSumHeader,
+  readXattrRequest,
 } from "../../src/index.ts";
 import type { Direction } from "./direction.ts";
-import { digestLengthOf, type Parser, type Played, type Request, read } from "./played.ts";
+import {
+  digestLengthOf,
+  hasXattrBlock,
+  type Parser,
+  type Played,
+  type Request,
+  read,
+} from "./played.ts";
 
 /** Follows what the client sends: greeting, login, arguments, filter rules, requests with their sums. */
 export function* parseClient(direction: Direction, played: Partial<Played>): Parser {
@@ -36,20 +44,21 @@ export function* parseClient(direction: Direction, played: Partial<Played>): Par
     if (rule === "") break;
     played.filterRules?.push(rule);
   }
-  if ((played.serverArguments?.options.xattrs ?? 0) > 0) return;
   const ndx = new NdxCodec();
   const digestLength = digestLengthOf(played);
   for (;;) {
     const request = yield* read(from, (r): Request | DeleteStatistics => {
       const item = readItem(r, ndx);
       if (item.ndx === NDX.DEL_STATS) return readDeleteStatistics(r);
-      if (!(item.flags & ITEM.TRANSFER)) return { ...item, header: undefined, sums: [] };
+      const listed = played.lists?.find(item.ndx)?.xattrs?.length ?? 0;
+      const xattrs = hasXattrBlock(played, item) ? readXattrRequest(r, listed) : [];
+      if (!(item.flags & ITEM.TRANSFER)) return { ...item, xattrs, header: undefined, sums: [] };
       const header = readSumHeader(r, digestLength);
       const sums = Array.from({ length: header.count }, () => ({
         weak: r.int(),
         strong: Buffer.from(r.bytes(header.strongLength)),
       }));
-      return { ...item, header, sums };
+      return { ...item, xattrs, header, sums };
     });
     if (!("ndx" in request)) {
       ndx.commit(NDX.DEL_STATS);

@@ -1,10 +1,12 @@
 import {
   type ByteReader,
   CHECKSUM_BYTES,
+  COMPAT,
   type DeleteStatistics,
   type FileEntry,
   type FileLists,
   type Greeting,
+  ITEM,
   type Item,
   type Message,
   parseChecksumName,
@@ -12,6 +14,7 @@ import {
   type ServerStatistics,
   type SumHeader,
   type Token,
+  type XattrValue,
 } from "../../src/index.ts";
 
 /** A block's sums as the client told them. */
@@ -22,12 +25,15 @@ export interface BlockSum {
 
 /** What a client asked for, or told for the log. */
 export interface Request extends Item {
+  /** Places of the extended attributes whose values are wanted. */
+  readonly xattrs: readonly number[];
   readonly header: SumHeader | undefined;
   readonly sums: readonly BlockSum[];
 }
 
 /** What the server answered to a request. */
 export interface Reply extends Item {
+  readonly xattrs: readonly XattrValue[];
   readonly header: SumHeader | undefined;
   /** Literals put together as they follow each other: how they were cut on the way means nothing. */
   readonly tokens: readonly Token[];
@@ -79,6 +85,15 @@ export function* read<T extends object | number | string | boolean>(
     if (value !== undefined) return value;
     yield;
   }
+}
+
+/** Whether a block of extended attributes follows the head of an item (protocol reference, section 8). */
+export function hasXattrBlock(played: Partial<Played>, item: Item): boolean {
+  if ((played.serverArguments?.options.xattrs ?? 0) === 0) return false;
+  if (item.ndx < 0 || !(item.flags & ITEM.REPORT_XATTR)) return false;
+  const linked = ITEM.XNAME_FOLLOWS | ITEM.LOCAL_CHANGE;
+  const isSpared = ((played.compatFlags ?? 0) & COMPAT.AVOID_XATTR_OPTIM) === 0;
+  return (played.protocol ?? 0) < 31 || !isSpared || (item.flags & linked) !== linked;
 }
 
 /** Length of the digest that both sides agreed on. */

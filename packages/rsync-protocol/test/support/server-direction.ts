@@ -20,10 +20,18 @@ import {
   readNames,
   readStatistics,
   readSumHeader,
+  readXattrValues,
   type Token,
 } from "../../src/index.ts";
 import type { Direction } from "./direction.ts";
-import { digestLengthOf, type Parser, type Played, type Reply, read } from "./played.ts";
+import {
+  digestLengthOf,
+  hasXattrBlock,
+  type Parser,
+  type Played,
+  type Reply,
+  read,
+} from "./played.ts";
 import type { Transcript } from "./transcript.ts";
 
 /** Follows what the server sends: greeting, start, file lists, replies with their tokens, statistics. */
@@ -51,10 +59,6 @@ export function* parseServer(
   played.compatFlags = compatFlags;
   played.seed = yield* read(from, (r) => r.int());
   direction.multiplex((message) => played.messages?.push(message));
-  if (options.xattrs > 0 || options.acls) {
-    played.stoppedAt = "the file list: xattrs and ACLs";
-    return;
-  }
   while (played.clientNames === undefined) yield;
   const digestLength = digestLengthOf(played);
   const format: FileListFormat = {
@@ -65,6 +69,8 @@ export function* parseServer(
     group: options.group,
     devices: options.devices,
     specials: options.specials,
+    acls: options.acls,
+    xattrs: options.xattrs > 0,
     numericIds: options.numericIds,
     checksumBytes: options.checksum ? digestLength : 0,
   };
@@ -82,9 +88,12 @@ export function* parseServer(
   for (;;) {
     const head = yield* read(from, (r): Reply => {
       const item = readItem(r, ndx);
+      // Replies come in the order of the requests.
+      const asked = played.requests?.[played.replies?.length ?? 0]?.xattrs ?? [];
+      const xattrs = hasXattrBlock(played, item) ? readXattrValues(r, asked) : [];
       const transfers = (item.flags & ITEM.TRANSFER) !== 0;
       const header = transfers ? readSumHeader(r, digestLength) : undefined;
-      return { ...item, header, tokens: [], sum: undefined };
+      return { ...item, xattrs, header, tokens: [], sum: undefined };
     });
     ndx.commit(head.ndx);
     if (head.ndx === NDX.DONE) {

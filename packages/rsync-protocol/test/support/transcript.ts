@@ -26,6 +26,8 @@ export interface RecordedEntry {
   readonly sha256?: string;
   readonly target?: string;
   readonly content?: Content;
+  /** Name → value, latin1. */
+  readonly xattrs?: Readonly<Record<string, string>>;
 }
 
 type Chunk =
