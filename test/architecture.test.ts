@@ -1,8 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { expect, test } from "vitest";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
 
 /** Ground floor first; a package may depend only on packages of lower floors. */
-const floors: readonly (readonly string[])[] = [
+const FLOORS: readonly (readonly string[])[] = [
   ["@dialhome/posix-fs", "@dialhome/authorized-keys", "@dialhome/rsync-protocol"],
   ["@dialhome/ssh-endpoint", "@dialhome/rsync-protocol-client", "@dialhome/rsync-protocol-daemon"],
   ["@dialhome/ssh-reverse"],
@@ -10,20 +12,84 @@ const floors: readonly (readonly string[])[] = [
   ["dialhome"],
 ];
 
+/** Longer than this, a file does more than one thing. */
+const MOST_LINES = 600;
+
 interface Manifest {
-  name: string;
-  dependencies?: Record<string, string>;
+  readonly name: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
 }
 
-const packages = new URL("../packages/", import.meta.url);
-const manifests = readdirSync(packages).map((folder): Manifest => {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- our own manifests
-  return JSON.parse(readFileSync(new URL(`${folder}/package.json`, packages), "utf8")) as Manifest;
-});
-const floorOf = (name: string): number => floors.findIndex((floor) => floor.includes(name));
+interface Package extends Manifest {
+  readonly folder: string;
+  /** Path below the package → text of each source file. */
+  readonly sources: ReadonlyMap<string, string>;
+}
 
-test.each(manifests)("$name stands on a floor and leans only on lower ones", (manifest) => {
-  expect(floorOf(manifest.name)).toBeGreaterThanOrEqual(0);
-  const ours = Object.keys(manifest.dependencies ?? {}).filter((name) => floorOf(name) >= 0);
-  for (const name of ours) expect(floorOf(name)).toBeLessThan(floorOf(manifest.name));
+const root = fileURLToPath(new URL("../packages", import.meta.url));
+const packages = readdirSync(root).map((name): Package => {
+  const folder = join(root, name);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- our own manifests
+  const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
+  const files = readdirSync(join(folder, "src"), { recursive: true, encoding: "utf8" });
+  const sources = files
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => [`src/${file}`, readFileSync(join(folder, "src", file), "utf8")] as const);
+  return { ...manifest, folder, sources: new Map(sources) };
+});
+const libraries = packages.filter(({ name }) => name !== "dialhome");
+const floorOf = (name: string): number => FLOORS.findIndex((floor) => floor.includes(name));
+
+/** Code without its comments, near enough for the questions here. */
+const withoutComments = (text: string): string =>
+  text.replaceAll(/\/\*[\s\S]*?\*\//g, "").replaceAll(/(^|\s)\/\/.*$/gm, "$1");
+
+/** Files whose code matches, as `src/file.ts`. */
+const filesWith = (one: Package, pattern: RegExp): string[] =>
+  [...one.sources].filter(([, text]) => pattern.test(withoutComments(text))).map(([file]) => file);
+
+describe.each(packages)("$name", (one) => {
+  test("stands on a floor and leans only on lower ones", () => {
+    expect(floorOf(one.name)).toBeGreaterThanOrEqual(0);
+    const ours = Object.keys(one.dependencies ?? {}).filter((name) => floorOf(name) >= 0);
+    for (const name of ours) expect(floorOf(name)).toBeLessThan(floorOf(one.name));
+  });
+
+  test("reaches no other package by path, and nothing outside of the project", () => {
+    expect(filesWith(one, /from "(\.\.\/)+(packages|[\w-]+\/src)\//)).toEqual([]);
+    expect(filesWith(one, /\/work\/|\.\.\/shared/)).toEqual([]);
+  });
+
+  test("has no file that is too long to be one thing", () => {
+    const long = [...one.sources]
+      .map(([file, text]) => [file, text.split("\n").length] as const)
+      .filter(([, lines]) => lines > MOST_LINES);
+    expect(long).toEqual([]);
+  });
+});
+
+describe.each(libraries)("the library $name", (one) => {
+  test("says in its index what it is for, and only re-exports there", () => {
+    const index = one.sources.get("src/index.ts") ?? "";
+    expect(index).toContain("@packageDocumentation");
+    expect(withoutComments(index)).not.toMatch(/^(?!export [*{t]|[\s}]).*(const|function|class) /m);
+  });
+
+  test("does not print and does not read the environment", () => {
+    expect(filesWith(one, /\bconsole\.|process\.(env|argv|exit\b|stdout|stderr|stdin)/)).toEqual(
+      [],
+    );
+  });
+
+  test("has a README", () => {
+    const readme = readFileSync(join(one.folder, "README.md"), "utf8");
+    expect(readme).toContain(one.name);
+  });
+});
+
+test("only ssh-endpoint touches ssh2", () => {
+  const users = packages
+    .filter((one) => filesWith(one, /(from|import|require)\s*\(?["']ssh2(\/|["'])/).length > 0)
+    .map(({ name }) => name);
+  expect(users).toEqual(["@dialhome/ssh-endpoint"]);
 });
