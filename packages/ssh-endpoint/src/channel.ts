@@ -75,6 +75,7 @@ export class SshChannel extends Duplex {
   #stderrOut: Writable | undefined;
   #onRequest: ChannelRequestHandler | undefined;
   #exitCode: number | undefined;
+  #isCreditScheduled = false;
   #isEofSent = false;
   #isEofReceived = false;
   #isCloseSent = false;
@@ -82,7 +83,8 @@ export class SshChannel extends Duplex {
 
   /** @internal Channels are made by connections. */
   constructor(wire: ChannelWire, numbers: ChannelNumbers) {
-    super({ allowHalfOpen: true, readableHighWaterMark: 65_536, writableHighWaterMark: 65_536 });
+    const readableHighWaterMark = readMark(numbers.receiveWindow);
+    super({ allowHalfOpen: true, readableHighWaterMark, writableHighWaterMark: 65_536 });
     this.#wire = wire;
     this.#ownId = numbers.ownId;
     this.#peerId = numbers.peerId;
@@ -102,7 +104,10 @@ export class SshChannel extends Duplex {
 
   /** Client: what the far end writes as standard error. It shares the window with the data, so it must be read or `resume()`d. */
   get stderr(): Readable {
-    this.#stderrIn ??= new Readable({ read: () => this.#credit() });
+    this.#stderrIn ??= new Readable({
+      highWaterMark: this.readableHighWaterMark,
+      read: () => this.#creditSoon(),
+    });
     return this.#stderrIn;
   }
 
@@ -237,7 +242,7 @@ export class SshChannel extends Duplex {
   // ── to the peer ────────────────────────────────────────────────────────────────────────────────────────────────
 
   override _read(): void {
-    this.#credit();
+    this.#creditSoon();
   }
 
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
@@ -308,6 +313,16 @@ export class SshChannel extends Duplex {
     }
   }
 
+  /** A stream asks for more *before* it takes what it has out of its buffer: what is free is known only after that. */
+  #creditSoon(): void {
+    if (this.#isCreditScheduled) return;
+    this.#isCreditScheduled = true;
+    process.nextTick(() => {
+      this.#isCreditScheduled = false;
+      this.#credit();
+    });
+  }
+
   /** Gives the peer window for what was consumed; lets the window grow while the consumer keeps up with the peer. */
   #credit(): void {
     if (this.#isEofReceived || this.#isCloseSent) return;
@@ -323,7 +338,7 @@ export class SshChannel extends Duplex {
       );
     }
     const amount = this.#receiveTarget - this.#receiveWindow - unread;
-    if (amount < this.#receiveTarget / 8) return;
+    if (amount < this.#receiveTarget / 4) return; // each grant is a packet and a system call
     this.#receiveWindow += amount;
     this.#wire.sendWindowAdjust(this.#peerId, amount);
   }
@@ -363,6 +378,11 @@ export class SshChannel extends Duplex {
       this.once("end", finish);
     }
   }
+}
+
+/** Below this many unread bytes a stream asks for more: a fraction of the window, or the window would never be given back. */
+function readMark(receiveWindow: number): number {
+  return Math.min(65_536, receiveWindow >> 2);
 }
 
 /** Takes up to `most` bytes off the front; small chunks are joined, large ones are cut without a copy. */

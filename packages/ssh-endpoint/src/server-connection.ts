@@ -210,7 +210,7 @@ export class ServerConnection<Identity> implements AsyncDisposable {
       }
       isStarted = true;
       reply(true);
-      this.#run(`session request ${type}`, start, () => channel.destroy());
+      void this.#run(`session request ${type}`, start, () => channel.destroy());
     };
   }
 
@@ -264,7 +264,7 @@ export class ServerConnection<Identity> implements AsyncDisposable {
     if (this.#forwards.has(keyOf(wish.bindAddress, wish.bindPort)))
       return refuse("in force already");
     this.#undecidedForwards++;
-    this.#run(
+    void this.#run(
       "forwarding",
       async () => {
         try {
@@ -324,26 +324,24 @@ export class ServerConnection<Identity> implements AsyncDisposable {
     this.#parts.onEvent(this, { is: "unforwarded", bindAddress, port });
   }
 
-  /** Runs an embedder's handler beside the connection; its failure is told, and its object cleaned up. */
-  #run(what: string, act: () => void | Promise<void>, cleanUp: () => void): void {
-    const running = (async () => {
-      try {
-        await act();
-      } catch (error) {
-        this.#parts.onEvent(this, { is: "handler-failed", what, error });
-        cleanUp();
-      }
-    })();
-    this.#keep(running);
+  /**
+   * Runs an embedder's handler; its failure is told, and its object cleaned up. `closed` does not wait for handlers:
+   * one of them may well wait for `closed`.
+   */
+  async #run(what: string, act: () => void | Promise<void>, cleanUp: () => void): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      this.#parts.onEvent(this, { is: "handler-failed", what, error });
+      cleanUp();
+    }
   }
 
+  /** Closes what belonged to a forwarding; `closed` waits for it, so that no listener is left. */
   #close(close: () => Promise<void>): void {
-    this.#run("closing a forwarding", close, () => {});
-  }
-
-  #keep(running: Promise<void>): void {
-    this.#closing.add(running);
-    void running.finally(() => this.#closing.delete(running));
+    const closing = this.#run("closing a forwarding", close, () => {});
+    this.#closing.add(closing);
+    void closing.finally(() => this.#closing.delete(closing));
   }
 
   #refused(what: string, why: string): void {
