@@ -139,15 +139,18 @@ export class ConsoleLines {
   /** Waits for the next event of the stream, the end of the time or the signal. */
   async #event(leftMs: number, signal: AbortSignal | undefined): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
-    let wake: () => void = () => undefined;
+    let stopWaiting: (() => void) | undefined;
     await new Promise<void>((resolve) => {
-      wake = (): void => resolve();
+      const wake = (): void => resolve();
       this.#wakers.add(wake);
       if (leftMs !== Infinity) timer = setTimeout(wake, leftMs);
       signal?.addEventListener("abort", wake, { once: true });
+      stopWaiting = (): void => {
+        clearTimeout(timer);
+        this.#wakers.delete(wake);
+        signal?.removeEventListener("abort", wake);
+      };
     });
-    clearTimeout(timer);
-    this.#wakers.delete(wake);
-    signal?.removeEventListener("abort", wake);
+    stopWaiting?.();
   }
 }

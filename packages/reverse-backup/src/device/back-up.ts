@@ -209,9 +209,8 @@ async function assertDirectory(path: string): Promise<void> {
 /** What the host wrote to standard error is the reason why it ended the session. */
 function addStderr(console: SshChannel): (error: unknown) => never {
   return (error) => {
-    const said = console.stderr?.read() as Buffer | string | null;
-    const text = said
-      ?.toString()
+    const said: unknown = console.stderr.read();
+    const text = (Buffer.isBuffer(said) ? said.toString() : "")
       .replace(/[^\x20-\x7e]+/g, " ")
       .trim()
       .slice(0, 300);

@@ -8,6 +8,9 @@ import { TRANSFER_TIMEOUT_MS } from "../constants.ts";
 import { BackupError } from "../errors.ts";
 import type { ServedTree, TreeOptions } from "./served-tree.ts";
 
+/** A broken connection shows in the handshake; here it only ends the copying. */
+function quietly(): void {}
+
 /** How long a daemon may take to end after its connection has. */
 const END_MS = 5_000;
 
@@ -35,7 +38,6 @@ export async function serveByRsync(rsync: string, options: TreeOptions): Promise
       child.stderr.setEncoding("utf8").on("data", (text: string) => {
         if (problems.length < 100) problems.push(text.trimEnd());
       });
-      const quietly = (): void => undefined;
       running.add(
         Promise.all([
           pipeline(channel, child.stdin).catch(quietly),

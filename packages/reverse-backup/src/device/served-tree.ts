@@ -59,6 +59,10 @@ export function serveInProcess(options: TreeOptions): ServedTree {
 
 /** 0 is best, 24 (vanished) is less than 23 (some could not be read), and anything else is worse. */
 function worse(a: number, b: number): number {
-  const rank = (code: number): number => (code === 0 ? 0 : code === 24 ? 1 : code === 23 ? 2 : 3);
-  return rank(b) > rank(a) ? b : a;
+  return severity(b) > severity(a) ? b : a;
+}
+
+function severity(code: number): number {
+  const known = [0, 24, 23].indexOf(code);
+  return known < 0 ? 3 : known;
 }

@@ -70,7 +70,7 @@ export async function createBackupHost(options: BackupHostOptions): Promise<Back
   const server: SshServer<TunnelIdentity> = await createTunnelServer({
     hostKeys: options.hostKeys,
     authorizedKeys: options.authorizedKeys,
-    ...(options.limits ?? {}),
+    ...options.limits,
     onShell: (channel, connection) => {
       const backup = takeBackup(options, signal, channel, connection);
       running.add(backup);
@@ -114,7 +114,8 @@ async function takeBackup(
   };
   const emit = (event: BackupHostEvent): void => options.onEvent?.(event);
   const gone = new AbortController();
-  void connection.closed.then(({ error }) => {
+  const watch = async (): Promise<void> => {
+    const { error } = await connection.closed;
     gone.abort(
       new BackupError(
         "ERR_BACKUP_CONNECTION_LOST",
@@ -122,7 +123,9 @@ async function takeBackup(
         { cause: error },
       ),
     );
-  });
+  };
+  // Never rejects; it ends with the connection.
+  void watch();
   try {
     const backup = await receiveBackup({
       store: options.store,
