@@ -4,14 +4,30 @@ import { errorCode } from "@dialhome/posix-fs";
 import * as v from "valibot";
 import { SMALL_FILE_BYTES_LIMIT, STORE_NAMES } from "./constants.ts";
 import { writeFully } from "./durable-files.ts";
-import { TotalsSchema } from "./manifest-frame.ts";
+import { type ManifestTotals, TotalsSchema } from "./manifest-frame.ts";
 import type { SnapshotMeta } from "./snapshot-meta.ts";
 
 const { O_APPEND, O_CREAT, O_RDWR } = fs.constants;
 const NAME = Buffer.from(STORE_NAMES.catalog);
 const CHUNK_BYTES = 1024 * 1024;
 
-const PublishedSchema = v.object({
+/** What the catalogue tells of a published snapshot. */
+export interface CatalogRecord {
+  readonly event: "published";
+  readonly keyId: string;
+  readonly id: string;
+  /** The machine's name at that time. */
+  readonly name: string;
+  /** ISO 8601. */
+  readonly startedAt: string;
+  readonly finishedAt: string;
+  readonly exitCode: 0 | 23 | 24;
+  /** How many there were. */
+  readonly warnings: number;
+  readonly totals: ManifestTotals;
+}
+
+const PublishedSchema: v.GenericSchema<unknown, CatalogRecord> = v.object({
   event: v.literal("published"),
   keyId: v.string(),
   id: v.string(),
@@ -29,10 +45,7 @@ const RemovedSchema = v.object({
   id: v.string(),
 });
 
-const RecordSchema = v.variant("event", [PublishedSchema, RemovedSchema]);
-
-/** What the catalogue tells of a published snapshot. */
-export type CatalogRecord = Readonly<v.InferOutput<typeof PublishedSchema>>;
+const RecordSchema = v.union([PublishedSchema, RemovedSchema]);
 
 /** The record of a snapshot's `meta.json`. */
 export function catalogRecordOf(meta: SnapshotMeta): CatalogRecord {

@@ -14,16 +14,16 @@ export const KEY_ID_HEX_DIGITS = 32;
 export const PATH_BYTES_LIMIT = 4095;
 
 /** Characters of one manifest line: three paths with each byte escaped, and the rest. */
-export const MANIFEST_LINE_LIMIT = 128 * 1024;
+export const MANIFEST_LINE_LIMIT: number = 128 * 1024;
 
 /** Characters of manifest lines that are compressed at once; also what a kill can lose of a partial's manifest. */
-export const MANIFEST_BLOCK_CHARACTERS = 256 * 1024;
+export const MANIFEST_BLOCK_CHARACTERS: number = 256 * 1024;
 
 /** zlib level of the manifest: at level 1 twenty thousand entries cost some 40 ms, at 6 three times that for 15 % less. */
 export const MANIFEST_GZIP_LEVEL = 1;
 
 /** Bytes of `meta.json`, `store.json`, a lock file or one catalogue line that are read at most. */
-export const SMALL_FILE_BYTES_LIMIT = 1024 * 1024;
+export const SMALL_FILE_BYTES_LIMIT: number = 1024 * 1024;
 
 /** Warnings that `meta.json` keeps, and characters of each. */
 export const WARNINGS_LIMIT = 100;
@@ -33,7 +33,7 @@ export const WARNING_CHARACTERS_LIMIT = 500;
 export const MISMATCHES_LIMIT = 10_000;
 
 /** Bytes read or written at once when content is hashed or copied. */
-export const COPY_CHUNK_BYTES = 1024 * 1024;
+export const COPY_CHUNK_BYTES: number = 1024 * 1024;
 
 /** Longest stretch of synchronous work between two turns of the event loop, ms . */
 export const SLICE_MS = 10;

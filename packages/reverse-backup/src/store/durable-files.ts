@@ -6,9 +6,14 @@ import { StoreError } from "./errors.ts";
 
 const { O_CREAT, O_EXCL, O_RDONLY, O_WRONLY } = fs.constants;
 
-/** A name of our own in a directory; everything before the last dot tells what it was for. */
+let prefix: string | undefined;
+let count = 0;
+
+/** A name of our own in a directory: `.PURPOSE.PID.HEX`. Random once for the process and counted then, since randomness costs more than a small file. */
 export function temporaryName(purpose: string): Buffer {
-  return Buffer.from(`.${purpose}.${process.pid}.${randomBytes(6).toString("hex")}`);
+  prefix ??= randomBytes(6).toString("hex");
+  count += 1;
+  return Buffer.from(`.${purpose}.${process.pid}.${prefix}${count.toString(16)}`);
 }
 
 /** Writes all of `bytes`; a write may take less than it was given. */

@@ -4,7 +4,7 @@ import { STORE_NAMES } from "./constants.ts";
 import { ensureDirectory, temporaryName } from "./durable-files.ts";
 import { parsePartialName, parseSnapshotId, type SnapshotId } from "./snapshot-id.ts";
 
-const TEMPORARY = /^\.(?:new|latest)\.(\d+)\.[0-9a-f]{12}$/;
+const TEMPORARY = /^\.(?:new|latest)\.(\d+)\.[0-9a-f]{13,}$/;
 const LATEST = Buffer.from(STORE_NAMES.latest);
 
 /** The published snapshots of a machine's directory, oldest first. Everything else in it is no snapshot. */

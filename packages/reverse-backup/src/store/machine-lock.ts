@@ -9,6 +9,8 @@ import {
 } from "./durable-files.ts";
 import { StoreError } from "./errors.ts";
 
+const { O_TRUNC, O_WRONLY } = fs.constants;
+
 const PATTERN = /^\.lock\.([1-9]\d{0,14})$/;
 
 /** Starters that keep taking the next number from each other; far above what can be real. */
@@ -20,14 +22,13 @@ const HolderSchema = v.object({
   start: v.string(),
   /** /proc/sys/kernel/random/boot_id: after a boot nobody of before holds anything. */
   boot: v.string(),
-  released: v.optional(v.literal(true)),
 });
 
 type Holder = v.InferOutput<typeof HolderSchema>;
 
 /**
  * The lock of one machine's directory: files `.lock.1`, `.lock.2`, …, of which the highest counts. It names the
- * process that holds it, or says that it was released. Taking it, also from a process that was killed, is the
+ * process that holds it, or is empty once that gave it back. Taking it, also from a process that was killed, is the
  * exclusive creation of the next number, so of many who try at once exactly one succeeds; and since the highest
  * number is never removed, one who looked too early finds out. Processes must share one table of process ids.
  */
@@ -67,8 +68,8 @@ export class MachineLock implements Disposable {
   release(): void {
     if (!this.#held) return;
     this.#held = false;
-    const content = JSON.stringify({ ...ownHolder(), released: true });
-    replaceFile(this.#directory, lockName(this.#number), content);
+    // Emptying needs no space: a full disk must not keep the machine locked.
+    fs.closeSync(this.#directory.openFile(lockName(this.#number), O_WRONLY | O_TRUNC));
   }
 
   [Symbol.dispose](): void {
@@ -111,7 +112,7 @@ function readHolder(directory: DirectoryHandle, number: number): Holder | undefi
   try {
     value = JSON.parse(content.toString());
   } catch {
-    // After a power cut: written before this boot.
+    // Given back, or written before a power cut.
     return undefined;
   }
   const parsed = v.safeParse(HolderSchema, value);
@@ -119,8 +120,7 @@ function readHolder(directory: DirectoryHandle, number: number): Holder | undefi
 }
 
 function isAlive(holder: Holder): boolean {
-  if (holder.released === true || holder.boot !== bootId()) return false;
-  return processStart(holder.pid) === holder.start;
+  return holder.boot === bootId() && processStart(holder.pid) === holder.start;
 }
 
 function ownHolder(): Holder {

@@ -2,42 +2,55 @@ import * as v from "valibot";
 import { MANIFEST_FORMAT } from "./constants.ts";
 import { corruptManifest, parseManifestLine } from "./manifest-entry.ts";
 
+/** First line of a manifest. */
+export interface ManifestHeader {
+  readonly keyId: string;
+  readonly id: string;
+  /** Whether owners and devices were set in the tree, so whether they can be compared. */
+  readonly owners: boolean;
+  /** Whether times were set to the nanosecond. */
+  readonly nanoseconds: boolean;
+}
+
+/** What a snapshot holds. */
+export interface ManifestTotals {
+  /** Lines between the first and the last. */
+  readonly entries: number;
+  readonly files: number;
+  readonly directories: number;
+  readonly symlinks: number;
+  /** Devices, fifos and sockets. */
+  readonly specials: number;
+  /** Bytes of all regular files, each hard link group once. */
+  readonly bytes: number;
+  /** Regular files whose content was transferred, and their bytes. */
+  readonly newFiles: number;
+  readonly newBytes: number;
+}
+
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
 const HeaderSchema = v.object({
   manifest: v.number(),
   keyId: v.string(),
   id: v.string(),
-  /** Whether owners and devices were set in the tree, so whether they can be compared. */
   owners: v.boolean(),
-  /** Whether times were set to the nanosecond. */
   nanoseconds: v.boolean(),
 });
 
-const TotalsSchema = v.object({
-  /** Lines between the first and the last. */
+/** {@link ManifestTotals} as they are read. */
+export const TotalsSchema: v.GenericSchema<unknown, ManifestTotals> = v.object({
   entries: count,
   files: count,
   directories: count,
   symlinks: count,
-  /** Devices, fifos and sockets. */
   specials: count,
-  /** Bytes of all regular files, each hard link group once. */
   bytes: count,
-  /** Regular files whose content was transferred, and their bytes. */
   newFiles: count,
   newBytes: count,
 });
 
 const TrailerSchema = v.object({ end: v.literal(true), totals: TotalsSchema });
-
-/** First line of a manifest. */
-export type ManifestHeader = Omit<v.InferOutput<typeof HeaderSchema>, "manifest">;
-
-/** What a snapshot holds. */
-export type ManifestTotals = Readonly<v.InferOutput<typeof TotalsSchema>>;
-
-export { TotalsSchema };
 
 /** The first line: format version, what it is of, and how to compare. */
 export function encodeManifestHeader(header: ManifestHeader): string {

@@ -9,31 +9,45 @@ import {
 } from "./constants.ts";
 import { readSmallFile } from "./durable-files.ts";
 import { printable, StoreError } from "./errors.ts";
-import { TotalsSchema } from "./manifest-frame.ts";
+import { type ManifestTotals, TotalsSchema } from "./manifest-frame.ts";
 
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 const time = v.pipe(v.string(), v.isoTimestamp());
 
-const MetaSchema = v.object({
+/** `meta.json`: what a snapshot is, and what proves it. */
+export interface SnapshotMeta {
+  readonly format: typeof STORE_FORMAT;
+  readonly id: string;
+  readonly keyId: string;
+  readonly name: string;
+  /** ISO 8601. */
+  readonly startedAt: string;
+  readonly finishedAt: string;
+  /** rsync's exit code of the pull: 0, 23 (some files could not be read) or 24 (some vanished). */
+  readonly exitCode: 0 | 23 | 24;
+  readonly warnings: readonly string[];
+  /** Warnings beyond the limit. */
+  readonly warningsDropped: number;
+  readonly totals: ManifestTotals;
+  readonly manifestSha256: string;
+  /** The snapshot before, and the hash of its `meta.json`: a chain that shows if one was changed. */
+  readonly previous: { readonly id: string; readonly metaSha256: string } | null;
+}
+
+const MetaSchema: v.GenericSchema<unknown, SnapshotMeta> = v.object({
   format: v.literal(STORE_FORMAT),
   id: v.string(),
   keyId: v.string(),
   name: v.string(),
   startedAt: time,
   finishedAt: time,
-  /** rsync's exit code of the pull: 0, 23 (some files could not be read) or 24 (some vanished). */
   exitCode: v.picklist([0, 23, 24]),
   warnings: v.array(v.string()),
-  /** Warnings beyond the limit. */
   warningsDropped: v.number(),
   totals: TotalsSchema,
   manifestSha256: sha256,
-  /** The snapshot before, and the hash of its `meta.json`: a chain that shows if one was changed. */
   previous: v.nullable(v.object({ id: v.string(), metaSha256: sha256 })),
 });
-
-/** `meta.json`: what a snapshot is, and what proves it. */
-export type SnapshotMeta = Readonly<v.InferOutput<typeof MetaSchema>>;
 
 /** The text of `meta.json`. */
 export function encodeSnapshotMeta(meta: SnapshotMeta): string {
