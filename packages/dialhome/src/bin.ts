@@ -1,1 +1,36 @@
-export {};
+#!/usr/bin/env node
+import process from "node:process";
+import { SIGNAL_EXIT_BASE } from "./exit-codes.ts";
+import { Interrupted } from "./io.ts";
+import { main } from "./main.ts";
+
+const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
+
+const stop = new AbortController();
+for (const [name, number] of Object.entries(SIGNALS)) {
+  process.on(name, () => {
+    // Asked twice, the answer is no longer "in good order".
+    if (stop.signal.aborted) process.exit(SIGNAL_EXIT_BASE + number);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys of the table above
+    stop.abort(new Interrupted(name as NodeJS.Signals));
+  });
+}
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    // Whoever read this has gone: there is nobody left to tell.
+    if (error.code === "EPIPE") stop.abort(new Interrupted("SIGPIPE"));
+    else throw error;
+  });
+}
+
+process.exitCode = await main(process.argv.slice(2), {
+  // Opened only by a command that reads it.
+  get stdin() {
+    return process.stdin;
+  },
+  stdout: process.stdout,
+  stderr: process.stderr,
+  env: process.env,
+  cwd: process.cwd(),
+  signal: stop.signal,
+});

@@ -1,0 +1,93 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { homedir, userInfo } from "node:os";
+import { join, resolve } from "node:path";
+import { type AuthMethod, type HostKeyPolicy, parsePrivateKey } from "@dialhome/ssh-endpoint";
+import { DialhomeError, usageError } from "../errors.ts";
+import { codeOf } from "../failure.ts";
+import type { CommandIo } from "../io.ts";
+
+/** Options about the host's key. */
+export interface HostKeyFlags {
+  readonly knownHosts?: readonly string[];
+  readonly hostKeyFingerprint?: readonly string[];
+  readonly acceptNew?: boolean;
+}
+
+/** Options about the own key. */
+export interface LoginFlags {
+  readonly sshKey?: readonly string[];
+  readonly agent?: boolean;
+}
+
+/** Keys that are tried when none is named, in this order; below the home directory. */
+const DEFAULT_KEYS = [".ssh/id_ed25519", ".ssh/id_ecdsa", ".ssh/id_rsa"] as const;
+const KNOWN_HOSTS = ".ssh/known_hosts";
+const SYSTEM_KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts";
+
+/** The user's home; HOME goes before the account's entry, as everywhere. */
+export function homeOf(io: Pick<CommandIo, "env">): string {
+  const { HOME } = io.env;
+  return HOME === undefined || HOME === "" ? homedir() : HOME;
+}
+
+/** Who logs in: who is named, else who runs this. */
+export function loginUser(named: string | undefined): string {
+  return named ?? userInfo().username;
+}
+
+/** How the host is known: by fingerprints, else by known_hosts files. */
+export function hostKeyPolicy(flags: HostKeyFlags, io: CommandIo): HostKeyPolicy {
+  const { hostKeyFingerprint, knownHosts, acceptNew } = flags;
+  if (hostKeyFingerprint !== undefined) {
+    if (acceptNew) throw usageError("--accept-new makes no sense with --host-key-fingerprint");
+    return { fingerprints: hostKeyFingerprint };
+  }
+  const own = join(homeOf(io), KNOWN_HOSTS);
+  const paths = knownHosts?.map((path) => resolve(io.cwd, path)) ?? [own, SYSTEM_KNOWN_HOSTS];
+  return {
+    knownHosts: paths.map((path) => ({ path })),
+    ...(acceptNew ? { acceptNew: { path: paths[0] ?? own } } : {}),
+  };
+}
+
+/**
+ * How the user proves who they are: with the keys that are named; if none is, with the agent and the usual files, of which
+ * those that are encrypted are left to the agent.
+ */
+export async function loginMethods(flags: LoginFlags, io: CommandIo): Promise<AuthMethod[]> {
+  const socket = io.env["SSH_AUTH_SOCK"];
+  const methods: AuthMethod[] = [];
+  if (flags.agent && (socket === undefined || socket === "")) {
+    throw usageError("--agent needs a running agent, and SSH_AUTH_SOCK names none");
+  }
+  const wantsAgent = flags.agent ?? flags.sshKey === undefined;
+  if (wantsAgent && socket !== undefined && existsSync(socket)) methods.push({ agent: socket });
+  if (flags.sshKey !== undefined) {
+    for (const path of flags.sshKey) methods.push({ privateKeyPath: resolve(io.cwd, path) });
+    return methods;
+  }
+  for (const name of DEFAULT_KEYS) {
+    const path = join(homeOf(io), name);
+    if (existsSync(path) && (await isUsable(path, methods.length > 0))) {
+      methods.push({ privateKeyPath: path });
+    }
+  }
+  if (methods.length > 0) return methods;
+  throw new DialhomeError(
+    "ERR_DIALHOME_FILE",
+    `there is no key to log in with: no agent, and none of ${DEFAULT_KEYS.map((key) => `~/${key}`).join(", ")}; ` +
+      "name one with -k, or make one: dialhome keygen ~/.ssh/id_ed25519",
+  );
+}
+
+/** An encrypted key is of no use here; with an agent that is no reason to stop, since it probably holds it. */
+async function isUsable(path: string, hasAgent: boolean): Promise<boolean> {
+  try {
+    await parsePrivateKey(await readFile(path), path);
+    return true;
+  } catch (error) {
+    if (hasAgent && codeOf(error) === "ERR_SSH_ENDPOINT_PASSPHRASE") return false;
+    throw error;
+  }
+}

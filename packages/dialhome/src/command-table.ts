@@ -1,0 +1,56 @@
+import type { CommandRow } from "./command-definition.ts";
+
+/** Every command, in the order in which the help shows them. Nothing is loaded before it is needed. */
+export const COMMANDS: readonly CommandRow[] = [
+  {
+    name: "backup",
+    summary: "back up a directory of this machine to a backup host",
+    load: async () => (await import("./commands/backup.ts")).declareBackup,
+  },
+  {
+    name: "backup-host",
+    summary: "take backups: an SSH server that does nothing else",
+    load: async () => (await import("./commands/backup-host.ts")).declareBackupHost,
+  },
+  {
+    name: "receive",
+    summary: "take one backup as the forced command of an OpenSSH server",
+    load: async () => (await import("./commands/receive.ts")).declareReceive,
+  },
+  {
+    name: "snapshots",
+    summary: "list the snapshots of a backup host",
+    load: async () => (await import("./commands/snapshots.ts")).declareSnapshots,
+  },
+  {
+    name: "verify",
+    summary: "compare snapshots with their manifests",
+    load: async () => (await import("./commands/verify.ts")).declareVerify,
+  },
+  {
+    name: "restore",
+    summary: "copy files or trees out of a snapshot",
+    load: async () => (await import("./commands/restore.ts")).declareRestore,
+  },
+  {
+    name: "rsync",
+    summary: "pull from an rsync daemon, with rsync's own options",
+    load: async () => (await import("./commands/rsync.ts")).declareRsync,
+    runRaw: async (args, io) => (await import("./actions/rsync.ts")).runRsync(args, io),
+  },
+  {
+    name: "rsyncd",
+    summary: "serve directories, read-only, to rsync clients",
+    load: async () => (await import("./commands/rsyncd.ts")).declareRsyncd,
+  },
+  {
+    name: "keygen",
+    summary: "make an SSH key for a device or a host",
+    load: async () => (await import("./commands/keygen.ts")).declareKeygen,
+  },
+  {
+    name: "completion",
+    summary: "print a completion script for bash, zsh or fish",
+    load: async () => (await import("./commands/completion.ts")).declareCompletion,
+  },
+];

@@ -1,0 +1,3 @@
+import type { Command } from "commander";
+import type { Execute } from "../command-definition.ts";
+export function declareRsyncd(command: Command, execute: Execute): void { void command; void execute; }

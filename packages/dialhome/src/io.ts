@@ -1,0 +1,28 @@
+import type { Readable, Writable } from "node:stream";
+
+/** A stream for text that may be a terminal. */
+export type TextOutput = Writable & { readonly isTTY?: boolean };
+
+/** All of the surroundings that a command may use; only `bin.ts` touches `process`. */
+export interface CommandIo {
+  readonly stdin: Readable & { readonly isTTY?: boolean };
+  /** The result. */
+  readonly stdout: TextOutput;
+  /** The talk. */
+  readonly stderr: TextOutput;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Aborted with an {@link Interrupted} when the user or the system wants the command to end. */
+  readonly signal: AbortSignal;
+}
+
+/** A signal asked the process to end. */
+export class Interrupted extends Error {
+  readonly signalName: NodeJS.Signals;
+
+  constructor(signalName: NodeJS.Signals) {
+    super(`ended by ${signalName}`);
+    this.name = "Interrupted";
+    this.signalName = signalName;
+  }
+}
