@@ -1,3 +1,5 @@
+import type { Duplex } from "node:stream";
+import { finished } from "node:stream/promises";
 import { type RsyncError, TAG, type Wire } from "@dialhome/rsync-protocol";
 import type { Progress } from "./session.ts";
 
@@ -28,13 +30,18 @@ export function sayFarewell(
   }
 }
 
-/** Closes our side and reads on until the client closes its own: closing earlier would destroy our last bytes. */
-export async function closeDraining(wire: Wire, timeoutMs: number): Promise<void> {
+/**
+ * Closes our side and reads on until the client closes its own: closing earlier would destroy our last bytes.
+ * Both may take no longer than `timeoutMs`.
+ */
+export async function closeDraining(stream: Duplex, wire: Wire, timeoutMs: number): Promise<void> {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), timeoutMs);
   wire.end();
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, timeoutMs);
+  const aborted = new Promise<void>((resolve) => {
+    late.signal.addEventListener("abort", () => resolve(), { once: true });
   });
-  await Promise.race([wire.drainInput(), late]);
+  const written = finished(stream, { readable: false, signal: late.signal }).catch(() => {});
+  await Promise.all([Promise.race([wire.drainInput(), aborted]), written]);
   clearTimeout(timer);
 }

@@ -48,7 +48,7 @@ export async function serveFramed(
   } finally {
     clearTimeout(deadline);
     wire.setTimeout(0);
-    await closeDraining(wire, options.closingTimeoutMs ?? CLOSING_TIMEOUT_MS);
+    await closeDraining(stream, wire, options.closingTimeoutMs ?? CLOSING_TIMEOUT_MS);
     wire.release();
     stream.destroy();
   }
