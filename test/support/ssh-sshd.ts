@@ -52,6 +52,8 @@ export interface Sshd extends AsyncDisposable {
   readonly folder: string;
   /** What sshd wrote so far (level VERBOSE). */
   readonly log: string;
+  /** Kills the processes that serve connections; the listener stays. */
+  dropConnections(): void;
   /** Resolves as soon as the log matches. */
   waitForLog(pattern: RegExp): Promise<RegExpExecArray>;
 }
@@ -109,6 +111,12 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
         folder: folder.path,
         get log() {
           return sshd.stderr;
+        },
+        dropConnections: () => {
+          const children = readFileSync(`/proc/${sshd.pid}/task/${sshd.pid}/children`, "utf8");
+          for (const pid of children.split(" ").filter((text) => text !== "")) {
+            process.kill(Number(pid), "SIGKILL");
+          }
         },
         waitForLog: (pattern) => sshd.waitFor("stderr", pattern),
         async [Symbol.asyncDispose]() {
