@@ -3,23 +3,34 @@ import type { DirectoryHandle, FileStat } from "@dialhome/posix-fs";
 import { type FileEntry, ITEM, isDirectory, isSymlink, MODE } from "@dialhome/rsync-protocol";
 import type { LocalIds } from "./local-ids.ts";
 import type { TransferOptions } from "./pull-options.ts";
+import { describeFailure, type Tally } from "./tally.ts";
 
 const SET_ID = 0o6000;
 
-/** Compares entries with what is on disk, and makes what is on disk like the entry: modes, owners, times. */
+/**
+ * Compares entries with what is on disk, and makes what is on disk like the entry: owners, times, and modes last. What cannot be
+ * set is a problem and no more: the content is worth having without (a file system may know no owners).
+ */
 export class Attributes {
   readonly #options: TransferOptions;
   readonly #ids: LocalIds;
+  readonly #tally: Tally;
   readonly #window: number;
   readonly #nanoseconds: boolean;
   /** Reading the umask sets it for a moment; so it is read once. */
   readonly #umask: number = process.umask();
 
-  constructor(options: TransferOptions, protocol: number, ids: LocalIds) {
+  constructor(options: TransferOptions, protocol: number, ids: LocalIds, tally: Tally) {
     this.#options = options;
     this.#ids = ids;
+    this.#tally = tally;
     this.#window = options.modifyWindow ?? 0;
     this.#nanoseconds = protocol >= 31;
+  }
+
+  /** `-u`: whether what is here is newer. */
+  isNewer(entry: FileEntry, stat: FileStat): boolean {
+    return entry.mtime - stat.mtimeSec < Math.max(0, this.#window);
   }
 
   /** Whether the times count as equal, by `--modify-window`. */
@@ -52,9 +63,15 @@ export class Attributes {
     before: FileStat | undefined,
   ): void {
     const { uid, gid } = this.#ids.of(entry);
-    if (uid !== undefined || gid !== undefined) fs.fchownSync(fd, uid ?? KEEP, gid ?? KEEP);
-    if (this.#options.times) directory.setTimesOfFd(fd, timesOf(entry));
-    fs.fchmodSync(fd, this.#mode(entry, before));
+    let owned = true;
+    if (uid !== undefined || gid !== undefined) {
+      owned = this.#try("owner", entry, () => fs.fchownSync(fd, uid ?? KEEP, gid ?? KEEP));
+    }
+    if (this.#options.times) {
+      this.#try("times", entry, () => directory.setTimesOfFd(fd, timesOf(entry)));
+    }
+    const mode = safeMode(this.#mode(entry, before), owned);
+    this.#try("permissions", entry, () => fs.fchmodSync(fd, mode));
   }
 
   /** Corrects what differs on an entry that is no directory. */
@@ -62,16 +79,20 @@ export class Attributes {
     const { uid, gid } = this.#ids.of(entry);
     const mode = this.#mode(entry, stat);
     let changedOwner = false;
+    let owned = true;
     if ((uid ?? stat.uid) !== stat.uid || (gid ?? stat.gid) !== stat.gid) {
-      directory.chown(name, uid ?? stat.uid, gid ?? stat.gid);
+      owned = this.#try("owner", entry, () =>
+        directory.chown(name, uid ?? stat.uid, gid ?? stat.gid),
+      );
       changedOwner = true;
     }
     const cleared = changedOwner && (mode & SET_ID) !== 0;
     if (!isSymlink(entry) && (cleared || mode !== (stat.mode & MODE.PERMISSIONS))) {
-      directory.chmod(name, mode);
+      this.#try("permissions", entry, () => directory.chmod(name, safeMode(mode, owned)));
     }
-    if (this.#options.times && this.#timesDiffer(entry, stat))
-      directory.setTimes(name, timesOf(entry));
+    if (this.#options.times && this.#timesDiffer(entry, stat)) {
+      this.#try("times", entry, () => directory.setTimes(name, timesOf(entry)));
+    }
   }
 
   /** Corrects what differs on a directory, when all in it is done. */
@@ -80,13 +101,29 @@ export class Attributes {
     const { uid, gid } = this.#ids.of(entry);
     const mode = this.#mode(entry, created ? undefined : stat);
     let changedOwner = false;
+    let owned = true;
     if ((uid ?? stat.uid) !== stat.uid || (gid ?? stat.gid) !== stat.gid) {
-      fs.fchownSync(directory.fd, uid ?? KEEP, gid ?? KEEP);
+      owned = this.#try("owner", entry, () =>
+        fs.fchownSync(directory.fd, uid ?? KEEP, gid ?? KEEP),
+      );
       changedOwner = true;
     }
-    if (changedOwner || mode !== (stat.mode & MODE.PERMISSIONS)) directory.chmodSelf(mode);
+    if (changedOwner || mode !== (stat.mode & MODE.PERMISSIONS)) {
+      this.#try("permissions", entry, () => directory.chmodSelf(safeMode(mode, owned)));
+    }
     if (this.#options.times && this.#timesDiffer(entry, stat)) {
-      directory.setTimesOfFd(directory.fd, timesOf(entry));
+      this.#try("times", entry, () => directory.setTimesOfFd(directory.fd, timesOf(entry)));
+    }
+  }
+
+  /** @returns whether it could be done */
+  #try(what: string, entry: FileEntry, set: () => void): boolean {
+    try {
+      set();
+      return true;
+    } catch (error) {
+      this.#tally.problem(describeFailure(`cannot set the ${what} of`, entry.name, error));
+      return false;
     }
   }
 
@@ -104,6 +141,11 @@ export class Attributes {
     }
     return entry.mode & 0o777 & ~this.#umask;
   }
+}
+
+/** Where the owner could not be given, set-id bits would speak for the wrong one. */
+function safeMode(mode: number, owned: boolean): number {
+  return owned ? mode : mode & ~SET_ID;
 }
 
 /** Leaves an id as it is, in chown(2). */

@@ -52,6 +52,11 @@ export function openDestination(
   }
 }
 
+/** For a pull that only lists. */
+export function nowhere(): Destination {
+  return { root: emptyDirectory(), fileName: undefined };
+}
+
 /** A directory that is empty and stays so: one that was removed while it was held. */
 function emptyDirectory(): DirectoryHandle {
   const temporary = fs.mkdtempSync(path.join(os.tmpdir(), "dialhome-"));

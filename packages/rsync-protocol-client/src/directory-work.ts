@@ -5,6 +5,7 @@ import {
   type FileEntry,
   type FileList,
   ITEM,
+  isDirectory,
 } from "@dialhome/rsync-protocol";
 import type { Attributes } from "./attributes.ts";
 import { type DestinationTree, nameBytes } from "./destination-tree.ts";
@@ -26,6 +27,8 @@ export class DirectoryWork {
   readonly #options: TransferOptions;
   /** Entered and not finished yet, in order; with whether we made it. */
   readonly #open = new Map<string, { readonly entry: FileEntry; readonly created: boolean }>();
+  /** Listed, and not there: what lies below is left out without a further word. */
+  readonly #missing = new Set<string>();
 
   constructor(
     tree: DestinationTree,
@@ -61,13 +64,39 @@ export class DirectoryWork {
       this.#note(entry, false);
       return changes;
     }
-    if (this.#options.existing && !stat) return 0;
+    if (this.#options.existing && !stat) {
+      this.leaveOut(entry.name);
+      return 0;
+    }
+    if (this.#options.ignoreExisting && stat) {
+      this.leaveOut(entry.name);
+      this.#tally.problem(`"${entry.name}" is no directory and stays: its content is left out`);
+      return 0;
+    }
     if (!this.#options.dryRun && parent) {
       if (stat) parent.unlink(name);
       parent.mkdir(name, (entry.mode & 0o777) | WORKABLE);
     }
     this.#note(entry, true);
     return ITEM.IS_NEW | ITEM.LOCAL_CHANGE;
+  }
+
+  /** A directory is not there, and will not be made. */
+  leaveOut(name: string): void {
+    this.#missing.add(name);
+  }
+
+  /** Whether a directory is not there, and will not be. */
+  isMissing(name: string): boolean {
+    return this.#missing.has(name);
+  }
+
+  /** Whether an entry lies in a directory that was left out. */
+  isLeftOut(entry: FileEntry): boolean {
+    if (this.#missing.size === 0 || entry.name === ".") return false;
+    if (!this.#missing.has(directoryOf(entry.name))) return false;
+    if (isDirectory(entry)) this.#missing.add(entry.name);
+    return true;
   }
 
   /** Whether a directory was made by this pull, so that nothing can be in it that has to go. */
@@ -78,7 +107,10 @@ export class DirectoryWork {
   /** A list is finished: with incremental recursion nothing more will happen in its directory. */
   listFinished(list: FileList): void {
     const directory = contentDirectory(list);
-    if (directory) this.#finish(directory.name);
+    if (!directory) return;
+    // What a plain user could not enter any more must wait until all below it is done.
+    if ((directory.mode & WORKABLE) !== WORKABLE && process.geteuid?.() !== 0) return;
+    this.#finish(directory.name);
   }
 
   /** Everything is finished: the rest of the directories, deepest work first. */

@@ -93,6 +93,11 @@ export class FileWriter {
     };
   }
 
+  /** What writing failed with so far. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
   /** Length so far, in bytes. */
   get length(): number {
     return this.#position + this.#fill;

@@ -6,6 +6,8 @@ import {
   chooseSumHeader,
   directoryOf,
   type FileEntry,
+  type FileList,
+  IO_ERROR,
   ITEM,
   isDevice,
   isDirectory,
@@ -22,10 +24,11 @@ import type { Deletion } from "./deletion.ts";
 import { nameBytes } from "./destination-tree.ts";
 import type { DirectoryWork } from "./directory-work.ts";
 import type { Job } from "./hard-link-groups.ts";
-import { contentDirectory, type ListWork } from "./list-progress.ts";
+import type { ListWork } from "./list-progress.ts";
 import {
   fail,
   giveUp,
+  leaveAsIs,
   linkToLeader,
   lookInDryRun,
   type Place,
@@ -35,7 +38,7 @@ import {
 } from "./placement.ts";
 import type { PullContext } from "./pull-context.ts";
 import { sameChecksum } from "./quick-check.ts";
-import type { ReferenceFiles } from "./reference-files.ts";
+import type { Found, ReferenceFiles } from "./reference-files.ts";
 import { Slices } from "./slices.ts";
 
 /** What a request is based on. */
@@ -56,6 +59,9 @@ export class Generator {
   readonly #deletion: Deletion;
   readonly #references: ReferenceFiles;
   readonly #slices = new Slices();
+  #toldNoDeletes = false;
+  /** Directories of the list at work that are to be swept when they were looked at, with the names that stay. */
+  #sweeps: ReadonlyMap<string, ReadonlySet<string>> = new Map();
 
   constructor(
     context: PullContext,
@@ -75,7 +81,7 @@ export class Generator {
     while (!progress.complete) {
       const repeated = again.shift();
       if (repeated) {
-        await this.#entry(repeated, repeated.redo);
+        await this.#entry(repeated, repeated.redo, true);
         continue;
       }
       const work = progress.takeNext();
@@ -92,17 +98,22 @@ export class Generator {
 
   async #list(work: ListWork): Promise<void> {
     const { list } = work;
-    const content = contentDirectory(list);
-    await this.#sweep(work, content);
+    if (this.#mayDelete()) {
+      if (list.directory) await this.#sweepContent(list, list.directory);
+      else this.#sweeps = namesByDirectory(list, this.#context.terms.format.incRecurse);
+    }
     for (let i = 0; i < list.sorted.length; i++) {
       const entry = list.sorted[i]!;
       if (list.dropped.has(entry)) continue;
       const job: Job = { ndx: list.start + i, entry, work };
       work.unfinished++;
-      const later = this.#entry(job, false);
+      const later = this.#entry(job, false, false);
       if (later) await later;
       if (this.#context.wire.congested) await this.#context.wire.drained();
       if (this.#slices.over) await this.#rest();
+    }
+    for (const job of this.#context.hardLinks.takeDeferred()) {
+      this.#context.again.push({ ...job, redo: false });
     }
     this.#context.wire.flush();
     work.generated = true;
@@ -116,42 +127,28 @@ export class Generator {
     await this.#context.wire.drained();
   }
 
-  /** Deletes what is not in a directory's list, before its entries are looked at. */
-  async #sweep({ list }: ListWork, content: FileEntry | undefined): Promise<void> {
-    const { options, tally, terms } = this.#context;
-    if (!options.delete || (tally.ioError & 1 && !options.ignoreErrors)) return;
-    if (terms.format.incRecurse) {
-      if (!content?.hasContent || this.#directories.wasCreated(content.name)) return;
-      const keep = new Set<string>();
-      for (const entry of list.sorted) keep.add(baseNameOf(entry.name));
-      await this.#deletion.sweep(content.name, keep);
-      return;
+  /** Whether to delete; not after the sender could not read something, since then its lists have gaps. */
+  #mayDelete(): boolean {
+    const { options, tally } = this.#context;
+    if (!options.delete) return false;
+    if (!(tally.ioError & IO_ERROR.GENERAL) || options.ignoreErrors) return true;
+    if (!this.#toldNoDeletes) {
+      const text = "the sender met an I/O error: nothing more is deleted";
+      tally.message({ level: "warning", text, fromPeer: false });
     }
-    const byDirectory = new Map<string, Set<string>>();
-    for (const entry of list.sorted) {
-      if (isDirectory(entry) && entry.hasContent && !byDirectory.has(entry.name)) {
-        byDirectory.set(entry.name, new Set());
-      }
-    }
-    for (const entry of list.sorted) {
-      if (entry.name !== ".") byDirectory.get(directoryOf(entry.name))?.add(baseNameOf(entry.name));
-    }
-    for (const [path, keep] of byDirectory) {
-      if (this.#exists(path)) await this.#deletion.sweep(path, keep);
-    }
+    this.#toldNoDeletes = true;
+    return false;
   }
 
-  #exists(path: string): boolean {
-    try {
-      this.#context.tree.directory(path);
-      return true;
-    } catch {
-      return false;
-    }
+  /** Deletes what is not in the list of a directory that was looked at with the list above. */
+  async #sweepContent({ sorted }: FileList, directory: FileEntry): Promise<void> {
+    const { name } = directory;
+    if (this.#directories.wasCreated(name) || this.#directories.isMissing(name)) return;
+    await this.#deletion.sweep(name, new Set(sorted.map((entry) => baseNameOf(entry.name))));
   }
 
   /** Decides over one entry. Only what takes long, or must make way first, gives a promise. */
-  #entry(job: Job, redo: boolean): Promise<void> | undefined {
+  #entry(job: Job, redo: boolean, again: boolean): Promise<void> | undefined {
     const { entry } = job;
     const { options } = this.#context;
     if (options.onListed) {
@@ -160,19 +157,16 @@ export class Generator {
       return undefined;
     }
     let stat: FileStat | undefined;
-    if (isDirectory(entry)) return this.#directory(job);
-    if (options.hardLinks && entry.hardLinkGroup >= 0 && !redo) {
-      const step = this.#context.hardLinks.meet(job);
-      if (step.is === "wait") return undefined;
-      if (step.is === "link") {
-        linkToLeader(this.#context, job, step.to);
-        return undefined;
-      }
+    if (this.#directories.isLeftOut(entry)) {
+      giveUp(this.#context, job);
+      return undefined;
     }
+    if (isDirectory(entry)) return this.#directory(job);
     try {
       if (options.dryRun) {
         stat = lookInDryRun(this.#context, entry);
-      } else {
+      } else if (redo || again || !this.#directories.wasCreated(directoryOf(entry.name))) {
+        // In a directory that this pull made, nothing is there yet.
         const place = placeOf(this.#context, entry);
         stat = place.directory.lstat(place.name);
       }
@@ -180,23 +174,72 @@ export class Generator {
       fail(this.#context, job, "cannot look at", error);
       return undefined;
     }
+    // Such an entry is not met as one of its hard link group: nobody may be linked to what stays as it was.
     if (stat ? options.ignoreExisting : options.existing) {
-      succeed(this.#context, job, "unchanged", 0);
+      leaveAsIs(this.#context, job);
       return undefined;
     }
+    if (!isRegularFile(entry) && !this.#wanted(entry)) {
+      const text = `skipping non-regular file "${entry.name}"`;
+      this.#context.tally.message({ level: "info", text, fromPeer: false });
+      giveUp(this.#context, job);
+      return undefined;
+    }
+    // A file's content comes first: what stands in its way makes way at the last moment (Receiver).
+    const waysLater = isRegularFile(entry) && !options.dryRun;
+    const inGroup = options.hardLinks === true && entry.hardLinkGroup >= 0;
+    if (stat && isDirectory(stat) && (inGroup || !waysLater)) {
+      return this.#makeWay(job, () => this.#leafOfGroup(job, undefined, redo, again));
+    }
+    return this.#leafOfGroup(job, stat, redo, again);
+  }
+
+  /** Anything but a directory, in a place where no directory is; hard links are made once their leader is there. */
+  #leafOfGroup(
+    job: Job,
+    stat: FileStat | undefined,
+    redo: boolean,
+    again: boolean,
+  ): Promise<void> | undefined {
+    const { entry } = job;
+    if (this.#context.options.hardLinks && entry.hardLinkGroup >= 0 && !redo) {
+      const step = this.#context.hardLinks.meet(
+        job,
+        again || this.#needsNoTransfer(entry, stat),
+        stat !== undefined && isRegularFile(stat),
+      );
+      if (step.is === "wait") return undefined;
+      if (step.is === "link") {
+        linkToLeader(this.#context, job, step.to);
+        return undefined;
+      }
+    }
     if (isRegularFile(entry)) return this.#file(job, stat, redo);
-    if (stat && isDirectory(stat)) return this.#makeWay(job, () => this.#node(job, undefined));
     this.#node(job, stat);
     return undefined;
   }
 
+  /** Whether an entry of a hard link group can be had without its content being sent. */
+  #needsNoTransfer(entry: FileEntry, stat: FileStat | undefined): boolean {
+    if (!isRegularFile(entry)) return true;
+    if (stat) {
+      // With checksums that takes reading the file, which is done when it is clear that it leads.
+      const { checksum } = this.#context.options;
+      if (!isRegularFile(stat)) return false;
+      return checksum ? stat.size === entry.size : this.#upToDate(entry, stat);
+    }
+    if (this.#context.references.length === 0) return false;
+    const found = this.#references.find(entry);
+    return found !== undefined && found.level !== "basis";
+  }
+
   /** A directory stands where something else should be. */
-  async #makeWay(job: Job, proceed: () => void): Promise<void> {
+  async #makeWay(job: Job, proceed: () => Promise<void> | undefined): Promise<void> {
     const { entry } = job;
     const { options } = this.#context;
     const name = this.#context.fileName ?? baseNameOf(entry.name);
     if (options.delete || options.force) {
-      if (!(await this.#deletion.remove(directoryOf(entry.name), name))) {
+      if (!(await this.#deletion.makeWay(directoryOf(entry.name), name))) {
         giveUp(this.#context, job);
         return;
       }
@@ -210,32 +253,38 @@ export class Generator {
         return;
       }
     }
-    proceed();
+    await proceed();
   }
 
   #directory(job: Job): Promise<void> | undefined {
     const { entry } = job;
     try {
       const changes = this.#directories.enter(entry);
-      succeed(this.#context, job, changes & ITEM.IS_NEW ? "new" : "unchanged", changes);
+      const keep = this.#sweeps.get(entry.name);
+      const created = (changes & ITEM.IS_NEW) !== 0;
+      if (keep && !created && !this.#directories.isMissing(entry.name) && this.#mayDelete()) {
+        return this.#sweepNow(job, changes, keep);
+      }
+      succeed(this.#context, job, created ? "new" : "unchanged", changes);
     } catch (error) {
+      this.#directories.leaveOut(entry.name);
       fail(this.#context, job, "cannot make directory", error);
     }
     return undefined;
   }
 
+  async #sweepNow(job: Job, changes: number, keep: ReadonlySet<string>): Promise<void> {
+    await this.#deletion.sweep(job.entry.name, keep);
+    succeed(this.#context, job, "unchanged", changes);
+  }
+
   /** A symbolic link, a device, a named pipe or a socket. */
   #node(job: Job, stat: FileStat | undefined): void {
     const { entry } = job;
-    const { options, attributes, tally } = this.#context;
-    if (!this.#wanted(entry)) {
-      tally.message({
-        level: "info",
-        text: `skipping non-regular file "${entry.name}"`,
-        fromPeer: false,
-      });
-      giveUp(this.#context, job);
-      return;
+    const { options, attributes } = this.#context;
+    if (!stat && this.#context.references.length > 0) {
+      const found = this.#references.findNode(entry);
+      if (found && this.#references.link(job, found)) return;
     }
     try {
       // In a dry run its directory may not be there, and nothing needs it.
@@ -248,13 +297,13 @@ export class Generator {
         (isDevice(entry) &&
           (stat.rdevMajor !== entry.rdevMajor || stat.rdevMinor !== entry.rdevMinor));
       let changes = same ? attributes.differences(entry, stat) : 0;
-      if (!stat) changes |= ITEM.IS_NEW;
+      if (!same) changes |= ITEM.IS_NEW;
       if (differs) changes |= ITEM.LOCAL_CHANGE | ITEM.REPORT_CHANGE;
       if (!options.dryRun && place) {
         if (differs) this.#makeNode(entry, place);
         else if (changes) attributes.applyByName(place.directory, place.name, entry, stat);
       }
-      succeed(this.#context, job, stat ? (differs ? "updated" : "unchanged") : "new", changes);
+      succeed(this.#context, job, same ? (differs ? "updated" : "unchanged") : "new", changes);
     } catch (error) {
       fail(this.#context, job, "cannot make", error);
     }
@@ -280,11 +329,11 @@ export class Generator {
     const { entry } = job;
     const { options, attributes } = this.#context;
     if (stat && isRegularFile(stat)) {
-      if (options.update && stat.mtimeSec > entry.mtime) {
+      if (options.update && attributes.isNewer(entry, stat)) {
         succeed(this.#context, job, "unchanged", 0);
         return undefined;
       }
-      const differences = attributes.differences(entry, stat);
+      let differences = attributes.differences(entry, stat);
       const existing: Basis = {
         type: BASIS.FILE,
         size: stat.size,
@@ -298,6 +347,8 @@ export class Generator {
       if (options.checksum && stat.size === entry.size) {
         return this.#fileByChecksum(job, stat, existing, differences);
       }
+      // rsync says so of whatever it did not find equal by checksum, also where the sizes told it.
+      if (options.checksum) differences |= ITEM.REPORT_CHANGE;
       if (this.#upToDate(entry, stat)) {
         this.#keepFile(job, stat, differences);
         return undefined;
@@ -306,9 +357,24 @@ export class Generator {
       return this.#request(job, existing, differences | size, false);
     }
     if (redo || stat || this.#context.references.length === 0) {
-      return this.#request(job, undefined, stat ? 0 : ITEM.IS_NEW, redo);
+      return this.#request(job, undefined, ITEM.IS_NEW, redo);
     }
-    const found = this.#references.find(entry);
+    if (options.checksum) return this.#fromReferencesByChecksum(job);
+    return this.#fromReference(job, this.#references.find(entry));
+  }
+
+  async #fromReferencesByChecksum(job: Job): Promise<void> {
+    let found: Found | undefined;
+    try {
+      found = await this.#references.findByChecksum(job.entry, this.#context.terms.listChecksum);
+    } catch {
+      // What cannot be read is of no use: the file is asked for.
+    }
+    await this.#fromReference(job, found);
+  }
+
+  /** Takes over what was found for a file that is not here, or asks for the file. */
+  #fromReference(job: Job, found: Found | undefined): Promise<void> | undefined {
     if (found?.level === "same" && this.#references.link(job, found)) return undefined;
     if (found && found.level !== "basis") return this.#references.copy(job, found);
     const basis = found && { type: found.reference.basis, open: found.open, size: found.stat.size };
@@ -414,7 +480,7 @@ export class Generator {
     const { wire, ndx, transfers, options } = this.#context;
     let flags = ITEM.TRANSFER | (changes & (ITEM.IS_NEW | 0xff));
     if (basis !== BASIS.FILE) flags |= ITEM.BASIS_TYPE_FOLLOWS;
-    transfers.set(job.ndx, { job, flags, basis, sums, redo });
+    transfers.add({ job, flags, basis, sums, redo });
     writeItem(wire.out, ndx, { ndx: job.ndx, flags, basis, xname: undefined });
     if (!options.dryRun) {
       writeSumHeader(wire.out, sums);
@@ -422,4 +488,20 @@ export class Generator {
     }
     wire.pushFull();
   }
+}
+
+/** The names in each directory of a list whose content it holds: with incremental recursion that is the root alone. */
+function namesByDirectory(
+  list: FileList,
+  rootOnly: boolean,
+): ReadonlyMap<string, ReadonlySet<string>> {
+  const names = new Map<string, Set<string>>();
+  for (const entry of list.sorted) {
+    if (!isDirectory(entry) || !entry.hasContent || names.has(entry.name)) continue;
+    if (!rootOnly || entry.name === ".") names.set(entry.name, new Set());
+  }
+  for (const { name } of list.sorted) {
+    if (name !== ".") names.get(directoryOf(name))?.add(baseNameOf(name));
+  }
+  return names;
 }

@@ -9,41 +9,75 @@ export interface Job {
 }
 
 type Group =
-  | { readonly is: "working"; readonly waiting: Job[] }
-  | { readonly is: "done"; readonly name: string };
+  | { readonly is: "working"; led: boolean; readonly waiting: Job[] }
+  | ({ readonly is: "done" } & Leader);
+
+/** The file that the others of its group become links to. */
+export interface Leader {
+  readonly name: string;
+  /** It is another file than before: whoever was linked to the old one must be linked anew. */
+  readonly replaced: boolean;
+}
 
 /** What is to be done with an entry of a hard link group. */
 export type HardLinkStep =
-  /** The first of its group to be met: it is treated like any other file. */
+  /** The first of its group that is worth it: it is treated like any other file. */
   | { readonly is: "lead" }
-  /** Its leader is under way: it is taken up again when that is finished. */
+  /** It is taken up again when its leader is finished, or when none was found. */
   | { readonly is: "wait" }
-  /** Its leader lies under this name. */
-  | { readonly is: "link"; readonly to: string };
+  /** Its leader is in its place. */
+  | { readonly is: "link"; readonly to: Leader };
 
 /**
- * Hard link groups: the first entry met is transferred, the others become links to it. Should it fail, the next one takes
- * its place.
+ * Hard link groups: one entry leads and is transferred, the others become links to it. Should it fail, the next one takes its
+ * place. One that needs no transfer is the best leader, so the others are deferred to the end of their list (as in rsync(1)): a
+ * new name for a file that is here costs nothing.
  */
 export class HardLinkGroups {
   readonly #groups = new Map<number, Group>();
+  readonly #deferred = new Set<number>();
 
-  meet(job: Job): HardLinkStep {
-    const group = this.#groups.get(job.entry.hardLinkGroup);
-    if (!group) {
-      this.#groups.set(job.entry.hardLinkGroup, { is: "working", waiting: [] });
+  /**
+   * @param mayLead - false for one that should rather be linked to another
+   * @param isBasis - a file is in its place, from which a delta can be made: should one have to be sent, then rather this
+   */
+  meet(job: Job, mayLead: boolean, isBasis: boolean): HardLinkStep {
+    const index = job.entry.hardLinkGroup;
+    const group = this.#groups.get(index);
+    if (group?.is === "done") return { is: "link", to: group };
+    if (mayLead && !group?.led) {
+      if (group) group.led = true;
+      else this.#groups.set(index, { is: "working", led: true, waiting: [] });
+      this.#deferred.delete(index);
       return { is: "lead" };
     }
-    if (group.is === "done") return { is: "link", to: group.name };
-    group.waiting.push(job);
+    if (group) {
+      if (isBasis) group.waiting.unshift(job);
+      else group.waiting.push(job);
+    } else {
+      this.#groups.set(index, { is: "working", led: false, waiting: [job] });
+      this.#deferred.add(index);
+    }
     return { is: "wait" };
   }
 
+  /** The entries of groups for which no leader was found; they are to be met anew, and may lead then. */
+  takeDeferred(): readonly Job[] {
+    const jobs: Job[] = [];
+    for (const index of this.#deferred) {
+      const group = this.#groups.get(index);
+      if (group?.is === "working") jobs.push(...group.waiting);
+      this.#groups.delete(index);
+    }
+    this.#deferred.clear();
+    return jobs;
+  }
+
   /** The leader is in its place. @returns those that can be linked to it now */
-  finished(leader: FileEntry): readonly Job[] {
+  finished(leader: FileEntry, replaced: boolean): readonly Job[] {
     const group = this.#groups.get(leader.hardLinkGroup);
     if (group?.is !== "working") return [];
-    this.#groups.set(leader.hardLinkGroup, { is: "done", name: leader.name });
+    this.#groups.set(leader.hardLinkGroup, { is: "done", name: leader.name, replaced });
     return group.waiting;
   }
 

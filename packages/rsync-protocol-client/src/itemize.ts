@@ -7,13 +7,18 @@ import {
   isRegularFile,
   isSymlink,
 } from "@dialhome/rsync-protocol";
-import type { PulledEntry } from "./pull-options.ts";
+import type { PulledEntry, TransferOptions } from "./pull-options.ts";
 
 /**
  * The eleven letters of `rsync -i` for an entry, or undefined where rsync prints nothing (nothing differed).
  * See `--itemize-changes` in rsync(1).
+ *
+ * @param options - of the pull: without `times` what was changed has the time of the change (`T`)
  */
-export function itemize(pulled: PulledEntry): string | undefined {
+export function itemize(
+  pulled: PulledEntry,
+  options: Pick<TransferOptions, "times"> = { times: true },
+): string | undefined {
   const { entry, outcome, changes } = pulled;
   const created = outcome === "new" || (outcome !== "unchanged" && (changes & ITEM.IS_NEW) !== 0);
   const update = updateLetter(pulled);
@@ -26,7 +31,7 @@ export function itemize(pulled: PulledEntry): string | undefined {
     kind,
     letter(ITEM.REPORT_CHANGE, "c"),
     isRegularFile(entry) ? letter(ITEM.REPORT_SIZE, "s") : ".",
-    letter(ITEM.REPORT_TIME, "t"),
+    options.times ? letter(ITEM.REPORT_TIME, "t") : update === "." ? "." : "T",
     letter(ITEM.REPORT_PERMS, "p"),
     letter(ITEM.REPORT_OWNER, "o"),
     letter(ITEM.REPORT_GROUP, "g"),

@@ -28,6 +28,7 @@ export class ListProgress {
   readonly #works: ListWork[] = [];
   #nextToGenerate = 0;
   #allListed = false;
+  #finishedLists = 0;
   #wakers: (() => void)[] = [];
 
   constructor(lists: FileLists, wire: Wire, ndx: NdxCodec, onFinished: (work: ListWork) => void) {
@@ -51,6 +52,11 @@ export class ListProgress {
 
   get allListed(): boolean {
     return this.#allListed;
+  }
+
+  /** Lists that the sender was told are finished. */
+  get finishedLists(): number {
+    return this.#finishedLists;
   }
 
   /** The next list for the generator; undefined when there is none yet. */
@@ -79,6 +85,7 @@ export class ListProgress {
       if (this.#works.length === 1 && !this.#allListed) break;
       this.#onFinished(oldest);
       this.#works.shift();
+      this.#finishedLists++;
       this.#nextToGenerate--;
       this.#lists.shift();
       this.#ndx.write(this.#wire.out, NDX.DONE);

@@ -11,9 +11,14 @@ import {
   readIdList,
   type Wire,
 } from "@dialhome/rsync-protocol";
+import { assertRequested } from "./requested-names.ts";
 import type { Tally } from "./tally.ts";
 
-/** Reads one list to its end, with what belongs to it, and takes it among the live ones. */
+/**
+ * Reads one list to its end, with what belongs to it, and takes it among the live ones.
+ * @param directory - whose content it is; undefined for the first list
+ * @param requested - names that the first list may have at its top; undefined for any
+ */
 export async function readFileList(
   wire: Wire,
   decoder: FileListDecoder,
@@ -21,6 +26,7 @@ export async function readFileList(
   lists: FileLists,
   tally: Tally,
   directory: FileEntry | undefined,
+  requested?: ReadonlySet<string>,
 ): Promise<FileList> {
   const list = lists.begin(directory);
   for (;;) {
@@ -31,6 +37,7 @@ export async function readFileList(
       break;
     }
     lists.countEntry();
+    if (!directory) assertRequested(read.name, requested);
     list.wire.push(read);
     tally.countListed(read);
   }

@@ -1,17 +1,18 @@
-import { randomBytes } from "node:crypto";
 import { type DirectoryHandle, errorCode, type FileStat } from "@dialhome/posix-fs";
 import {
   baseNameOf,
   directoryOf,
+  EXIT,
   type FileEntry,
   ITEM,
   isDirectory,
+  RsyncError,
 } from "@dialhome/rsync-protocol";
 import { nameBytes } from "./destination-tree.ts";
-import type { Job } from "./hard-link-groups.ts";
+import type { Job, Leader } from "./hard-link-groups.ts";
 import { temporaryName } from "./itemize.ts";
 import type { PullContext } from "./pull-context.ts";
-import type { Outcome } from "./pull-options.ts";
+import type { Outcome, PulledEntry } from "./pull-options.ts";
 import { countKind, describeFailure } from "./tally.ts";
 
 /** Where an entry lies in the destination. */
@@ -21,14 +22,14 @@ export interface Place {
 }
 
 /** Finds the place of an entry. Throws as `openat` does when its directory is not there. */
-export function placeOf(context: PullContext, entry: FileEntry): Place {
+export function placeOf(context: PullContext, entry: Pick<FileEntry, "name">): Place {
   const name = context.fileName ?? baseNameOf(entry.name);
   return { directory: context.tree.directory(directoryOf(entry.name)), name: nameBytes(name) };
 }
 
-/** Six characters that no other temporary file has. */
+/** Six characters that hardly another temporary file has; should one have them, making the file fails and overwrites nothing. */
 export function temporaryFor(place: Place): Buffer {
-  const random = randomBytes(5).toString("base64url").slice(0, 6);
+  const random = Math.random().toString(36).slice(2, 8).padEnd(6, "0");
   return nameBytes(temporaryName(place.name.toString("latin1"), random));
 }
 
@@ -57,28 +58,63 @@ export function succeed(
   job: Job,
   outcome: Outcome,
   changes: number,
-  extra: { readonly digest?: Uint8Array | undefined; readonly hardLinkTo?: string } = {},
+  extra: { readonly digest?: Uint8Array | undefined } = {},
 ): void {
   const { entry, work } = job;
   if (outcome !== "unchanged" && (changes & ITEM.IS_NEW) !== 0)
     countKind(context.tally.created, entry);
   context.tally.countFinished(entry);
-  context.options.onEntry?.({
-    entry,
-    outcome,
-    changes,
-    digest: extra.digest,
-    hardLinkTo: extra.hardLinkTo,
-  });
+  tell(context, { entry, outcome, changes, digest: extra.digest, hardLinkTo: undefined });
   if (leadsGroup(context, entry)) {
-    for (const waiting of context.hardLinks.finished(entry))
-      linkToLeader(context, waiting, entry.name);
+    const leader: Leader = { name: entry.name, replaced: outcome !== "unchanged" };
+    for (const waiting of context.hardLinks.finished(entry, leader.replaced)) {
+      linkToLeader(context, waiting, leader);
+    }
   }
   context.progress.finishEntry(work);
 }
 
-/** An entry could not be made: the pull goes on without it. */
+/** What is wrong with the disk or the process as a whole, so that going on makes no sense. */
+const FATAL = new Set(["ENOSPC", "EDQUOT", "EIO", "EROFS", "EMFILE", "ENFILE"]);
+
+/** @throws RsyncError `ERR_RSYNC_FILE`, exit code 11, when no other file would fare better */
+export function assertGoingOn(what: string, path: string, error: unknown): void {
+  if (!FATAL.has(errorCode(error) ?? "")) return;
+  throw new RsyncError("ERR_RSYNC_FILE", describeFailure(what, path, error), {
+    exitCode: EXIT.FILE_IO,
+    path,
+    cause: error,
+  });
+}
+
+/** A caller that throws ends the pull: it is not a problem of the entry. */
+function tell(context: PullContext, pulled: PulledEntry): void {
+  try {
+    context.options.onEntry?.(pulled);
+  } catch (error) {
+    const text = `stopped by the caller at "${pulled.entry.name}"`;
+    throw new RsyncError("ERR_RSYNC_ABORTED", text, { cause: error });
+  }
+}
+
+/** An entry is passed over, and whatever is in its place stays. */
+export function leaveAsIs(context: PullContext, job: Job): void {
+  const { entry } = job;
+  context.tally.countFinished(entry);
+  tell(context, {
+    entry,
+    outcome: "unchanged",
+    changes: 0,
+    digest: undefined,
+    hardLinkTo: undefined,
+  });
+  context.progress.finishEntry(job.work);
+}
+
+/** An entry could not be made: the pull goes on without it, unless the disk is full or the like. */
 export function fail(context: PullContext, job: Job, what: string, error: unknown): void {
+  if (error instanceof RsyncError) throw error;
+  assertGoingOn(what, job.entry.name, error);
   context.tally.problem(describeFailure(what, job.entry.name, error));
   giveUp(context, job);
 }
@@ -98,11 +134,15 @@ function leadsGroup(context: PullContext, entry: FileEntry): boolean {
 }
 
 /** Makes an entry a hard link to the leader of its group, which lies under `leader`. */
-export function linkToLeader(context: PullContext, job: Job, leader: string): void {
+export function linkToLeader(context: PullContext, job: Job, to: Leader): void {
   const { entry } = job;
+  const leader = to.name;
   try {
     if (context.options.dryRun) {
-      finishLink(context, job, leader, lookInDryRun(context, entry));
+      const stat = lookInDryRun(context, entry);
+      const leaderStat = lookInDryRun(context, { name: leader });
+      const linked = stat && leaderStat && isSameFile(stat, leaderStat) && !to.replaced;
+      finishLink(context, job, leader, stat, !linked);
       return;
     }
     const place = placeOf(context, entry);
@@ -111,7 +151,7 @@ export function linkToLeader(context: PullContext, job: Job, leader: string): vo
     using source = context.tree.own(directoryOf(leader));
     const leaderName = nameBytes(baseNameOf(leader));
     const leaderStat = source.lstat(leaderName);
-    if (before && leaderStat && before.ino === leaderStat.ino && before.dev === leaderStat.dev) {
+    if (before && leaderStat && isSameFile(before, leaderStat)) {
       finishLink(context, job, leader, before);
       return;
     }
@@ -125,13 +165,18 @@ export function linkToLeader(context: PullContext, job: Job, leader: string): vo
     }
     finishLink(context, job, leader, before, true);
   } catch (error) {
+    if (error instanceof RsyncError) throw error;
+    assertGoingOn("cannot link", entry.name, error);
     context.tally.problem(describeFailure(`cannot link to "${leader}"`, entry.name, error));
     context.progress.finishEntry(job.work);
   }
 }
 
 /** What is there now, in a dry run: the directory may be one that would have been made. */
-export function lookInDryRun(context: PullContext, entry: FileEntry): FileStat | undefined {
+export function lookInDryRun(
+  context: PullContext,
+  entry: Pick<FileEntry, "name">,
+): FileStat | undefined {
   try {
     const place = placeOf(context, entry);
     return place.directory.lstat(place.name);
@@ -140,6 +185,10 @@ export function lookInDryRun(context: PullContext, entry: FileEntry): FileStat |
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     throw error;
   }
+}
+
+function isSameFile(a: FileStat, b: FileStat): boolean {
+  return a.ino === b.ino && a.dev === b.dev;
 }
 
 function finishLink(
@@ -153,7 +202,7 @@ function finishLink(
   const changes = before ? 0 : ITEM.IS_NEW;
   if (!before) countKind(context.tally.created, entry);
   context.tally.countFinished(entry);
-  context.options.onEntry?.({
+  tell(context, {
     entry,
     outcome: made || !before ? "hard-linked" : "unchanged",
     changes: made ? changes | ITEM.LOCAL_CHANGE : changes,

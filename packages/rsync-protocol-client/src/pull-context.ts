@@ -6,6 +6,7 @@ import type { ListProgress } from "./list-progress.ts";
 import type { PullOptions } from "./pull-options.ts";
 import type { SessionTerms } from "./session-start.ts";
 import type { Tally } from "./tally.ts";
+import type { TransferQueue } from "./transfer-queue.ts";
 
 /** A file whose content was asked for and has not come yet. */
 export interface Transfer {
@@ -34,8 +35,7 @@ export interface PullContext {
   readonly attributes: Attributes;
   readonly tally: Tally;
   readonly hardLinks: HardLinkGroups;
-  /** In the order of the requests. */
-  readonly transfers: Map<number, Transfer>;
+  readonly transfers: TransferQueue;
   /** Files that the generator is to take up again: after a failed checksum, or when the leader of their group failed. */
   readonly again: (Job & { readonly redo: boolean })[];
   /** The only file of the transfer gets this name instead of its own. */

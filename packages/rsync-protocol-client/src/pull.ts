@@ -5,10 +5,13 @@ import {
   type FileList,
   FileListDecoder,
   FileLists,
+  FilterChain,
+  formatSentFilters,
   type Message,
   NDX,
   NdxCodec,
   PROTOCOL,
+  parseSentFilter,
   protocolError,
   RsyncError,
   type ServerStatistics,
@@ -18,9 +21,10 @@ import {
   writeFilterList,
 } from "@dialhome/rsync-protocol";
 import { Attributes } from "./attributes.ts";
+import { assertOptions } from "./check-options.ts";
 import { logIn } from "./daemon-login.ts";
 import { Deletion } from "./deletion.ts";
-import { openDestination } from "./destination.ts";
+import { nowhere, openDestination } from "./destination.ts";
 import { DestinationTree } from "./destination-tree.ts";
 import { DirectoryWork } from "./directory-work.ts";
 import { Generator } from "./generator.ts";
@@ -29,14 +33,16 @@ import { ListProgress } from "./list-progress.ts";
 import { readFileList } from "./list-reader.ts";
 import { LocalIds } from "./local-ids.ts";
 import { giveUp } from "./placement.ts";
-import type { PullContext, Transfer } from "./pull-context.ts";
+import type { PullContext } from "./pull-context.ts";
 import type { PullOptions } from "./pull-options.ts";
 import { Receiver } from "./receiver.ts";
 import { openReferences, ReferenceFiles } from "./reference-files.ts";
+import { requestedNames } from "./requested-names.ts";
 import { offersIncRecursion, serverArguments } from "./server-command.ts";
 import { type SessionTerms, startSession } from "./session-start.ts";
 import type { PullSummary } from "./summary.ts";
 import { Tally } from "./tally.ts";
+import { TransferQueue } from "./transfer-queue.ts";
 
 /**
  * Pulls a tree from an rsync sender (a daemon, or `rsync --server --sender`) over any stream.
@@ -48,6 +54,8 @@ import { Tally } from "./tally.ts";
  * @throws RsyncError with rsync(1)'s exit code, when the session itself failed
  */
 export async function pull(options: PullOptions): Promise<PullSummary> {
+  assertOptions(options);
+  const rules = readRules(options);
   const wire = new Wire(options.stream, {
     timeoutMs: options.timeoutMs ?? 0,
     ...(options.signal ? { signal: options.signal } : {}),
@@ -56,13 +64,11 @@ export async function pull(options: PullOptions): Promise<PullSummary> {
   try {
     protocol = await begin(wire, options);
     const terms = await startSession(wire, protocol, options, offersIncRecursion(options));
-    return await transfer(wire, terms, options);
+    return await transfer(wire, terms, options, rules);
   } catch (error) {
     const failure = asRsyncError(error);
     // The sender is told; where the connection is gone, this does nothing.
-    if (protocol >= 31 && failure.code !== "ERR_RSYNC_PEER_EXIT") {
-      wire.intMessage(TAG.ERROR_EXIT, failure.exitCode);
-    }
+    if (protocol >= 31 && failure.code !== "ERR_RSYNC_PEER_EXIT") wire.farewell(failure.exitCode);
     throw failure;
   } finally {
     wire.end();
@@ -104,29 +110,34 @@ async function transfer(
   wire: Wire,
   terms: SessionTerms,
   options: PullOptions,
+  rules: Rules,
 ): Promise<PullSummary> {
   const tally = new Tally(options.onMessage, options.onProgress);
-  const transfers = new Map<number, Transfer>();
-  let notSent: (ndx: number) => void = () => {
-    throw protocolError("a file was refused before any was asked for");
-  };
+  const transfers = new TransferQueue();
+  let lost: (ndx: number) => void = (ndx) => transfers.refuse(ndx);
   wire.startMultiplexing();
   wire.startDemultiplexing((message) => {
-    hear(wire, tally, message, (ndx) => notSent(ndx));
+    hear(wire, tally, message, (ndx) => lost(ndx));
   });
-  writeFilterList(wire.out, options.filterRules ?? []);
+  writeFilterList(wire.out, rules.sent);
   wire.flush();
 
   const lists = new FileLists(terms.format.incRecurse);
   const decoder = new FileListDecoder(terms.format);
-  const first = await readFileList(wire, decoder, terms.format, lists, tally, undefined);
-  if (first.wire.length === 0) return nothingSent(wire, terms, tally);
-
-  const destination = openDestination(
-    options.destination,
-    first,
-    options.dryRun === true || options.onListed !== undefined,
+  const first = await readFileList(
+    wire,
+    decoder,
+    terms.format,
+    lists,
+    tally,
+    undefined,
+    requestedNames(options.source),
   );
+  if (first.wire.length === 0) return nothingSent(wire, terms, tally, rules.sent);
+
+  const destination = options.onListed
+    ? nowhere()
+    : openDestination(options.destination, first, options.dryRun === true);
   using tree = new DestinationTree(destination.root);
   const references = openReferences(options.linkDest ?? [], tree);
   try {
@@ -134,9 +145,10 @@ async function transfer(
       options,
       terms.protocol,
       new LocalIds(options, decoder.names),
+      tally,
     );
     const directories = new DirectoryWork(tree, attributes, tally, options);
-    const deletion = new Deletion(tree, tally, options.dryRun === true, options.onDelete);
+    const deletion = new Deletion(tree, tally, wire, rules.receiver, options);
     const ndx = new NdxCodec();
     const progress = new ListProgress(lists, wire, ndx, ({ list }) => {
       if (terms.format.incRecurse) directories.listFinished(list);
@@ -157,12 +169,7 @@ async function transfer(
       again: [],
       fileName: destination.fileName,
     };
-    notSent = (refused) => {
-      const lost = transfers.get(refused);
-      if (!lost) throw protocolError(`entry ${refused} was refused, which was not asked for`);
-      transfers.delete(refused);
-      giveUp(context, lost.job);
-    };
+    lost = (refused) => giveUp(context, transfers.refuse(refused).job);
     beginWithList(context, first);
     const generator = new Generator(context, directories, deletion, new ReferenceFiles(context));
     const receiver = new Receiver(context, decoder, deletion);
@@ -176,6 +183,24 @@ async function transfer(
   } finally {
     for (const reference of references) reference.tree[Symbol.dispose]();
   }
+}
+
+/** The rules as the sender gets them, and as they hold here for deletes. */
+interface Rules {
+  readonly sent: readonly string[];
+  readonly receiver: FilterChain;
+}
+
+function readRules(options: PullOptions): Rules {
+  const parsed = (options.filterRules ?? []).map(parseSentFilter);
+  const receiver = new FilterChain(parsed, { side: "receiver" });
+  if (options.delete && receiver.readsDirectories) {
+    throw new RsyncError(
+      "ERR_RSYNC_UNSUPPORTED",
+      "--delete does not go with dir-merge filter rules here: what they exclude could not be protected",
+    );
+  }
+  return { sent: formatSentFilters(parsed), receiver };
 }
 
 /** The first list is there; without incremental recursion it is the only one. */
@@ -268,9 +293,14 @@ function lowerTimeout(wire: Wire, seconds: number): void {
 }
 
 /** The sender had nothing to list, and told why; it does not wait for an answer. */
-function nothingSent(wire: Wire, terms: SessionTerms, tally: Tally): PullSummary {
+function nothingSent(
+  wire: Wire,
+  terms: SessionTerms,
+  tally: Tally,
+  rules: readonly string[],
+): PullSummary {
   if (terms.protocol >= 31) wire.intMessage(TAG.ERROR_EXIT, EXIT.PARTIAL);
-  if (tally.problems.length === 0) {
+  if (tally.problems.length === 0 && tally.ioError === 0 && rules.length === 0) {
     throw new RsyncError("ERR_RSYNC_FILE", "the sender has nothing under that path", {
       exitCode: EXIT.PARTIAL,
     });

@@ -27,15 +27,13 @@ import type { Deletion } from "./deletion.ts";
 import { nameBytes } from "./destination-tree.ts";
 import { FileWriter } from "./file-writer.ts";
 import { readFileList } from "./list-reader.ts";
-import { fail, giveUp, placeOf, succeed, temporaryFor } from "./placement.ts";
+import { assertGoingOn, fail, giveUp, placeOf, succeed, temporaryFor } from "./placement.ts";
 import type { PullContext, Transfer } from "./pull-context.ts";
+import { Slices } from "./slices.ts";
 import { describeFailure } from "./tally.ts";
 
 /** Blocks of a basis that lie side by side are copied in one go, up to this many bytes. */
 const RUN_BYTES = 256 * 1024;
-
-/** What is wrong with the disk as a whole, so that going on makes no sense. */
-const FATAL = new Set(["ENOSPC", "EDQUOT", "EIO", "EROFS", "EMFILE", "ENFILE"]);
 
 interface Reply {
   readonly item: Item;
@@ -53,6 +51,7 @@ export class Receiver {
   readonly #ndx = new NdxCodec();
   readonly #tokens = new PlainTokenReader();
   readonly #writer: FileWriter;
+  readonly #slices = new Slices();
 
   constructor(context: PullContext, decoder: FileListDecoder, deletion: Deletion) {
     this.#context = context;
@@ -71,21 +70,24 @@ export class Receiver {
     let doneCount = 0;
     const decode = (reader: ByteReader): Reply => this.#readReply(reader);
     for (;;) {
+      if (this.#slices.over) await this.#slices.rest();
       const { item, sums } = wire.reader.attempt(decode) ?? (await wire.read(decode));
       this.#ndx.commit(item.ndx);
       if (item.ndx >= 0) {
         await this.#reply(item, sums);
       } else if (item.ndx === NDX.DONE) {
         doneCount++;
-        if (doneCount > this.#context.lists.count + 2)
-          throw protocolError("too many ends of phases");
+        // The sender only answers ours; the last two come when every list is finished.
+        if (doneCount > progress.finishedLists + (progress.complete ? 2 : 0)) {
+          throw protocolError("an end of a phase that was not asked for", EXIT.PROTOCOL);
+        }
         if (progress.complete && doneCount === this.#context.lists.count + 2) break;
       } else if (item.ndx === NDX.FLIST_EOF && terms.format.incRecurse && !progress.allListed) {
         this.#endOfLists();
       } else if (item.ndx <= NDX.FLIST_OFFSET && !progress.allListed) {
         await this.#subList(item.ndx);
       } else {
-        throw protocolError(`unexpected index ${item.ndx}`);
+        throw protocolError(`unexpected index ${item.ndx}`, EXIT.PROTOCOL);
       }
     }
     return wire.read(readStatistics);
@@ -115,7 +117,10 @@ export class Receiver {
     const { wire, lists, terms, tally, progress } = this.#context;
     const directory = lists.takeAnnounced(ndx);
     if (!directory.hasContent) {
-      throw protocolError(`content was sent for "${directory.name}", which has none`);
+      throw protocolError(
+        `content was sent for "${directory.name}", which has none`,
+        EXIT.PROTOCOL,
+      );
     }
     progress.add(await readFileList(wire, this.#decoder, terms.format, lists, tally, directory));
   }
@@ -131,23 +136,22 @@ export class Receiver {
 
   async #reply(item: Item, sums: SumHeader | undefined): Promise<void> {
     const { transfers, tally, wire } = this.#context;
-    const [expected] = transfers.keys();
-    const transfer = transfers.get(item.ndx);
-    if (!transfer || expected !== item.ndx) {
-      throw protocolError(`reply for entry ${item.ndx}, which is not the next that was asked for`);
-    }
+    const transfer = transfers.reply(item.ndx);
     if (item.flags !== transfer.flags || item.basis !== transfer.basis) {
       throw protocolError(
         `reply for entry ${item.ndx} with flags 0x${item.flags.toString(16)}, asked with 0x${transfer.flags.toString(16)}`,
+        EXIT.PROTOCOL,
       );
     }
-    transfers.delete(item.ndx);
     if (!sums) {
       succeed(this.#context, transfer.job, outcomeOf(transfer), transfer.flags);
       return;
     }
     if (!sameSums(sums, transfer.sums)) {
-      throw protocolError(`reply for entry ${item.ndx} with other sums than were sent`);
+      throw protocolError(
+        `reply for entry ${item.ndx} with other sums than were sent`,
+        EXIT.PROTOCOL,
+      );
     }
     await this.#file(transfer);
     tally.progress(wire.bytesRead);
@@ -161,13 +165,15 @@ export class Receiver {
     let temporary: { readonly name: Buffer; readonly fd: number } | undefined;
     let failure: unknown;
     let published = false;
+    let contentDigest: Uint8Array | undefined;
     try {
+      if (transfer.sums.count > 0) basis = this.#openBasis(transfer);
       try {
-        basis = transfer.sums.count > 0 ? this.#openBasis(transfer) : -1;
         temporary = this.#createTemporary(entry);
       } catch (error) {
         failure = error;
       }
+      if (failure !== undefined) assertGoingOn("cannot write", entry.name, failure);
       this.#writer.begin(temporary?.fd ?? -1);
       const basisIntact = await this.#readTokens(transfer, basis);
       const length = terms.checksum.digestLength;
@@ -182,9 +188,7 @@ export class Receiver {
       } else if (temporary) {
         await this.#publish(transfer, temporary);
         published = true;
-        tally.transferredFiles++;
-        tally.transferredBytes += entry.size;
-        succeed(this.#context, transfer.job, outcomeOf(transfer), transfer.flags, { digest });
+        contentDigest = digest;
       }
     } catch (error) {
       if (error instanceof RsyncError) throw error;
@@ -197,18 +201,28 @@ export class Receiver {
       }
       if (transfers.size === 0) wire.flush();
     }
+    if (!published) return;
+    tally.transferredFiles++;
+    tally.transferredBytes += entry.size;
+    const extra = { digest: contentDigest };
+    succeed(this.#context, transfer.job, outcomeOf(transfer), transfer.flags, extra);
   }
 
+  /** −1 when it is gone, or cannot be read any more: then its blocks are missing, and the file is asked for once more. */
   #openBasis(transfer: Transfer): number {
     const { entry } = transfer.job;
     const reference = this.#context.references.find(({ basis }) => basis === transfer.basis);
-    if (reference) {
-      return reference.tree
-        .directory(directoryOf(entry.name))
-        .openFile(nameBytes(baseNameOf(entry.name)));
+    try {
+      if (reference) {
+        return reference.tree
+          .directory(directoryOf(entry.name))
+          .openFile(nameBytes(baseNameOf(entry.name)));
+      }
+      const place = placeOf(this.#context, entry);
+      return place.directory.openFile(place.name);
+    } catch {
+      return -1;
     }
-    const place = placeOf(this.#context, entry);
-    return place.directory.openFile(place.name);
   }
 
   #createTemporary(entry: FileEntry): { name: Buffer; fd: number } {
@@ -246,6 +260,8 @@ export class Receiver {
       const token = this.#tokens.read(wire.reader);
       if (!token) {
         tally.progress(wire.bytesRead);
+        // With the disk full there is no use in hearing the rest of the file.
+        assertGoingOn("cannot write", transfer.job.entry.name, this.#writer.failure);
         await wire.more();
       } else if (token.is === "literal") {
         copyRun();
@@ -255,6 +271,7 @@ export class Receiver {
         if (token.index >= sums.count) {
           throw protocolError(
             `block ${token.index} of ${sums.count} for "${transfer.job.entry.name}"`,
+            EXIT.PROTOCOL,
           );
         }
         const offset = blockOffsetAt(sums, token.index);
@@ -262,6 +279,8 @@ export class Receiver {
         if (runLength === 0 || offset !== runOffset + runLength || runLength >= RUN_BYTES) {
           copyRun();
           runOffset = offset;
+          // A few bytes of input can stand for gigabytes of the basis.
+          if (this.#slices.over) await this.#slices.rest();
         }
         runLength += length;
       } else {
@@ -276,13 +295,24 @@ export class Receiver {
     const { entry } = transfer.job;
     const { attributes, options } = this.#context;
     let place = placeOf(this.#context, entry);
-    const before = place.directory.lstat(place.name);
+    const isNew = (transfer.flags & ITEM.IS_NEW) !== 0;
+    let before = isNew ? undefined : place.directory.lstat(place.name);
     attributes.applyToFile(place.directory, temporary.fd, entry, before);
+    if (isNew) {
+      try {
+        place.directory.rename(temporary.name, place.directory, place.name);
+        return;
+      } catch (error) {
+        // A directory is in the way. Hardly ever, so that it is not worth a look at each new file.
+        if (errorCode(error) !== "EISDIR") throw error;
+        before = place.directory.lstat(place.name);
+      }
+    }
     if (before && isDirectory(before)) {
       this.#context.tree.forget(entry.name);
       if (options.delete || options.force) {
         const name = this.#context.fileName ?? baseNameOf(entry.name);
-        await this.#deletion.remove(directoryOf(entry.name), name);
+        await this.#deletion.makeWay(directoryOf(entry.name), name);
       } else {
         place.directory.rmdir(place.name);
       }
@@ -311,14 +341,6 @@ export class Receiver {
   }
 
   #failed(transfer: Transfer, error: unknown): void {
-    const { entry } = transfer.job;
-    if (FATAL.has(errorCode(error) ?? "")) {
-      throw new RsyncError("ERR_RSYNC_FILE", describeFailure("cannot write", entry.name, error), {
-        exitCode: EXIT.FILE_IO,
-        path: entry.name,
-        cause: error,
-      });
-    }
     fail(this.#context, transfer.job, "cannot write", error);
   }
 }

@@ -3,15 +3,20 @@ import * as fs from "node:fs";
 import { DirectoryHandle, errorCode, type FileStat } from "@dialhome/posix-fs";
 import {
   baseNameOf,
+  type Checksum,
   directoryOf,
   type FileEntry,
   ITEM,
+  isDevice,
   isRegularFile,
+  isSymlink,
+  MODE,
 } from "@dialhome/rsync-protocol";
 import { DestinationTree, nameBytes } from "./destination-tree.ts";
 import type { Job } from "./hard-link-groups.ts";
 import { fail, placeOf, succeed, temporaryFor } from "./placement.ts";
 import type { PullContext, Reference } from "./pull-context.ts";
+import { sameChecksum } from "./quick-check.ts";
 import { Slices } from "./slices.ts";
 
 const COPY_BYTES = 256 * 1024;
@@ -25,7 +30,7 @@ export interface Found {
   readonly open: () => number;
 }
 
-/** Looks files up in the `--link-dest` directories, and takes them over where they are the same. */
+/** Looks entries up in the `--link-dest` directories, and takes them over where they are the same. */
 export class ReferenceFiles {
   readonly #context: PullContext;
   /**
@@ -47,6 +52,40 @@ export class ReferenceFiles {
       if (found && (!best || (best.level === "basis" && found.level === "content"))) best = found;
     }
     return best;
+  }
+
+  /** As {@link find}, with the checksum of the list instead of the time (`-c`). */
+  async findByChecksum(entry: FileEntry, checksum: Checksum): Promise<Found | undefined> {
+    let best: Found | undefined;
+    for (const reference of this.#context.references) {
+      const stat = statIn(reference, entry);
+      if (!stat || !isRegularFile(stat)) continue;
+      const open = openerIn(reference, entry);
+      const equal =
+        stat.size === entry.size && (await sameChecksum(open, checksum, entry.checksum));
+      const found = this.#judge(reference, stat, entry, equal);
+      if (found.level === "same") return found;
+      if (!best || (best.level === "basis" && found.level === "content")) best = found;
+    }
+    return best;
+  }
+
+  /** A link, device, pipe or socket that is the same in every respect, and so can be shared. */
+  findNode(entry: FileEntry): Found | undefined {
+    for (const reference of this.#context.references) {
+      const stat = statIn(reference, entry);
+      if (!stat || (stat.mode & MODE.TYPE_MASK) !== (entry.mode & MODE.TYPE_MASK)) continue;
+      if (isSymlink(entry) && linkTargetIn(reference, entry) !== entry.linkTarget) continue;
+      if (
+        isDevice(entry) &&
+        (stat.rdevMajor !== entry.rdevMajor || stat.rdevMinor !== entry.rdevMinor)
+      ) {
+        continue;
+      }
+      const found = this.#judge(reference, stat, entry, true);
+      if (found.level === "same") return found;
+    }
+    return undefined;
   }
 
   /** Makes the entry a hard link to the file that was found. @returns false when that cannot be: it is to be copied */
@@ -122,25 +161,40 @@ export class ReferenceFiles {
 
   #findIn(reference: Reference, entry: FileEntry): Found | undefined {
     const { options, attributes } = this.#context;
-    const name = nameBytes(baseNameOf(entry.name));
-    let stat: FileStat | undefined;
-    try {
-      stat = reference.tree.directory(directoryOf(entry.name)).lstat(name);
-    } catch {
-      return undefined;
-    }
+    const stat = statIn(reference, entry);
     if (!stat || !isRegularFile(stat)) return undefined;
-    const open = (): number =>
-      reference.tree.directory(directoryOf(entry.name)).openFile(name, fs.constants.O_RDONLY);
     const unchanged =
       stat.size === entry.size &&
       !options.ignoreTimes &&
-      !options.checksum &&
       (options.sizeOnly === true || attributes.sameTime(entry, stat));
+    return this.#judge(reference, stat, entry, unchanged);
+  }
+
+  #judge(reference: Reference, stat: FileStat, entry: FileEntry, unchanged: boolean): Found {
+    const open = openerIn(reference, entry);
     if (!unchanged) return { reference, stat, level: "basis", open };
-    const same = attributes.differences(entry, stat) === 0;
+    const same = this.#context.attributes.differences(entry, stat) === 0;
     return { reference, stat, level: same ? "same" : "content", open };
   }
+}
+
+function statIn({ tree }: Reference, entry: FileEntry): FileStat | undefined {
+  try {
+    return tree.directory(directoryOf(entry.name)).lstat(nameBytes(baseNameOf(entry.name)));
+  } catch {
+    // Its directory is not there, or cannot be read: then nothing there is of use.
+    return undefined;
+  }
+}
+
+function linkTargetIn({ tree }: Reference, entry: FileEntry): string {
+  const name = nameBytes(baseNameOf(entry.name));
+  return tree.directory(directoryOf(entry.name)).readlink(name).toString("latin1");
+}
+
+function openerIn({ tree }: Reference, entry: FileEntry): () => number {
+  const name = nameBytes(baseNameOf(entry.name));
+  return () => tree.directory(directoryOf(entry.name)).openFile(name, fs.constants.O_RDONLY);
 }
 
 async function copyContent(

@@ -1,0 +1,43 @@
+import { LIMITS, PROTOCOL, RsyncError } from "@dialhome/rsync-protocol";
+import type { PullOptions } from "./pull-options.ts";
+
+/**
+ * Refuses options that make no sense, before anything is sent or touched: what goes into a line of the handshake must not end
+ * it, and nothing may be deleted without a complete list.
+ * @throws RsyncError `ERR_RSYNC_OPTION`, exit code 1
+ */
+export function assertOptions(options: PullOptions): void {
+  const { source, protocol, blockSize, modifyWindow } = options;
+  if (protocol !== undefined && !isWithin(protocol, PROTOCOL.MIN, PROTOCOL.MAX)) {
+    throw wrong(`protocol ${protocol}: only ${PROTOCOL.MIN} to ${PROTOCOL.MAX} are spoken`);
+  }
+  if (blockSize !== undefined && !isWithin(blockSize, 1, LIMITS.blockBytes)) {
+    throw wrong(`block size ${blockSize}: 1 to ${LIMITS.blockBytes} bytes`);
+  }
+  if (modifyWindow !== undefined && !isWithin(modifyWindow, -1, MAX_WINDOW)) {
+    throw wrong(`modify window ${modifyWindow}: -1 to ${MAX_WINDOW} seconds`);
+  }
+  if (options.delete && !options.recursive && !options.dirs) {
+    throw wrong("delete needs recursive or dirs: otherwise no directory has a list");
+  }
+  if ((options.linkDest?.length ?? 0) > MAX_LINK_DEST) {
+    throw wrong(`more than ${MAX_LINK_DEST} link-dest directories`);
+  }
+  if (source.kind === "server") return;
+  if (!/^[^/\r\n\0#@][^/\r\n\0]*$/.test(source.module)) throw wrong("that is no name of a module");
+  if (/[\s\0]/.test(source.user ?? "")) throw wrong("a user name has no white space");
+  for (const path of source.paths) if (path.includes("\0")) throw wrong("a path has no NUL");
+}
+
+/** rsync(1) takes 20 alternate directories. */
+const MAX_LINK_DEST = 20;
+/** A day, which covers every clock that is merely wrong. */
+const MAX_WINDOW = 86_400;
+
+function isWithin(value: number, min: number, max: number): boolean {
+  return Number.isInteger(value) && value >= min && value <= max;
+}
+
+function wrong(message: string): RsyncError {
+  return new RsyncError("ERR_RSYNC_OPTION", message);
+}
