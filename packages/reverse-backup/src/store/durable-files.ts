@@ -7,13 +7,13 @@ import { StoreError } from "./errors.ts";
 const { O_CREAT, O_EXCL, O_RDONLY, O_WRONLY } = fs.constants;
 
 let prefix: string | undefined;
-let count = 0;
+let made = 0;
 
 /** A name of our own in a directory: `.PURPOSE.PID.HEX`. Random once for the process and counted then, since randomness costs more than a small file. */
 export function temporaryName(purpose: string): Buffer {
   prefix ??= randomBytes(6).toString("hex");
-  count += 1;
-  return Buffer.from(`.${purpose}.${process.pid}.${prefix}${count.toString(16)}`);
+  made += 1;
+  return Buffer.from(`.${purpose}.${process.pid}.${prefix}${made.toString(16)}`);
 }
 
 /** Writes all of `bytes`; a write may take less than it was given. */

@@ -1,12 +1,7 @@
 import * as fs from "node:fs";
 import type { DirectoryHandle } from "@dialhome/posix-fs";
 import * as v from "valibot";
-import {
-  createFileAtomically,
-  readSmallFile,
-  removeIfThere,
-  replaceFile,
-} from "./durable-files.ts";
+import { createFileAtomically, readSmallFile, removeIfThere } from "./durable-files.ts";
 import { StoreError } from "./errors.ts";
 
 const { O_TRUNC, O_WRONLY } = fs.constants;

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { DirectoryHandle } from "@dialhome/posix-fs";
+import { DirectoryHandle, errorCode } from "@dialhome/posix-fs";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -15,7 +15,7 @@ import {
 import type { ManifestHeader } from "../../src/store/manifest-frame.ts";
 import { ManifestReader } from "../../src/store/manifest-reader.ts";
 import { ManifestWriter } from "../../src/store/manifest-writer.ts";
-import { scratch } from "./support/rig.ts";
+import { openDescriptors, scratch } from "./support/rig.ts";
 
 const header: ManifestHeader = { keyId: "k", id: "i", owners: true, nanoseconds: true };
 
@@ -63,6 +63,14 @@ function decode(line: string): ManifestEntry {
   return decodeManifestEntry(parseManifestLine(line, 2), 2);
 }
 
+function pathOrCode(line: string): string {
+  try {
+    return isTreePath(decode(line).name) ? "a tree path" : "another path";
+  } catch (error) {
+    return errorCode(error) ?? String(error);
+  }
+}
+
 describe("a line", () => {
   test("property: every entry comes back", () => {
     fc.assert(
@@ -85,12 +93,7 @@ describe("a line", () => {
       });
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json(), mutated), (line) => {
-        try {
-          const value = decode(line);
-          expect(isTreePath(value.name)).toBe(true);
-        } catch (error) {
-          expect(error).toMatchObject({ code: "ERR_STORE_CORRUPT" });
-        }
+        expect(pathOrCode(line)).toMatch(/^(?:ERR_STORE_CORRUPT|a tree path)$/);
       }),
       { numRuns: 800 },
     );
@@ -123,7 +126,7 @@ describe("a line", () => {
     ["an absolute path", { name: Buffer.from("/a") }],
     ["an empty path", { name: Buffer.alloc(0) }],
     ["a path with NUL", { name: Buffer.from("a\0b") }],
-    ["a path over the limit", { name: Buffer.from(`${"a/".repeat(2048)}`) }],
+    ["a path over the limit", { name: Buffer.from("a/".repeat(2048)) }],
     ["a component over the limit", { name: Buffer.alloc(256, 0x61) }],
     ["a leader upwards", { hardLinkTo: Buffer.from("..") }],
     ["a target over the limit", { linkTarget: Buffer.alloc(4096, 0x61) }],
@@ -235,7 +238,7 @@ describe("a manifest", () => {
     ["no header", ([, ...rest]) => rest, "its first line is no header"],
     [
       "a line left out",
-      ([a, _, ...rest]) => [a ?? "", ...rest],
+      (lines) => [lines[0] ?? "", ...lines.slice(2)],
       "it tells of 3 entries but holds 2",
     ],
     [
@@ -268,20 +271,19 @@ describe("a manifest", () => {
   test("read only in part leaves nothing open", async () => {
     using directory = open();
     writeMany(directory, 20_000);
-    const descriptors = (): number => fs.readdirSync("/proc/self/fd").length;
-    const before = descriptors();
+    const before = openDescriptors();
     for await (const value of new ManifestReader(directory, "m")) {
       expect(value).toEqual(entryNumber(0));
       break;
     }
-    await expect.poll(descriptors).toBe(before);
+    await expect.poll(openDescriptors).toBe(before);
   });
 
   test("costs little memory, however long it is", async () => {
     using directory = open();
     const writer = ManifestWriter.create(directory, "m", header);
     const value = entryNumber(1);
-    for (let i = 0; i < 150_000; i++) writer.add(value);
+    for (let i = 0; i < 100_000; i++) writer.add(value);
     writer.finish();
     globalThis.gc?.();
     let highest = 0;
@@ -291,7 +293,7 @@ describe("a manifest", () => {
       count += batch.length;
       highest = Math.max(highest, process.memoryUsage().rss);
     }
-    expect(count).toBe(150_000);
+    expect(count).toBe(100_000);
     expect(highest - start).toBeLessThan(80 * 1024 * 1024);
   });
 });

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { DigestTable } from "../../src/store/digest-table.ts";
+import type { ManifestEntry } from "../../src/store/manifest-entry.ts";
 import { PathTable } from "../../src/store/path-table.ts";
 
 test("property: it is a set of byte strings, numbered as they came", () => {
@@ -24,12 +25,8 @@ test("property: it is a set of byte strings, numbered as they came", () => {
   );
 });
 
-test("two hundred thousand paths stay apart, at under 120 bytes a file with its digest", () => {
-  const count = 200_000;
-  const table = new DigestTable(count);
-  const before = process.memoryUsage();
-  const digest = Buffer.alloc(32);
-  const entry = (number: number) => ({
+function fileEntry(number: number): ManifestEntry {
+  return {
     name: Buffer.from(`usr/share/doc/package-${number % 100}/file-${number}`),
     mode: 0o100644,
     size: number,
@@ -37,16 +34,23 @@ test("two hundred thousand paths stay apart, at under 120 bytes a file with its 
     mtimeNsec: number,
     uid: 0,
     gid: 0,
-    outcome: "new" as const,
-  });
+    outcome: "new",
+  };
+}
+
+test("fifty thousand paths stay apart, at under 120 bytes a file with its digest", () => {
+  const count = 50_000;
+  const table = new DigestTable(count);
+  const before = process.memoryUsage();
+  const digest = Buffer.alloc(32);
   for (let i = 0; i < count; i++) {
     digest.writeUInt32LE(i);
-    table.add({ ...entry(i), digest });
+    table.add({ ...fileEntry(i), digest });
   }
   const after = process.memoryUsage();
   expect((after.arrayBuffers - before.arrayBuffers) / count).toBeLessThan(120);
-  for (let i = 0; i < count; i += 97) expect(table.find(entry(i))?.readUInt32LE()).toBe(i);
-  expect(table.find(entry(count))).toBeUndefined();
+  for (let i = 0; i < count; i += 97) expect(table.find(fileEntry(i))?.readUInt32LE()).toBe(i);
+  expect(table.find(fileEntry(count))).toBeUndefined();
 });
 
 test("a digest is given only for the same path, size and time", () => {

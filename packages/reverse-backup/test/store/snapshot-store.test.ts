@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { describe, expect, test } from "vitest";
+import type { ManifestEntry } from "../../src/store/manifest-entry.ts";
 import { SnapshotStore } from "../../src/store/snapshot-store.ts";
 import {
   describeTree,
@@ -11,6 +12,21 @@ import {
   scratch,
   snapshotOfTree,
 } from "./support/rig.ts";
+
+const rootEntry: ManifestEntry = {
+  name: Buffer.from("."),
+  mode: 0o40755,
+  size: 0,
+  mtimeSec: 0,
+  mtimeNsec: 0,
+  uid: 0,
+  gid: 0,
+  outcome: "new",
+};
+
+function inode(snapshot: string, file: string): bigint {
+  return fs.lstatSync(path.join(snapshot, file), { bigint: true }).ino;
+}
 
 describe("opening", () => {
   test("a missing directory, a file and a foreign directory are told apart", async () => {
@@ -78,8 +94,6 @@ describe("pulls", () => {
     expect(second.sequence).toBe(2);
     expect(describeTree(second.dataPath)).toEqual(describeTree(source));
     expect(describeTree(first.path)).toEqual(before);
-    const inode = (snapshot: string, file: string): bigint =>
-      fs.lstatSync(path.join(snapshot, file), { bigint: true }).ino;
     expect(inode(second.dataPath, "sub/b.txt")).toBe(inode(first.dataPath, "sub/b.txt"));
     expect(inode(second.dataPath, "a.txt")).not.toBe(inode(first.dataPath, "a.txt"));
     expect(second.totals).toMatchObject({ newFiles: 1, newBytes: 7 });
@@ -180,17 +194,12 @@ describe("pulls", () => {
     const store = await newStore();
     const source = sampleTree();
     await using tx = await store.begin(key("host1"), { name: "host1" });
-    const record = tx.record.bind(tx);
-    pullInto(
-      Object.create(tx, {
-        dataPath: { value: tx.dataPath },
-        previous: { value: undefined },
-        record: {
-          value: ({ digest: _, ...entry }: Parameters<typeof record>[0]) => record(entry),
-        },
-      }) as typeof tx,
-      source,
-    );
+    const record = (entry: ManifestEntry): void => {
+      const copy: { -readonly [K in keyof ManifestEntry]: ManifestEntry[K] } = { ...entry };
+      delete copy.digest;
+      tx.record(copy);
+    };
+    pullInto({ dataPath: tx.dataPath, previous: undefined, record }, source);
     const snapshot = await tx.publish({ exitCode: 0 });
     expect((await store.verify(snapshot, { level: "full" })).mismatches).toEqual([]);
   });
@@ -201,12 +210,13 @@ describe("pulls", () => {
     await using tx = await store.begin(key("host1"), { name: "host1" });
     await expect(tx.publish({ exitCode: 0 })).rejects.toMatchObject({ code: "ERR_STORE_STATE" });
     pullInto(tx, source);
-    await expect(tx.publish({ exitCode: 12 as 0 })).rejects.toThrow(
+    const failed: { readonly exitCode: 0 } = JSON.parse('{"exitCode":12}');
+    await expect(tx.publish(failed)).rejects.toThrow(
       "a pull that ended with exit code 12 is not published",
     );
     await tx.publish({ exitCode: 0 });
     await expect(tx.publish({ exitCode: 0 })).rejects.toMatchObject({ code: "ERR_STORE_STATE" });
-    expect(() => tx.record({} as never)).toThrow(/is no longer open/);
+    expect(() => tx.record(rootEntry)).toThrow(/is no longer open/);
     await tx.abort();
     expect(await store.list()).toHaveLength(1);
   });

@@ -1,3 +1,4 @@
+import * as assert from "node:assert/strict";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { expect, test } from "vitest";
@@ -150,30 +151,33 @@ class Model {
     this.log.push(`restore ${name} ${one.snapshot.id}`);
     const destination = path.join(scratch(), "restored");
     const report = await this.#store.restore(one.snapshot, { destination });
-    expect(report.failures).toEqual([]);
-    expect(describeTree(destination)).toEqual(one.source);
+    assert.deepEqual(report.failures, []);
+    assert.deepEqual(describeTree(destination), one.source);
     const verified = await this.#store.verify(one.snapshot, { level: "full" });
-    expect(verified.mismatches).toEqual([]);
+    assert.deepEqual(verified.mismatches, []);
   }
 
   async #check(): Promise<void> {
     const listed = await this.#store.list();
     const expected = MACHINES.flatMap((name) => this.#kept.get(name) ?? []);
     // I3, I7: what is listed is what was published, no more and no less.
-    expect(listed).toEqual(expected.map(({ snapshot }) => snapshot));
+    assert.deepEqual(
+      listed,
+      expected.map(({ snapshot }) => snapshot),
+    );
     for (const { snapshot, stored } of expected) {
       // I2, I5: none has changed, whatever was done, to whichever machine.
-      expect(describeTree(snapshot.path)).toEqual(stored);
+      assert.deepEqual(describeTree(snapshot.path), stored);
     }
     // I1: one of them, another each time, is what its manifest says.
     const any = expected[this.#random(Math.max(1, expected.length))];
     if (any !== undefined) {
-      expect((await this.#store.verify(any.snapshot, { level: "full" })).mismatches).toEqual([]);
+      assert.deepEqual((await this.#store.verify(any.snapshot, { level: "full" })).mismatches, []);
     }
     for (const name of MACHINES) {
       const newest = this.#kept.get(name)?.at(-1);
       if (newest === undefined) continue;
-      expect((await this.#store.find(name)).id).toBe(newest.snapshot.id);
+      assert.deepEqual((await this.#store.find(name)).id, newest.snapshot.id);
     }
   }
 }

@@ -4,13 +4,14 @@ import * as path from "node:path";
 import { DirectoryHandle } from "@dialhome/posix-fs";
 import { describe, expect, test } from "vitest";
 import { isLocked } from "../../src/store/machine-lock.ts";
-import { SnapshotStore } from "../../src/store/snapshot-store.ts";
+import type { SnapshotStore } from "../../src/store/snapshot-store.ts";
 import type { PublishStep } from "../../src/store/transaction.ts";
 import { runCommand, runScript, scriptArguments } from "./support/child.ts";
 import {
   describeTree,
   key,
   newStore,
+  openDescriptors,
   pullInto,
   sampleTree,
   scratch,
@@ -103,15 +104,14 @@ test("the steps come in their order, and a failure at each keeps the lock and th
     "clean-up",
     "done",
   ]);
-  const descriptors = (): number => fs.readdirSync("/proc/self/fd").length;
-  const before = descriptors();
+  const before = openDescriptors();
   for (const step of all) {
     fatal = step;
     await expect(snapshotOfTree(store, source)).rejects.toThrow(`no further than ${step}`);
     using machine = DirectoryHandle.open(path.join(store.root, "hosts", key("host1")));
     expect(isLocked(machine)).toBe(false);
   }
-  expect(descriptors()).toBe(before);
+  expect(openDescriptors()).toBe(before);
   fatal = undefined;
   const last = await snapshotOfTree(store, source);
   for (const snapshot of await store.list()) {

@@ -14,8 +14,11 @@ export function key(word: string): string {
 
 const ROOT = Buffer.from(".");
 
+/** What a pull needs of a transaction. */
+export type PullTarget = Pick<SnapshotTransaction, "dataPath" | "previous" | "record">;
+
 /** Pulls a local directory into a transaction as the rsync client would over the wire. */
-export function pullInto(tx: SnapshotTransaction, source: string): void {
+export function pullInto(tx: PullTarget, source: string): void {
   using from = DirectoryHandle.open(source);
   using to = DirectoryHandle.open(tx.dataPath);
   using previous =
@@ -47,9 +50,9 @@ export function pullInto(tx: SnapshotTransaction, source: string): void {
       continue;
     }
     const at = toCursor.locate(name);
-    const source = fromCursor.locate(name);
+    const origin = fromCursor.locate(name);
     if (type === 0o120000) {
-      const linkTarget = source.directory.readlink(source.name);
+      const linkTarget = origin.directory.readlink(origin.name);
       at.directory.symlink(linkTarget, at.name);
       at.directory.chown(at.name, stat.uid, stat.gid);
       at.directory.setTimes(at.name, stat);
@@ -85,7 +88,7 @@ export function pullInto(tx: SnapshotTransaction, source: string): void {
       tx.record({ ...base, outcome: "linked" });
       continue;
     }
-    const content = fs.readFileSync(source.directory.at(source.name));
+    const content = fs.readFileSync(origin.directory.at(origin.name));
     fs.writeFileSync(at.directory.at(at.name), content);
     at.directory.chown(at.name, stat.uid, stat.gid);
     at.directory.chmod(at.name, stat.mode);

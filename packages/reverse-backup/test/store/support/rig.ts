@@ -62,6 +62,11 @@ export function sampleTree(directory = path.join(scratch(), "source")): string {
 
 const ROOT = Buffer.from(".");
 
+/** The descriptors that this process has open. */
+export function openDescriptors(): number {
+  return fs.readdirSync("/proc/self/fd").length;
+}
+
 /** What a tree is, entry by entry, in a form that compares: all that a backup must keep. */
 export function describeTree(directory: string): Record<string, string> {
   using root = DirectoryHandle.open(directory);
@@ -71,7 +76,7 @@ export function describeTree(directory: string): Record<string, string> {
   for (const name of [ROOT, ...walkTree(root)]) {
     const stat = cursor.lstat(name);
     if (stat === undefined) continue;
-    const path = name.toString("latin1");
+    const shown = name.toString("latin1");
     const isLink = (stat.mode & 0o170000) === 0o120000;
     const isFile = (stat.mode & 0o170000) === 0o100000;
     let content = "";
@@ -83,13 +88,13 @@ export function describeTree(directory: string): Record<string, string> {
             .update(fs.readFileSync(at.directory.at(at.name)))
             .digest("hex");
     }
-    if (isFile) groups.set(stat.ino, [...(groups.get(stat.ino) ?? []), path]);
-    tree[path] =
+    if (isFile) groups.set(stat.ino, [...(groups.get(stat.ino) ?? []), shown]);
+    tree[shown] =
       `${stat.mode.toString(8)} ${stat.uid}:${stat.gid} ${stat.mtimeSec}.${stat.mtimeNsec} ${content}`;
   }
   for (const paths of groups.values()) {
     if (paths.length > 1)
-      for (const path of paths) tree[path] += ` = ${paths.toSorted().join(" ")}`;
+      for (const member of paths) tree[member] += ` = ${paths.toSorted().join(" ")}`;
   }
   return tree;
 }
