@@ -62,8 +62,8 @@ describeWithPeers(["sshd", "ssh-keygen"], "our client against sshd", () => {
     await using sshd = await startSshd({ config: ["ForceCommand echo hello; cat; echo bye"] });
     await using connection = await connectTo(sshd);
     const shell = await connection.openShell();
-    const [first] = (await once(shell, "data")) as [Buffer];
-    expect(first.toString()).toBe("hello\n");
+    const [first] = await once(shell, "data");
+    expect(String(first)).toBe("hello\n");
     shell.end("last words\n");
     expect(await readToEnd(shell)).toBe("last words\nbye\n");
   });
@@ -123,8 +123,8 @@ describeWithPeers(["sshd", "ssh-keygen"], "our client against sshd", () => {
     await using sshd = await startSshd();
     await using connection = await connectTo(sshd);
     const channel = await connection.openDirect("127.0.0.1", sshd.port);
-    const [greeting] = (await once(channel, "data")) as [Buffer];
-    expect(greeting.toString()).toMatch(/^SSH-2\.0-/);
+    const [greeting] = await once(channel, "data");
+    expect(String(greeting)).toMatch(/^SSH-2\.0-/);
     channel.destroy();
     const error = await failureOf(connection.openDirect("127.0.0.1", 1));
     expect(error.code).toBe("ERR_SSH_ENDPOINT_CHANNEL_REFUSED");
@@ -210,19 +210,19 @@ describeWithPeers(["sshd", "ssh-keygen"], "our client against sshd", () => {
   });
 });
 
-describeWithPeers(["sshd", "ssh-keygen"], "the host key of sshd", () => {
-  const judgedBy = async (sshd: Sshd, hostKey: HostKeyPolicy): Promise<SshEndpointError | "in"> => {
-    try {
-      await using connection = await connectTo(sshd, { hostKey });
-      return connection.hostKey.fingerprint === sshd.hostKeyFingerprint
-        ? "in"
-        : Promise.reject(new Error("another fingerprint"));
-    } catch (error) {
-      if (error instanceof SshEndpointError) return error;
-      throw error;
-    }
-  };
+/** What our client says to an sshd's host key under a policy. */
+async function judgedBy(sshd: Sshd, hostKey: HostKeyPolicy): Promise<SshEndpointError | "in"> {
+  try {
+    await using connection = await connectTo(sshd, { hostKey });
+    expect(connection.hostKey.fingerprint).toBe(sshd.hostKeyFingerprint);
+    return "in";
+  } catch (error) {
+    if (error instanceof SshEndpointError) return error;
+    throw error;
+  }
+}
 
+describeWithPeers(["sshd", "ssh-keygen"], "the host key of sshd", () => {
   it("unknown: refused with its fingerprint and the line to add, which then lets in", async () => {
     await using sshd = await startSshd();
     const error = await judgedBy(sshd, { knownHosts: [{ text: "" }] });

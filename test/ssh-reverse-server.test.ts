@@ -30,8 +30,8 @@ async function startService(): Promise<{ port: number } & AsyncDisposable> {
   const service = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
     void (async () => {
-      const request = await readToEnd(socket);
-      socket.end(`got ${request.length}`);
+      const received = await readToEnd(socket);
+      socket.end(`got ${received.length}`);
     })();
   }).listen(0, "127.0.0.1");
   await once(service, "listening");
@@ -164,30 +164,31 @@ describeWithPeers(["ssh", "ssh-keygen"], "ssh -R to our server", () => {
   });
 });
 
-describeWithPeers(["ssh", "ssh-keygen"], "lines of authorized_keys, tried with ssh -R", () => {
-  const tryForward = async (
-    line: (publicLine: string) => string,
-    spec = "0:127.0.0.1:1",
-  ): Promise<"forwarded" | "refused" | "denied"> => {
-    await using server = await startTunnelServer({ line, forwardPolicy: listenOnLoopback });
-    await using client = start(requirePeer("ssh"), [
-      ...server.sshArgs,
-      "-N",
-      "-o",
-      "ExitOnForwardFailure=yes",
-      "-R",
-      spec,
-      DESTINATION,
-    ]);
-    const granted = server.waitForEvent(isForwarded).then(() => "forwarded" as const);
-    const over = client.ended.then(({ stderr }) =>
-      stderr.includes("Permission denied") ? ("denied" as const) : ("refused" as const),
-    );
-    const first = await Promise.race([granted, over]);
-    client.kill();
-    return first;
-  };
+/** What becomes of the real ssh that asks for a forwarding, with a line in authorized_keys. */
+async function tryForward(
+  line: (publicLine: string) => string,
+  spec = "0:127.0.0.1:1",
+): Promise<"forwarded" | "refused" | "denied"> {
+  await using server = await startTunnelServer({ line, forwardPolicy: listenOnLoopback });
+  await using client = start(requirePeer("ssh"), [
+    ...server.sshArgs,
+    "-N",
+    "-o",
+    "ExitOnForwardFailure=yes",
+    "-R",
+    spec,
+    DESTINATION,
+  ]);
+  const granted = server.waitForEvent(isForwarded).then(() => "forwarded" as const);
+  const over = client.ended.then(({ stderr }) =>
+    stderr.includes("Permission denied") ? ("denied" as const) : ("refused" as const),
+  );
+  const first = await Promise.race([granted, over]);
+  client.kill();
+  return first;
+}
 
+describeWithPeers(["ssh", "ssh-keygen"], "lines of authorized_keys, tried with ssh -R", () => {
   it.each([
     ["plain", (key: string) => key, "0:127.0.0.1:1", "forwarded"],
     ["restrict", (key: string) => `restrict ${key}`, "0:127.0.0.1:1", "refused"],

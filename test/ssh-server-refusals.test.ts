@@ -186,10 +186,12 @@ describeWithPeers(["ssh", "ssh-keygen", "ssh-agent", "ssh-add"], "agent forwardi
   });
 });
 
-describeWithPeers(["ssh", "scp", "sftp", "ssh-keygen"], "file transfer", () => {
-  const programArgs = (server: TestTunnelServer): string[] =>
-    server.sshArgs.map((arg) => (arg === "-p" ? "-P" : arg));
+/** The arguments as scp and sftp write them. */
+function programArgs(server: TestTunnelServer): string[] {
+  return server.sshArgs.map((arg) => (arg === "-p" ? "-P" : arg));
+}
 
+describeWithPeers(["ssh", "scp", "sftp", "ssh-keygen"], "file transfer", () => {
   it("scp is refused, in its old and its new protocol", async () => {
     await using server = await startShellServer();
     for (const protocol of ["-O", "-s"]) {

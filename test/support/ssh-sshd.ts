@@ -114,7 +114,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
         },
         dropConnections: () => {
           const children = readFileSync(`/proc/${sshd.pid}/task/${sshd.pid}/children`, "utf8");
-          for (const pid of children.split(" ").filter((text) => text !== "")) {
+          for (const pid of children.split(" ").filter((word) => word !== "")) {
             process.kill(Number(pid), "SIGKILL");
           }
         },

@@ -7,16 +7,9 @@ const FORM = /^(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?(Z|UTC)?$/;
 export function parseExpiryTime(value: string): number | undefined {
   const match = FORM.exec(value);
   if (match === null) return undefined;
-  const [year, month, day, hour, minute, second] = match
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match
     .slice(1, 7)
-    .map((digits) => (digits === undefined ? 0 : Number(digits))) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+    .map((digits) => Number(digits ?? "0"));
   if (month < 1 || month > 12 || hour > 23 || minute > 59 || second > 60) return undefined;
   if (day < 1 || day > new Date(Date.UTC(year, month, 0)).getUTCDate() || year < 1000) {
     return undefined;

@@ -108,11 +108,17 @@ function ipv6Bytes(address: string): number[] {
   const dotted = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(address);
   const tail = dotted === null ? [] : ipv4Bytes(dotted[2] ?? "");
   const text = dotted === null ? address : (dotted[1] ?? "").replace(/([^:]):$/, "$1");
-  const [head = "", rest] = text.split("::", 2) as [string, string?];
+  const [head, rest] = cutAt(text, "::");
   const left = groups(head);
   const right = rest === undefined ? [] : groups(rest);
   const gap = 16 - left.length - right.length - tail.length;
-  return [...left, ...new Array<number>(Math.max(0, gap)).fill(0), ...right, ...tail];
+  const zeros = Array.from({ length: Math.max(0, gap) }, () => 0);
+  return [...left, ...zeros, ...right, ...tail];
+}
+
+function cutAt(text: string, separator: string): [string, string | undefined] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + separator.length)];
 }
 
 function groups(text: string): number[] {

@@ -261,6 +261,8 @@ function bitsOf(fields: PublicKeyFields): number {
       return bitLength(fields.p);
     case "certificate":
       return bitsOf(fields.certified);
+    default:
+      return fields satisfies never;
   }
 }
 

@@ -27,9 +27,9 @@ interface Case {
 }
 
 const FIXTURES = join(import.meta.dirname, "fixtures");
-const { cases } = JSON.parse(readFileSync(join(FIXTURES, "lines.json"), "utf8")) as {
-  cases: readonly Case[];
-};
+const { cases }: { readonly cases: readonly Case[] } = JSON.parse(
+  readFileSync(join(FIXTURES, "lines.json"), "utf8"),
+);
 
 /** The names that `ssh-keygen -l` prints. */
 const SHORT: Readonly<Record<string, string>> = {
@@ -112,35 +112,58 @@ describe("recorded authorized_keys files", () => {
   });
 
   it.each(cases.map((one) => [one.id, one] as const))("%s: the same login", (id, one) => {
-    const keyBlob = triedKey(one.try);
-    if (keyBlob === undefined) {
-      expect(one.expect.accepted).toBe(false);
-      return;
-    }
-    const result = authorize(parseAuthorizedKeys(one.file), {
-      keyBlob,
-      address: "127.0.0.1",
-      now: Date.UTC(2026, 10, 23),
-    });
-    const demand = SK_DEMANDS[id];
-    if (demand !== undefined) {
-      expect(result.admitted && result.entry.options[demand]).toBe(true);
-      return;
-    }
-    if (id in DIFFERENT_BY_DESIGN) {
-      expect(result.admitted).toBe(false);
-      return;
-    }
-    expect(result.admitted).toBe(one.expect.accepted);
-    if (result.admitted) {
-      expect(result.line).toBe(one.expect.line);
-      expect(inForce(result.entry.options).toSorted()).toEqual(one.expect.options?.toSorted());
-      // One very long command is recorded without its text.
-      if (id !== "long-command") {
-        expect(result.entry.options.command).toBe(one.expect.command);
-      }
-    } else if (one.expect.reason !== undefined && result.refusals.length > 0) {
-      expect(result.refusals.map(({ reason }) => reason)).toContain(one.expect.reason);
-    }
+    expect(loginOf(id, one)).toEqual(recordedLogin(id, one));
   });
 });
+
+interface Login {
+  readonly isAdmitted: boolean;
+  readonly line?: number | undefined;
+  readonly options?: readonly string[] | undefined;
+  readonly command?: string | undefined;
+  readonly reason?: string | undefined;
+}
+
+/** One very long command is recorded without its text. */
+const WITHOUT_COMMAND = "long-command";
+
+function loginOf(id: string, one: Case): Login {
+  const keyBlob = triedKey(one.try);
+  if (keyBlob === undefined) return { isAdmitted: false };
+  const result = authorize(parseAuthorizedKeys(one.file), {
+    keyBlob,
+    address: "127.0.0.1",
+    now: Date.UTC(2026, 10, 23),
+  });
+  if (!result.admitted) {
+    const reasons = result.refusals.map(({ reason }) => reason);
+    const { reason } = one.expect;
+    return {
+      isAdmitted: false,
+      // A certificate's own refusals are not told here; all others in sshd's words.
+      ...(reason !== undefined && reasons.includes(reason) ? { reason } : {}),
+    };
+  }
+  const { options } = result.entry;
+  const demand = SK_DEMANDS[id];
+  if (demand !== undefined) return { isAdmitted: !options[demand] };
+  return {
+    isAdmitted: true,
+    line: result.line,
+    options: inForce(options).toSorted(),
+    command: id === WITHOUT_COMMAND ? undefined : options.command,
+  };
+}
+
+function recordedLogin(id: string, { expect: recorded }: Case): Login {
+  if (id in DIFFERENT_BY_DESIGN || !recorded.accepted) {
+    // Of a line whose options cannot even be told apart from its key no reason is known here.
+    const isTold = !(id in DIFFERENT_BY_DESIGN) && recorded.reason !== "invalid key option string";
+    return {
+      isAdmitted: false,
+      ...(isTold && recorded.reason !== undefined ? { reason: recorded.reason } : {}),
+    };
+  }
+  const { line, options, command } = recorded;
+  return { isAdmitted: true, line, options: options?.toSorted(), command };
+}

@@ -97,6 +97,7 @@ export function sourceOf(address: string): string {
   const left = head.split(":").filter((group) => group !== "");
   const right = (tail ?? "").split(":").filter((group) => group !== "");
   const zeros = tail === undefined ? 0 : 8 - left.length - right.length;
-  const groups = [...left, ...new Array<string>(Math.max(0, zeros)).fill("0"), ...right];
+  const gap = Array.from({ length: Math.max(0, zeros) }, () => "0");
+  const groups = [...left, ...gap, ...right];
   return `${groups.slice(0, 4).join(":")}::/64`;
 }

@@ -412,9 +412,9 @@ interface PromiseWithResolve<T> {
 }
 
 function promiseWithResolve<T>(): PromiseWithResolve<T> {
-  let resolve: (value: T) => void = () => {};
-  const promise = new Promise<T>((fulfil) => {
-    resolve = fulfil;
+  const settle: { resolve?: (value: T) => void } = {};
+  const promise = new Promise<T>((resolve) => {
+    settle.resolve = resolve;
   });
-  return { promise, resolve };
+  return { promise, resolve: (value) => settle.resolve?.(value) };
 }

@@ -171,8 +171,7 @@ async function logIn(login: Login): Promise<SshConnection> {
     stream.once("close", () => stop.removeEventListener("abort", onStop));
     completeIdentification(stream);
     client.connect({
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- ssh2 takes any Duplex, its types want less
-      sock: stream as Socket,
+      sock: stream,
       username: user,
       ident: "dialhome",
       readyTimeout: 0,
@@ -196,17 +195,16 @@ async function logIn(login: Login): Promise<SshConnection> {
           verify(false);
           return;
         }
-        judge.judge(blob).then(
-          (good) => {
-            hostKey = good;
+        void (async () => {
+          try {
+            hostKey = await judge.judge(blob);
             verify(true);
-          },
-          (error: unknown) => {
+          } catch (error) {
             failure = error;
             verify(false);
             stream.destroy();
-          },
-        );
+          }
+        })();
       },
     });
     watchDisconnect(protocolOf(client), (reason, text) => {
@@ -217,8 +215,7 @@ async function logIn(login: Login): Promise<SshConnection> {
 
 function handlerOf(identities: readonly Identity[], user: string): ssh2.AuthHandlerMiddleware {
   const tries = loginTries(identities, user);
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- false ends the tries; the types do not say so
-  return (() => tries()) as unknown as ssh2.AuthHandlerMiddleware;
+  return () => tries();
 }
 
 function isOutOfTries(error: Error): boolean {
@@ -293,5 +290,5 @@ function lost(peer: string): SshEndpointError {
 
 function asError(value: unknown): Error | undefined {
   if (value === undefined) return undefined;
-  return value instanceof Error ? value : new Error(String(value));
+  return value instanceof Error ? value : new Error("aborted", { cause: value });
 }

@@ -107,7 +107,7 @@ async function knownHostsJudge(
           );
         case "changed":
           throw changed(shown, verdict.known);
-        default:
+        case "unknown":
           break;
       }
       if (acceptNew !== undefined) {

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import ssh2 from "ssh2";
+import type ssh2 from "ssh2";
 import { SshEndpointError } from "./errors.ts";
 import {
   type PassphraseSource,

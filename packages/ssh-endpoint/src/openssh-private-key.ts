@@ -5,16 +5,10 @@ import type { KeyObject } from "node:crypto";
  * and ECDSA. Undefined for other types.
  */
 export function toOpenSshPrivateKey(key: KeyObject): string | undefined {
-  switch (key.asymmetricKeyType) {
-    case "rsa":
-      return key.export({ type: "pkcs1", format: "pem" }).toString();
-    case "ec":
-      return key.export({ type: "sec1", format: "pem" }).toString();
-    case "ed25519":
-      return ed25519(key);
-    default:
-      return undefined;
-  }
+  const type = key.asymmetricKeyType;
+  if (type === "rsa") return key.export({ type: "pkcs1", format: "pem" }).toString();
+  if (type === "ec") return key.export({ type: "sec1", format: "pem" }).toString();
+  return type === "ed25519" ? ed25519(key) : undefined;
 }
 
 function ed25519(key: KeyObject): string | undefined {

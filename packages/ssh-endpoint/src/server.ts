@@ -304,13 +304,16 @@ class Server<Identity> implements SshServer<Identity> {
       onEvent: (which, event) => this.#emit({ is: "connection", connection: which, event }),
     });
     this.connections.add(connection);
-    void connection.closed.then(({ error }) => {
-      this.connections.delete(connection);
-      this.#emit({ is: "closed", connection, ...(error === undefined ? {} : { error }) });
-    });
+    void this.#forgetWhenClosed(connection);
     this.#emit({ is: "opened", connection });
     this.#options.onConnection?.(connection);
     return connection;
+  }
+
+  async #forgetWhenClosed(connection: ServerConnection<Identity>): Promise<void> {
+    const { error } = await connection.closed;
+    this.connections.delete(connection);
+    this.#emit({ is: "closed", connection, ...(error === undefined ? {} : { error }) });
   }
 
   #emit(event: SshServerEvent<Identity>): void {

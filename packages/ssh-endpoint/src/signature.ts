@@ -38,9 +38,13 @@ export function isSignedBy(
         const y = b64(fields.point.subarray(1 + half));
         return verify(hash, data, jwk({ kty: "EC", crv, x, y }), signature);
       }
-      default:
-        return false;
+      case "sk-ed25519":
+      case "sk-ecdsa":
+      case "dsa":
+      case "certificate":
+        return false; // not offered
     }
+    return false;
   } catch {
     return false; // a signature or key that the library cannot even read proves nothing
   }

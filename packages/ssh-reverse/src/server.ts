@@ -115,5 +115,7 @@ async function forward(
       return { port: decision.port };
     case "listen":
       return bindForward(wish, decision, connection);
+    default:
+      return decision satisfies never;
   }
 }

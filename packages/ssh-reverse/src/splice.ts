@@ -6,15 +6,16 @@ import { pipeline } from "node:stream/promises";
  * error of either destroys both. Resolves when both are closed, rejects with what broke it.
  */
 export async function splice(a: Duplex, b: Duplex): Promise<void> {
-  const oneWay = async (from: Duplex, to: Duplex): Promise<void> => {
-    try {
-      await pipeline(from, to);
-    } catch (error) {
-      const reason = error instanceof Error ? error : new Error(String(error));
-      from.destroy(reason);
-      to.destroy(reason);
-      throw error;
-    }
-  };
   await Promise.all([oneWay(a, b), oneWay(b, a)]);
+}
+
+async function oneWay(from: Duplex, to: Duplex): Promise<void> {
+  try {
+    await pipeline(from, to);
+  } catch (error) {
+    const reason = error instanceof Error ? error : new Error(String(error));
+    from.destroy(reason);
+    to.destroy(reason);
+    throw error;
+  }
 }

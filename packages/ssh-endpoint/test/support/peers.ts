@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { connect, createServer, type Socket } from "node:net";
+import { connect, createServer, Socket } from "node:net";
 import {
   connectSsh,
   createSshServer,
@@ -12,7 +12,7 @@ import {
   type SshServerOptions,
 } from "@dialhome/ssh-endpoint";
 import ssh2 from "ssh2";
-import { type Protocol, protocolOf } from "../../src/ssh2-internals.ts";
+import { type Protocol, protocolOf, socketOf } from "../../src/ssh2-internals.ts";
 
 /** A server of ours, and what happened on it. */
 export interface TestServer extends AsyncDisposable {
@@ -133,7 +133,7 @@ export async function hostileClient(
             sock: socket,
             username: "tester",
             readyTimeout: 0,
-            authHandler: hold as unknown as ssh2.AuthHandlerMiddleware,
+            authHandler: hold,
             ...options.config,
           });
         })
@@ -160,8 +160,9 @@ export async function hostileServer(
   const ssh = new ssh2.Server({ hostKeys: [HOST_KEY.privateKey] }, (client) => {
     client.on("error", () => {});
     client.on("authentication", (ctx) => ctx.accept());
-    const socket: unknown = Reflect.get(client, "_sock");
-    peer = hostile(client, socket as Socket);
+    const socket = socketOf(client);
+    if (!(socket instanceof Socket)) throw new Error("no socket");
+    peer = hostile(client, socket);
   });
   const listener = createServer((socket) => ssh.injectSocket(socket)).listen(0, "127.0.0.1");
   await once(listener, "listening");
