@@ -13,10 +13,10 @@ import { VERSION } from "./version.ts";
  * @returns the exit code; whatever fails has been told on standard error
  */
 export async function main(argv: readonly string[], io: CommandIo): Promise<number> {
-  let debug = false;
+  let debug = io.env["DIALHOME_DEBUG"] !== undefined;
   try {
     const args = loginShellArguments(argv) ?? argv;
-    debug = args.includes("--debug");
+    debug ||= args.includes("--debug");
     const [first] = args;
     if (first === "--version" || first === "-V") {
       io.stdout.write(`dialhome ${VERSION}\n`);

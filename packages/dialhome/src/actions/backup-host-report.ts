@@ -3,8 +3,8 @@ import { codeOf, describeFailure } from "../failure.ts";
 import { formatAddress } from "../host-address.ts";
 import type { CommandIo } from "../io.ts";
 import { writeJsonLine } from "../terminal/json-lines.ts";
-import { openPullBars } from "../terminal/pull-bars.ts";
 import { printable, printableBytes } from "../terminal/printable.ts";
+import { openPullBars } from "../terminal/pull-bars.ts";
 import { formatBytes, formatCount } from "../terminal/sizes.ts";
 
 /** What a backup host is when it begins to serve. */
@@ -156,7 +156,8 @@ function describePublished({
   summary,
 }: Extract<BackupHostEvent, { is: "published" }>["backup"]): string {
   const { files, bytes } = snapshot.totals;
-  const partly = summary.exitCode === 0 ? "" : `, but not all (${summary.problems.length || "some"} problems)`;
+  const partly =
+    summary.exitCode === 0 ? "" : `, but not all (${summary.problems.length || "some"} problems)`;
   return (
     `snapshot ${snapshot.id}${partly}: ${formatCount(files)} files, ${formatBytes(bytes)}; ` +
     `${formatCount(summary.transferredFiles)} files changed, ${formatBytes(summary.bytesReceived)} received`

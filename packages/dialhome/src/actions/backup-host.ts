@@ -42,7 +42,9 @@ export async function runBackupHost(
   }
   if (dir === undefined) throw usageError("the directory of the snapshots is missing");
   if (flags.authorizedKeys === undefined) {
-    throw usageError("--authorized-keys FILE is missing: the public keys of the machines, one a line");
+    throw usageError(
+      "--authorized-keys FILE is missing: the public keys of the machines, one a line",
+    );
   }
   const address = flags.listen === undefined ? undefined : parseListenAddress(flags.listen);
   const hooks = openHooks(flags, io);

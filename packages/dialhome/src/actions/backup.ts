@@ -17,7 +17,7 @@ import { writeJsonLine } from "../terminal/json-lines.ts";
 import { printable, printableBytes } from "../terminal/printable.ts";
 import { openSentMeter } from "../terminal/sent-meter.ts";
 import { formatBytes } from "../terminal/sizes.ts";
-import { hostKeyPolicy, type HostKeyFlags, loginMethods, loginUser } from "./ssh-login.ts";
+import { type HostKeyFlags, hostKeyPolicy, loginMethods, loginUser } from "./ssh-login.ts";
 
 /** The options of `dialhome backup`. */
 export interface BackupFlags extends HostKeyFlags {
@@ -155,7 +155,8 @@ function report(
 function nameSource(flags: BackupFlags, io: CommandIo): NameSource {
   const { name, nameFile, nameRpi } = flags;
   const given = [name, nameFile, nameRpi].filter((value) => value !== undefined);
-  if (given.length > 1) throw usageError("only one of --name, --name-file and --name-rpi can be given");
+  if (given.length > 1)
+    throw usageError("only one of --name, --name-file and --name-rpi can be given");
   if (name !== undefined) return { is: "given", name };
   if (nameFile !== undefined) return { is: "file", path: resolve(io.cwd, nameFile) };
   return nameRpi ? { is: "rpi" } : { is: "hostname" };

@@ -1,5 +1,5 @@
-import { open, readFile } from "node:fs/promises";
 import { mkdirSync } from "node:fs";
+import { open, readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { generateKey } from "@dialhome/ssh-endpoint";
 import { DialhomeError, reasonOf } from "../errors.ts";
@@ -58,7 +58,9 @@ export async function writeNewKey(
     await writeNewFile(`${path}.pub`, `${publicLine}\n`, 0o644);
   } catch (cause) {
     const why = codeOf(cause) === "EEXIST" ? "a file is there already" : reasonOf(cause);
-    throw new DialhomeError("ERR_DIALHOME_FILE", `cannot write the key "${path}": ${why}`, { cause });
+    throw new DialhomeError("ERR_DIALHOME_FILE", `cannot write the key "${path}": ${why}`, {
+      cause,
+    });
   }
 }
 

@@ -19,14 +19,26 @@ export function declareBackupHost(command: Command, execute: Execute): void {
     .option("--create", "make the store, if the directory is missing or empty")
     .option("--authorized-keys <file>", "public keys of the machines whose backups are taken")
     .option("--listen <[host:]port>", "where to listen (default: port 2222 of every address)")
-    .option("--host-key <file>", "private key by which devices know this host; can be given again (default: ~/.config/dialhome/host_key, made at the first start)", gather)
+    .option(
+      "--host-key <file>",
+      "private key by which devices know this host; can be given again (default: ~/.config/dialhome/host_key, made at the first start)",
+      gather,
+    )
     .option("--generate-host-key", "make the file of --host-key, if it is missing")
     .optionsGroup("Hooks:")
-    .option("-x, --hook <point:program>", "run a program at a point of each backup; can be given again", gather)
+    .option(
+      "-x, --hook <point:program>",
+      "run a program at a point of each backup; can be given again",
+      gather,
+    )
     .option("--hook-timeout <seconds>", "longest time for one hook (default: none)", secondsToMs)
     .option("--hook-list", "explain the points and what a program is given there")
     .optionsGroup("How it runs:")
-    .option("-t, --handshake-timeout <seconds>", "longest wait for one answer of a device (default: 20)", secondsToMs)
+    .option(
+      "-t, --handshake-timeout <seconds>",
+      "longest wait for one answer of a device (default: 20)",
+      secondsToMs,
+    )
     .option("--nice <[prio:][class[.level]]>", "run with this priority: 10, 10:idle, be.7")
     .option("-v, --verbose", "tell also of refused and ended connections")
     .option("-q, --quiet", "say nothing but what went wrong, after the first lines")

@@ -23,8 +23,14 @@ export function declareBackup(command: Command, execute: Execute): void {
     )
     .option("--name-file <path>", "take the name from a file, such as a board's serial number")
     .option("--name-rpi", "take the name from the serial number of a Raspberry Pi")
-    .option("-f, --filter-file <path>", "leave out what these rules say: rsync's filter rules, one a line")
-    .option("-d, --filter-dir-file <name>", "look for filter rules in files of this name, in each directory")
+    .option(
+      "-f, --filter-file <path>",
+      "leave out what these rules say: rsync's filter rules, one a line",
+    )
+    .option(
+      "-d, --filter-dir-file <name>",
+      "look for filter rules in files of this name, in each directory",
+    )
     .option("-x, --one-file-system", "stay on the file system of the path")
     .option("-X, --fake-super", "ask the host to keep what it may not set in extended attributes")
     .option("-r, --rsync <program>", "let the real rsync at this path serve the files")
@@ -33,11 +39,27 @@ export function declareBackup(command: Command, execute: Execute): void {
     .option("-p, --port <port>", "the host's SSH port (default: 22)", portNumber)
     .option("-k, --ssh-key <path>", "private key to log in with; can be given again", gather)
     .option("--agent", "log in with the keys of the agent at SSH_AUTH_SOCK, too")
-    .option("--known-hosts <file>", "host keys that are known (default: ~/.ssh/known_hosts)", gather)
-    .option("--host-key-fingerprint <fingerprint>", "the host's key must be this one, SHA256:…", gather)
+    .option(
+      "--known-hosts <file>",
+      "host keys that are known (default: ~/.ssh/known_hosts)",
+      gather,
+    )
+    .option(
+      "--host-key-fingerprint <fingerprint>",
+      "the host's key must be this one, SHA256:…",
+      gather,
+    )
     .option("--accept-new", "trust a host that is not known yet, and remember its key")
-    .option("--connect-timeout <seconds>", "longest time to connect and log in (default: 180)", secondsToMs)
-    .option("-t, --handshake-timeout <seconds>", "longest wait for one answer of the host (default: 20)", secondsToMs)
+    .option(
+      "--connect-timeout <seconds>",
+      "longest time to connect and log in (default: 180)",
+      secondsToMs,
+    )
+    .option(
+      "-t, --handshake-timeout <seconds>",
+      "longest wait for one answer of the host (default: 20)",
+      secondsToMs,
+    )
     .optionsGroup("How it runs:")
     .option("--nice <[prio:][class[.level]]>", "run with this priority: 10, 10:idle, be.7")
     .option("--progress", "show how much was sent (on a terminal this is so unless --quiet)")

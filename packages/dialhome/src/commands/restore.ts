@@ -1,3 +1,6 @@
 import type { Command } from "commander";
 import type { Execute } from "../command-definition.ts";
-export function declareRestore(command: Command, execute: Execute): void { void command; void execute; }
+export function declareRestore(command: Command, execute: Execute): void {
+  void command;
+  void execute;
+}

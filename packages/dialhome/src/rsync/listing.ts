@@ -1,0 +1,40 @@
+import { type FileEntry, isSymlink, MODE } from "@dialhome/rsync-protocol";
+import { printableBytes } from "../terminal/printable.ts";
+import { formatNumber } from "./numbers.ts";
+
+/** A line of `--list-only`. */
+export function formatListed(entry: FileEntry, human: number): string {
+  const size = formatNumber(entry.size, human).padStart(human > 0 ? 14 : 11);
+  const target = isSymlink(entry) ? ` -> ${printableBytes(entry.linkTarget ?? "")}` : "";
+  const name = printableBytes(entry.name);
+  return `${formatMode(entry.mode)} ${size} ${formatTime(entry.mtime)} ${name}${target}`;
+}
+
+const TYPE_LETTERS: ReadonlyMap<number, string> = new Map([
+  [MODE.DIRECTORY, "d"],
+  [MODE.SYMLINK, "l"],
+  [MODE.BLOCK, "b"],
+  [MODE.CHARACTER, "c"],
+  [MODE.FIFO, "p"],
+  [MODE.SOCKET, "s"],
+]);
+
+function formatMode(mode: number): string {
+  const letters = [..."rwxrwxrwx"].map((letter, at) => (mode & (0o400 >> at) ? letter : "-"));
+  const special = (bit: number, at: number, letter: string): void => {
+    if (mode & bit) letters[at] = letters[at] === "x" ? letter : letter.toUpperCase();
+  };
+  special(0o4000, 2, "s");
+  special(0o2000, 5, "s");
+  special(0o1000, 8, "t");
+  return `${TYPE_LETTERS.get(mode & MODE.TYPE_MASK) ?? "-"}${letters.join("")}`;
+}
+
+/** In the local time zone. */
+function formatTime(seconds: number): string {
+  const time = new Date(seconds * 1000);
+  if (Number.isNaN(time.getTime())) return "????/??/?? ??:??:??";
+  const two = (value: number): string => String(value).padStart(2, "0");
+  const day = `${time.getFullYear()}/${two(time.getMonth() + 1)}/${two(time.getDate())}`;
+  return `${day} ${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
+}

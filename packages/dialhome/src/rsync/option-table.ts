@@ -1,0 +1,304 @@
+/** Options that are on or off. */
+export type Flag =
+  | "recursive"
+  | "links"
+  | "perms"
+  | "times"
+  | "owner"
+  | "group"
+  | "devices"
+  | "specials"
+  | "hardLinks"
+  | "sparse"
+  | "oneFileSystem"
+  | "wholeFile"
+  | "checksum"
+  | "update"
+  | "ignoreTimes"
+  | "dryRun"
+  | "quiet"
+  | "itemize"
+  | "dirs"
+  | "stats"
+  | "progress"
+  | "numericIds"
+  | "delete"
+  | "force"
+  | "ignoreErrors"
+  | "existing"
+  | "ignoreExisting"
+  | "sizeOnly"
+  | "incRecursive"
+  | "listOnly"
+  | "ipv4"
+  | "ipv6"
+  | "help"
+  | "version";
+
+/** Options with a value, each read in its own way. */
+export type Valued =
+  | "blockSize"
+  | "checksumChoice"
+  | "modifyWindow"
+  | "timeout"
+  | "contimeout"
+  | "passwordFile"
+  | "port"
+  | "address"
+  | "protocol"
+  | "linkDest"
+  | "info"
+  | "exclude"
+  | "include"
+  | "filter"
+  | "excludeFrom"
+  | "includeFrom";
+
+/** What an option does. */
+export type Effect =
+  /** Switches flags on; `--no-NAME` switches them off. */
+  | { readonly is: "flags"; readonly flags: readonly Flag[] }
+  /** One more of it each time; `--no-NAME` sets it back to none. */
+  | { readonly is: "count"; readonly counter: "verbose" | "human" }
+  | { readonly is: "value"; readonly name: Valued }
+  /** rsync has it, dialhome does not. */
+  | { readonly is: "unsupported"; readonly takesValue: boolean };
+
+/** One option of rsync(1) with all its spellings. */
+export interface OptionRow {
+  /** Without dashes; one letter is a short option. */
+  readonly names: readonly string[];
+  readonly effect: Effect;
+  /** What `--help` says; undefined for spellings and options that it leaves out. */
+  readonly help?: string;
+  /** How `--help` calls the value. */
+  readonly value?: string;
+}
+
+function flag(names: string, flags: Flag | readonly Flag[], help?: string): OptionRow {
+  const effect: Effect = { is: "flags", flags: typeof flags === "string" ? [flags] : flags };
+  return { names: names.split(" "), effect, ...(help === undefined ? {} : { help }) };
+}
+
+function valued(names: string, name: Valued, value: string, help: string): OptionRow {
+  return { names: names.split(" "), effect: { is: "value", name }, value, help };
+}
+
+function unsupported(names: string, takesValue = false): OptionRow {
+  return { names: names.split(" "), effect: { is: "unsupported", takesValue } };
+}
+
+const ARCHIVE = [
+  "recursive",
+  "links",
+  "perms",
+  "times",
+  "group",
+  "owner",
+  "devices",
+  "specials",
+] as const;
+
+/** What dialhome does of rsync 3.5's client options; rsync(1), OPTION SUMMARY. */
+const SUPPORTED: readonly OptionRow[] = [
+  {
+    names: ["verbose", "v"],
+    effect: { is: "count", counter: "verbose" },
+    help: "name what is transferred",
+  },
+  flag("quiet q", "quiet", "say nothing but errors"),
+  flag("itemize-changes i", "itemize", "tell each change in rsync's eleven letters"),
+  flag("archive a", ARCHIVE, "the same as -rlptgoD"),
+  flag("recursive r", "recursive", "enter directories"),
+  flag("dirs d", "dirs", "transfer directories without entering them"),
+  flag("links l", "links", "transfer symbolic links"),
+  flag("perms p", "perms", "set permissions"),
+  flag("times t", "times", "set modification times"),
+  flag("owner o", "owner", "set owners (as root)"),
+  flag("group g", "group", "set groups"),
+  flag("D", ["devices", "specials"], "the same as --devices --specials"),
+  flag("devices", "devices", "make device files (as root)"),
+  flag("specials", "specials", "make pipes and sockets"),
+  flag("hard-links H", "hardLinks", "keep hard links"),
+  flag("sparse S", "sparse", "make holes of runs of zeros"),
+  flag("one-file-system x", "oneFileSystem", "stay on the source's file system"),
+  flag("numeric-ids", "numericIds", "take owners by number, not by name"),
+  flag("whole-file W", "wholeFile", "transfer whole files, no deltas"),
+  flag("checksum c", "checksum", "compare by checksum, not by size and time"),
+  flag("ignore-times I", "ignoreTimes", "transfer also what has the same size and time"),
+  flag("size-only", "sizeOnly", "pass over what has the same size"),
+  flag("update u", "update", "pass over what is newer at the destination"),
+  flag("existing ignore-non-existing", "existing", "make nothing new"),
+  flag("ignore-existing", "ignoreExisting", "change no file that exists"),
+  flag("dry-run n", "dryRun", "change nothing, tell what would be done"),
+  flag(
+    "delete del delete-during",
+    "delete",
+    "delete what the source does not have, directory by directory",
+  ),
+  flag("force", "force", "let a file replace a directory that is not empty"),
+  flag("ignore-errors", "ignoreErrors", "delete even if the source had errors"),
+  valued("link-dest", "linkDest", "DIR", "hard link to files in DIR that are the same"),
+  valued("exclude", "exclude", "PATTERN", "leave out what matches"),
+  valued("exclude-from", "excludeFrom", "FILE", "leave out what matches a line of FILE"),
+  valued("include", "include", "PATTERN", "do not leave out what matches"),
+  valued("include-from", "includeFrom", "FILE", "do not leave out what matches a line of FILE"),
+  valued("filter f", "filter", "RULE", "add a filter rule"),
+  valued("block-size B", "blockSize", "SIZE", "use blocks of this size for deltas"),
+  valued(
+    "checksum-choice cc",
+    "checksumChoice",
+    "NAME",
+    "xxh128, xxh3, xxh64, md5, md4, sha1 or none",
+  ),
+  valued("modify-window @", "modifyWindow", "SECONDS", "times this close are equal"),
+  flag("stats", "stats", "print numbers at the end"),
+  {
+    names: ["human-readable", "h"],
+    effect: { is: "count", counter: "human" },
+    help: "print large numbers with a unit",
+  },
+  flag("progress", "progress", "show how far the whole transfer is, and name files"),
+  valued("info", "info", "FLAGS", "progress2, name, stats, none, with a level of 0 to 2"),
+  flag("list-only", "listOnly", "list the source instead of transferring it"),
+  valued("timeout", "timeout", "SECONDS", "give up after so long a silence"),
+  valued("contimeout", "contimeout", "SECONDS", "give up a connection that takes longer"),
+  valued(
+    "password-file",
+    "passwordFile",
+    "FILE",
+    'read the password from FILE, "-" for standard input',
+  ),
+  valued("port", "port", "PORT", "the daemon's port, where the source does not say it"),
+  valued("address", "address", "ADDRESS", "connect from this address"),
+  flag("ipv4 4", "ipv4", "connect over IPv4 only"),
+  flag("ipv6 6", "ipv6", "connect over IPv6 only"),
+  valued("protocol", "protocol", "NUMBER", "speak no newer protocol: 30, 31 or 32"),
+  flag(
+    "inc-recursive i-r",
+    "incRecursive",
+    "list directories as they come (--no-inc-recursive: all at first)",
+  ),
+  flag("version V", "version", "print the version"),
+  flag("help", "help", "print this"),
+];
+
+/** What rsync 3.5 has besides: known, so that it is refused by its name and not taken for a mistake. */
+const UNSUPPORTED: readonly OptionRow[] = [
+  ...[
+    "8-bit-output 8",
+    "acls A",
+    "append",
+    "append-verify",
+    "atimes U",
+    "backup b",
+    "blocking-io",
+    "compress z old-compress new-compress",
+    "copy-devices",
+    "copy-dirlinks k",
+    "copy-links L",
+    "copy-unsafe-links",
+    "crtimes N",
+    "cvs-exclude C",
+    "daemon",
+    "delay-updates",
+    "delete-after",
+    "delete-before",
+    "delete-delay",
+    "delete-excluded",
+    "delete-missing-args",
+    "drop-D",
+    "executability E",
+    "F",
+    "fake-super",
+    "from0 0",
+    "fsync",
+    "fuzzy y",
+    "ignore-missing-args",
+    "implied-dirs i-d",
+    "inplace",
+    "insecure-links",
+    "keep-dirlinks K",
+    "mkpath",
+    "motd",
+    "msgs2stderr",
+    "munge-links",
+    "old-args",
+    "old-dirs old-d",
+    "omit-dir-times O",
+    "omit-link-times J",
+    "open-noatime",
+    "P",
+    "partial",
+    "preallocate",
+    "prune-empty-dirs m",
+    "qsort",
+    "relative R",
+    "remove-source-files remove-sent-files",
+    "safe-links",
+    "secluded-args protect-args s",
+    "sender",
+    "server",
+    "super",
+    "trust-sender",
+    "write-devices",
+    "xattrs X",
+  ].map((names) => unsupported(names)),
+  ...[
+    "backup-dir",
+    "bwlimit",
+    "checksum-seed",
+    "chmod",
+    "chown",
+    "compare-dest",
+    "compress-choice zc",
+    "compress-level zl",
+    "compress-threads zt",
+    "confine-root",
+    "config",
+    "copy-as",
+    "copy-dest",
+    "debug",
+    "dparam",
+    "early-input",
+    "files-from",
+    "groupmap",
+    "iconv",
+    "log-file",
+    "log-file-format",
+    "log-format",
+    "max-alloc",
+    "max-delete",
+    "max-size",
+    "min-size",
+    "only-write-batch",
+    "out-format",
+    "outbuf",
+    "partial-dir",
+    "read-batch",
+    "remote-option M",
+    "rsh e",
+    "rsync-path",
+    "skip-compress",
+    "sockopts",
+    "stderr",
+    "stop-after time-limit",
+    "stop-at",
+    "suffix",
+    "temp-dir T",
+    "usermap",
+    "write-batch",
+  ].map((names) => unsupported(names, true)),
+];
+
+/** Every client option of rsync 3.5. */
+export const OPTION_ROWS: readonly OptionRow[] = [...SUPPORTED, ...UNSUPPORTED];
+
+const BY_NAME: ReadonlyMap<string, OptionRow> = new Map(
+  OPTION_ROWS.flatMap((row) => row.names.map((name) => [name, row] as const)),
+);
+
+/** The option with that name or letter, without dashes. */
+export function optionNamed(name: string): OptionRow | undefined {
+  return BY_NAME.get(name);
+}

@@ -1,0 +1,155 @@
+import { syntaxError, unsupportedError } from "./errors.ts";
+import {
+  type Effect,
+  type Flag,
+  type OptionRow,
+  optionNamed,
+  type Valued,
+} from "./option-table.ts";
+import { OptionValues, type ReadRuleFile } from "./option-values.ts";
+import type { RsyncSettings } from "./settings.ts";
+
+/**
+ * Reads a command line in rsync's grammar: letters can be bundled (`-avn`), the value of a letter follows at once or as the next
+ * word (`-B700`, `-B 700`), that of a name behind `=` or as the next word, `--no-NAME` takes an option back, later options
+ * win, `--` ends the options, and words that are no options can stand anywhere.
+ *
+ * @throws RsyncError with exit code 1 for a mistake, 4 for an option of rsync that is not supported
+ */
+export function parseRsyncArguments(
+  args: readonly string[],
+  readRuleFile: ReadRuleFile,
+): RsyncSettings {
+  const reading = new Reading(readRuleFile);
+  // By itself, -h asks for help; otherwise for numbers with units.
+  if (args.length === 1 && args[0] === "-h") reading.switchOn(["help"]);
+  else reading.readAll(args);
+  return reading.settings();
+}
+
+class Reading {
+  readonly #flags = new Set<Flag>(["incRecursive"]);
+  readonly #counts = { verbose: 0, human: 1 };
+  readonly #values: OptionValues;
+  readonly #operands: string[] = [];
+  #rest: string[] = [];
+
+  constructor(readRuleFile: ReadRuleFile) {
+    this.#values = new OptionValues(readRuleFile);
+  }
+
+  readAll(args: readonly string[]): void {
+    this.#rest = [...args];
+    for (let word = this.#rest.shift(); word !== undefined; word = this.#rest.shift()) {
+      if (word === "--") {
+        this.#operands.push(...this.#rest.splice(0));
+      } else if (word.startsWith("--")) {
+        this.#long(word.slice(2));
+      } else if (word.startsWith("-") && word !== "-") {
+        this.#letters(word.slice(1));
+      } else {
+        this.#operands.push(word);
+      }
+    }
+  }
+
+  switchOn(flags: readonly Flag[]): void {
+    for (const flag of flags) this.#flags.add(flag);
+  }
+
+  settings(): RsyncSettings {
+    return {
+      flags: this.#flags,
+      ...this.#counts,
+      ...this.#values.result(),
+      operands: this.#operands,
+    };
+  }
+
+  /** `name`, `name=value` or `no-name`. */
+  #long(text: string): void {
+    const equals = text.indexOf("=");
+    const name = equals < 0 ? text : text.slice(0, equals);
+    const value = equals < 0 ? undefined : text.slice(equals + 1);
+    const row = optionNamed(name);
+    // A letter is no name: `--a` is unknown, though `--no-a` is not.
+    if (row !== undefined && name.length > 1) {
+      this.#apply(row, `--${name}`, value);
+      return;
+    }
+    const negated = name.startsWith("no-") ? optionNamed(name.slice(3)) : undefined;
+    if (negated === undefined) throw syntaxError(`--${name}: unknown option`);
+    if (value !== undefined) throw syntaxError(`--${name}: option does not take a value`);
+    this.#takeBack(negated, `--${name}`);
+  }
+
+  #letters(text: string): void {
+    for (let at = 0; at < text.length; at++) {
+      const letter = text.charAt(at);
+      const row = letter === "-" ? undefined : optionNamed(letter);
+      if (row === undefined) throw syntaxError(`-${letter}: unknown option`);
+      if (!takesValue(row.effect)) {
+        this.#apply(row, `-${letter}`, undefined);
+        continue;
+      }
+      const rest = text.slice(at + 1).replace(/^=/, "");
+      this.#apply(row, `-${letter}`, rest === "" ? undefined : rest);
+      return;
+    }
+  }
+
+  #apply(row: OptionRow, spelling: string, given: string | undefined): void {
+    const { effect } = row;
+    if (!takesValue(effect) && given !== undefined) {
+      throw syntaxError(`${spelling}: option does not take a value`);
+    }
+    switch (effect.is) {
+      case "flags":
+        this.switchOn(effect.flags);
+        break;
+      case "count":
+        this.#counts[effect.counter] += 1;
+        break;
+      case "value":
+        this.#values.set(effect.name, this.#valueOf(spelling, given), spelling);
+        break;
+      case "unsupported":
+        throw unsupportedError(`option ${spelling} is not supported by dialhome rsync`);
+      default:
+        throw new Error(`no such effect: ${String(effect satisfies never)}`);
+    }
+  }
+
+  #valueOf(spelling: string, given: string | undefined): string {
+    const value = given ?? this.#rest.shift();
+    if (value === undefined) throw syntaxError(`${spelling}: missing argument`);
+    return value;
+  }
+
+  #takeBack({ effect }: OptionRow, spelling: string): void {
+    switch (effect.is) {
+      case "flags":
+        for (const flag of effect.flags) this.#flags.delete(flag);
+        break;
+      case "count":
+        this.#counts[effect.counter] = 0;
+        break;
+      case "value":
+        if (!CAN_BE_TAKEN_BACK.has(effect.name)) throw syntaxError(`${spelling}: unknown option`);
+        this.#values.set(effect.name, "0", spelling);
+        break;
+      case "unsupported":
+        // It is not in force anyway.
+        if (effect.takesValue) throw syntaxError(`${spelling}: unknown option`);
+        break;
+      default:
+        throw new Error(`no such effect: ${String(effect satisfies never)}`);
+    }
+  }
+}
+
+const CAN_BE_TAKEN_BACK: ReadonlySet<Valued> = new Set(["timeout", "contimeout"]);
+
+function takesValue(effect: Effect): boolean {
+  return effect.is === "value" || (effect.is === "unsupported" && effect.takesValue);
+}

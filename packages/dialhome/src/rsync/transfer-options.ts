@@ -1,0 +1,54 @@
+import type { TransferOptions } from "@dialhome/rsync-protocol-client";
+import { unsupportedError } from "./errors.ts";
+import type { RsyncSettings } from "./settings.ts";
+
+/** The options of a pull that the command line asks for. @throws RsyncError for options that do not go together */
+export function transferOptions(settings: RsyncSettings): TransferOptions {
+  const { flags } = settings;
+  if (flags.has("delete") && settings.filterRules.length > 0) {
+    throw unsupportedError(
+      "--delete together with filter rules is not supported by dialhome rsync",
+    );
+  }
+  return {
+    recursive: flags.has("recursive"),
+    dirs: flags.has("dirs"),
+    links: flags.has("links"),
+    hardLinks: flags.has("hardLinks"),
+    perms: flags.has("perms"),
+    times: flags.has("times"),
+    owner: flags.has("owner"),
+    group: flags.has("group"),
+    devices: flags.has("devices"),
+    specials: flags.has("specials"),
+    sparse: flags.has("sparse"),
+    numericIds: flags.has("numericIds"),
+    oneFileSystem: flags.has("oneFileSystem"),
+    checksum: flags.has("checksum"),
+    ignoreTimes: flags.has("ignoreTimes"),
+    sizeOnly: flags.has("sizeOnly"),
+    update: flags.has("update"),
+    existing: flags.has("existing"),
+    ignoreExisting: flags.has("ignoreExisting"),
+    wholeFile: flags.has("wholeFile"),
+    dryRun: flags.has("dryRun"),
+    delete: flags.has("delete"),
+    force: flags.has("force"),
+    ignoreErrors: flags.has("ignoreErrors"),
+    incRecursive: flags.has("incRecursive"),
+    linkDest: settings.linkDest,
+    filterRules: settings.filterRules,
+    ...defined("blockSize", settings.blockSize || undefined),
+    ...defined("checksumChoice", settings.checksumChoice),
+    ...defined("modifyWindow", settings.modifyWindow),
+    ...defined("protocol", settings.protocol),
+  };
+}
+
+function defined<Name extends string, Value>(
+  name: Name,
+  value: Value | undefined,
+): Partial<Record<Name, Value>> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the one property, or none
+  return (value === undefined ? {} : { [name]: value }) as Partial<Record<Name, Value>>;
+}
