@@ -7,7 +7,7 @@ import { transfer } from "./transfer.ts";
 
 /**
  * What `rsync --server --sender …` does on the far end of a remote shell: the command line takes the place
- * of the text handshake. Ends and destroys the stream.
+ * of the text handshake. The stream is not ended: an exec channel is given its exit status first.
  *
  * @param argv - the command line behind `rsync`, latin1, as the shell would have taken it apart: wildcards
  *   and escapes are the shell's, so paths are taken as they are

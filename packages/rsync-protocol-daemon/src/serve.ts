@@ -18,7 +18,9 @@ const NO_LOG: Log = () => undefined;
 
 /**
  * What is around every session: deadlines, the farewell after a failure, draining, and the result. Whatever
- * the peer does ends here as a result; the stream is ended, and nothing of ours stays attached to it.
+ * the peer does ends here as a result, and nothing of ours stays attached to the stream.
+ *
+ * @param isTextual - a daemon's session, which begins with lines and ends the stream
  */
 export async function serveFramed(
   stream: Duplex,
@@ -48,9 +50,15 @@ export async function serveFramed(
   } finally {
     clearTimeout(deadline);
     wire.setTimeout(0);
-    await closeDraining(stream, wire, options.closingTimeoutMs ?? CLOSING_TIMEOUT_MS);
-    wire.release();
-    stream.destroy();
+    if (isTextual) {
+      await closeDraining(stream, wire, options.closingTimeoutMs ?? CLOSING_TIMEOUT_MS);
+      wire.release();
+      stream.destroy();
+    } else {
+      // Behind a remote shell an exit status goes before the end, which is the caller's to say.
+      wire.flush();
+      wire.release();
+    }
   }
   return {
     exitCode,
