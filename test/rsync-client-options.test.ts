@@ -98,11 +98,11 @@ function makeDestination(root: string): void {
 function readItemized(stdout: string): { lines: string[]; deleted: string[] } {
   const all = stdout.split("\n").filter((line) => /^(\*deleting |[<>ch.][fdLDS])/.test(line));
   return {
-    lines: all.filter((line) => !line.startsWith("*")).sort(),
+    lines: all.filter((line) => !line.startsWith("*")).toSorted(),
     deleted: all
       .filter((line) => line.startsWith("*"))
       .map((line) => line.slice("*deleting   ".length))
-      .sort(),
+      .toSorted(),
   };
 }
 
@@ -215,10 +215,10 @@ describeWithPeers(["rsync"], "rsync client options, each as the real rsync does 
     const times = options.times === true ? "all" : "none";
     expect(treeDifferences(dir.at("real"), dir.at("ours"), { times })).toEqual([]);
     const wanted = readItemized(real.stdout);
-    expect([...done.deleted].sort()).toEqual(wanted.deleted);
+    expect(done.deleted.toSorted()).toEqual(wanted.deleted);
     expect(comparable(done.lines)).toEqual(comparable(wanted.lines));
-    expect([...dry.deleted].sort()).toEqual([...done.deleted].sort());
-    expect([...dry.lines].sort()).toEqual([...done.lines].sort());
+    expect(dry.deleted.toSorted()).toEqual(done.deleted.toSorted());
+    expect(dry.lines.toSorted()).toEqual(done.lines.toSorted());
   });
 
   it("shares inodes with a --link-dest directory as the real rsync does", async () => {
@@ -253,7 +253,7 @@ describeWithPeers(["rsync"], "rsync client options, each as the real rsync does 
               existsSync(join(other, name)) && lstatSync(join(other, name)).ino === here.ino,
           );
         })
-        .sort();
+        .toSorted();
     expect(shared(dir.at("ours"))).toEqual(shared(dir.at("real")));
     expect(shared(dir.at("ours"))).toContain("same");
     expect(shared(dir.at("ours"))).not.toContain("mode");
@@ -362,5 +362,5 @@ function comparable(lines: readonly string[]): string[] {
   return lines
     .filter((line) => !/ (dir\/)?hard-\d/.test(line))
     .map((line) => line.replace(/ (->|=>) .*$/, ""))
-    .sort();
+    .toSorted();
 }
