@@ -5,7 +5,7 @@ import { type FileTimes, fileStatOf } from "./file-stat.ts";
 const prefixes = new Map<number, Buffer>();
 
 /** `/proc/self/fd/N/` for a descriptor number; numbers are few and used again, so the buffers are kept. */
-export function descriptorPrefix(directory: number): Buffer {
+function descriptorPrefix(directory: number): Buffer {
   let prefix = prefixes.get(directory);
   if (prefix === undefined) {
     prefix = Buffer.from(`/proc/self/fd/${directory}/`, "latin1");

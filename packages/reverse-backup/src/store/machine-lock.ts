@@ -128,7 +128,7 @@ export function bootId(): string {
 }
 
 /** Start time of a process; undefined when there is none, or only its corpse. */
-export function processStart(pid: number): string | undefined {
+function processStart(pid: number): string | undefined {
   let stat: string;
   try {
     stat = fs.readFileSync(`/proc/${pid}/stat`, "latin1");

@@ -92,26 +92,31 @@ export function isTreePath(path: Uint8Array): boolean {
   return true;
 }
 
+function refusedEntry(entry: ManifestEntry, what: string): StoreError {
+  const path = JSON.stringify(entry.name.toString("latin1").slice(0, 80));
+  return new StoreError("ERR_STORE_LIMIT", `manifest entry ${path}: ${what}`);
+}
+
 /** Throws `ERR_STORE_LIMIT` for an entry that no manifest line can hold. */
 function assertEntry(entry: ManifestEntry): void {
-  const bad = (what: string): StoreError =>
-    new StoreError(
-      "ERR_STORE_LIMIT",
-      `manifest entry ${JSON.stringify(entry.name.toString("latin1").slice(0, 80))}: ${what}`,
-    );
-  if (!isTreePath(entry.name)) throw bad("its path is not one below a root");
+  if (!isTreePath(entry.name)) throw refusedEntry(entry, "its path is not one below a root");
   if (entry.hardLinkTo !== undefined && !isTreePath(entry.hardLinkTo))
-    throw bad("its leader's path is not one below a root");
+    throw refusedEntry(entry, "its leader's path is not one below a root");
   if (entry.linkTarget !== undefined && entry.linkTarget.length > PATH_BYTES_LIMIT) {
-    throw bad(`a link target of ${entry.linkTarget.length} bytes, limit ${PATH_BYTES_LIMIT}`);
+    throw refusedEntry(
+      entry,
+      `a link target of ${entry.linkTarget.length} bytes, limit ${PATH_BYTES_LIMIT}`,
+    );
   }
   if (typeWord(entry.mode) === undefined)
-    throw bad(`mode ${entry.mode.toString(8)} has no known type`);
-  if (!Number.isSafeInteger(entry.size) || entry.size < 0) throw bad(`size ${entry.size}`);
-  if (!Number.isSafeInteger(entry.mtimeSec)) throw bad(`time ${entry.mtimeSec}`);
-  if (!(entry.mtimeNsec >= 0 && entry.mtimeNsec < 1e9)) throw bad(`${entry.mtimeNsec} nanoseconds`);
+    throw refusedEntry(entry, `mode ${entry.mode.toString(8)} has no known type`);
+  if (!Number.isSafeInteger(entry.size) || entry.size < 0)
+    throw refusedEntry(entry, `size ${entry.size}`);
+  if (!Number.isSafeInteger(entry.mtimeSec)) throw refusedEntry(entry, `time ${entry.mtimeSec}`);
+  if (!(entry.mtimeNsec >= 0 && entry.mtimeNsec < 1e9))
+    throw refusedEntry(entry, `${entry.mtimeNsec} nanoseconds`);
   if (entry.digest !== undefined && entry.digest.length !== DIGEST_BYTES) {
-    throw bad(`a digest of ${entry.digest.length} bytes, not ${DIGEST_BYTES}`);
+    throw refusedEntry(entry, `a digest of ${entry.digest.length} bytes, not ${DIGEST_BYTES}`);
   }
 }
 
