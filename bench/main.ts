@@ -171,7 +171,7 @@ async function measure(workload: Workload, plan: Plan): Promise<Figures[]> {
 
 const plan = readPlan(process.argv.slice(2));
 if (plan.contenders.some((name) => name.startsWith("dialhome")))
-  await runOk("npm", ["run", "build"]);
+  await runOk("npm", ["exec", "--", "tsc", "-b", "packages/dialhome"]);
 say(await describeMachine());
 say(
   `in ${plan.folder}, rsync ${plan.rsyncOptions.join(" ")}, medians of ${plan.rounds} round(s), taking turns`,

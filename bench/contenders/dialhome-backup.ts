@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import type { Arena, Contender, Route, RunCost } from "../contender.ts";
@@ -18,6 +18,8 @@ export class DialhomeBackup implements Contender {
   readonly about = "dialhome backup to dialhome backup-host, a new snapshot each time";
   #store: string | undefined;
   #keys: string | undefined;
+  /** The tree of the last snapshot. */
+  #published = "";
 
   async prepare(arena: Arena): Promise<void> {
     if (this.#store !== undefined && arena.workload.base !== "same") {
@@ -40,10 +42,7 @@ export class DialhomeBackup implements Contender {
   }
 
   result(): string {
-    const snapshots = join(this.#store ?? "", DEVICE);
-    const last = readdirSync(snapshots).toSorted().at(-1);
-    if (last === undefined) throw new Error(`no snapshot in ${snapshots}`);
-    return join(snapshots, last);
+    return this.#published;
   }
 
   async #backup(arena: Arena, tree: string, route: Route): Promise<RunCost> {
@@ -58,6 +57,7 @@ export class DialhomeBackup implements Contender {
           ...BUILT_DIALHOME,
           "backup-host",
           this.#store ?? "",
+          "--create",
           "--listen=127.0.0.1:0",
           `--authorized-keys=${join(keys, "authorized_keys")}`,
           `--host-key=${join(keys, "host")}`,
@@ -67,7 +67,7 @@ export class DialhomeBackup implements Contender {
       scratch,
     );
     const port = await host.until("listening line", () => {
-      const [, text] = /127\.0\.0\.1:(\d+)|"port":\s*(\d+)/.exec(host.stdout) ?? [];
+      const [, text] = /"port":(\d+)/.exec(host.stdout) ?? [];
       return text === undefined ? undefined : Number(text);
     });
     const toHost = await route(port);
@@ -82,9 +82,8 @@ export class DialhomeBackup implements Contender {
           "backup",
           `bench@127.0.0.1:${toHost}`,
           tree,
-          `--name-file=${DEVICE}`,
-          "-k",
-          join(keys, "user"),
+          `--name=${DEVICE}`,
+          `--ssh-key=${join(keys, "user")}`,
           `--known-hosts=${writeKnownHosts(keys, toHost)}`,
         ],
       },
@@ -92,8 +91,16 @@ export class DialhomeBackup implements Contender {
     );
     await device.succeed();
     const wallSeconds = (performance.now() - startedAt) / 1_000;
+    this.#published = await host.until("snapshot", () => publishedPath(host.stdout));
     const residentHostCpuSeconds = host.cpuSecondsSoFar() - before;
     await host.stop();
     return { wallSeconds, programs: [device.cost(), host.cost()], residentHostCpuSeconds };
   }
+}
+
+/** Where the snapshot lies that a host's JSON lines tell of; undefined while there is none. */
+function publishedPath(lines: string): string | undefined {
+  const line = lines.split("\n").find((text) => text.includes('"event":"published"'));
+  const [, path] = /"path":"([^"]+)"/.exec(line ?? "") ?? [];
+  return path;
 }
