@@ -65,6 +65,17 @@ describeWithPeers(
   ["ssh", "ssh-keygen"],
   "a server whose only session is a shell, tried with ssh",
   () => {
+    it("names the signatures that it verifies, none with SHA-1, and a modern handshake", async () => {
+      await using server = await startShellServer();
+      const { stderr } = await ssh(server, ["-v", DESTINATION]);
+      expect(stderr).toContain(
+        "server-sig-algs=<ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256>",
+      );
+      expect(stderr).toMatch(/Remote protocol version 2\.0, remote software version dialhome\s/);
+      expect(stderr).toMatch(/kex: algorithm: curve25519-sha256/);
+      expect(stderr).toMatch(/compression: none/);
+    });
+
     it("gives the shell", async () => {
       await using server = await startShellServer();
       const { code, stdout } = await ssh(server, [DESTINATION]);

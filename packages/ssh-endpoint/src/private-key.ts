@@ -67,6 +67,9 @@ function parse(key: string, passphrase: string | undefined): ssh2.ParsedKey | Er
 
 /** ssh2 does not read PKCS#8: node:crypto does, and the key goes on in OpenSSH's format. */
 function parsePkcs8(key: string, passphrase: string | undefined): ssh2.ParsedKey | Error {
+  if (passphrase === undefined && key.includes("BEGIN ENCRYPTED")) {
+    return new Error("the key is encrypted");
+  }
   let object: KeyObject;
   try {
     object = createPrivateKey({ key, ...(passphrase === undefined ? {} : { passphrase }) });
