@@ -1,7 +1,8 @@
 import type { Duplex } from "node:stream";
-import { type ModuleOptions, type ServeResult, serveDaemon } from "@dialhome/rsync-protocol-daemon";
+import { type Log, type ModuleOptions, type ServeResult, serveDaemon } from "@dialhome/rsync-protocol-daemon";
 import { TRANSFER_TIMEOUT_MS } from "../constants.ts";
 import type { Offer } from "../offer.ts";
+import { filterWords } from "./filter-words.ts";
 
 /** Something that answers the host's connections with the device's tree, as long as it is open. */
 export interface ServedTree extends AsyncDisposable {
@@ -12,6 +13,9 @@ export interface ServedTree extends AsyncDisposable {
   /** One line for each file that could not be read, as far as they are known here. */
   readonly problems: readonly string[];
 }
+
+/** Problems that are kept by name; more are only counted by the exit code. */
+const PROBLEMS_LIMIT = 1_000;
 
 /** What of the device is served. */
 export interface TreeOptions {
@@ -37,13 +41,20 @@ export function serveInProcess(options: TreeOptions): ServedTree {
     numericIds: true,
     timeoutSeconds: TRANSFER_TIMEOUT_MS / 1000,
     maxConnections: 1,
+    ...(options.filter ? { filter: filterWords(options.filter) } : {}),
+  };
+  const log: Log = (_level, event, { path, text, message }) => {
+    if (problems.length >= PROBLEMS_LIMIT) return;
+    if (event === "vanished") problems.push(`file has vanished: ${String(path)}`);
+    if (event === "transfer-error") problems.push(String(text));
+    if (event === "session-failed") problems.push(String(message));
   };
   const ended = (result: ServeResult): void => {
     exitCode = worse(exitCode, result.exitCode);
   };
   return {
     serve: (channel) => {
-      const session = serveDaemon(channel, { modules: [module], signal }).then(ended);
+      const session = serveDaemon(channel, { modules: [module], signal, log }).then(ended);
       sessions.add(session);
     },
     get exitCode() {
