@@ -223,3 +223,17 @@ test("a client that does not read costs a bounded buffer, and abort ends it", as
   expect(exitCode).toBe(20);
   expect(bytesWritten).toBeLessThan(4 * 1024 * 1024);
 });
+
+test("a client that falls silent ends by the module's timeout, one that shows life does not", async () => {
+  const quick: DaemonOptions = { modules: [{ name: "m", path: root, timeoutSeconds: 1 }] };
+  const client = await startClient(quick);
+  const lively = setInterval(() => client.wire.message(TAG.DATA, Buffer.alloc(0)), 200);
+  await pause(1500);
+  clearInterval(lively);
+  const ended = client.result;
+  expect(await Promise.race([ended, pause(0)])).toBeUndefined();
+  expect(await ended).toMatchObject({ exitCode: 30, error: { code: "ERR_RSYNC_TIMEOUT" } });
+  // It was told of the timeout, and heard keepalives.
+  expect(client.messages[0]).toMatchObject({ tag: TAG.IO_TIMEOUT });
+  client.wire.release();
+});
