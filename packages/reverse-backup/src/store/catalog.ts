@@ -6,6 +6,7 @@ import { SMALL_FILE_BYTES_LIMIT, STORE_NAMES } from "./constants.ts";
 import { writeFully } from "./durable-files.ts";
 import { type ManifestTotals, TotalsSchema } from "./manifest-frame.ts";
 import type { SnapshotMeta } from "./snapshot-meta.ts";
+import { TimeSlice } from "./time-slice.ts";
 
 const { O_APPEND, O_CREAT, O_RDWR } = fs.constants;
 const NAME = Buffer.from(STORE_NAMES.catalog);
@@ -75,9 +76,11 @@ export class Catalog {
   }
 
   /** All published snapshots that were not removed, by `keyId/id`. */
-  read(): Map<string, CatalogRecord> {
+  async read(): Promise<Map<string, CatalogRecord>> {
     const records = new Map<string, CatalogRecord>();
+    const slice = new TimeSlice();
     for (const line of this.#lines()) {
+      if (slice.due()) await slice.pause();
       const record = parseRecord(line);
       if (record === undefined) continue;
       const key = `${record.keyId}/${record.id}`;

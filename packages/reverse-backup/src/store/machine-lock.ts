@@ -30,9 +30,12 @@ type Holder = v.InferOutput<typeof HolderSchema>;
 export class MachineLock implements Disposable {
   readonly #directory: DirectoryHandle;
   readonly #number: number;
+  /** Whether the last holder ended without giving it back. */
+  readonly takenOver: boolean;
   #held = true;
 
-  private constructor(directory: DirectoryHandle, number: number) {
+  private constructor(directory: DirectoryHandle, number: number, takenOver: boolean) {
+    this.takenOver = takenOver;
     this.#directory = directory;
     this.#number = number;
   }
@@ -48,7 +51,7 @@ export class MachineLock implements Disposable {
       }
       const number = highest + 1;
       if (!createFileAtomically(directory, lockName(number), JSON.stringify(own))) continue;
-      const lock = new MachineLock(directory, number);
+      const lock = new MachineLock(directory, number, holder !== undefined);
       // Somebody may have gone through a whole life of the lock between our look and our step.
       if (highestNumber(directory) === number) {
         removeOlder(directory, number);

@@ -134,7 +134,7 @@ export class SnapshotStore implements Disposable {
       // The lock file's number is no pull's number; partials that are removed below must not give theirs to another.
       const last = Math.max(0, ...ids.map((id) => id.sequence), ...partialNumbers(machine));
       await emptyTrash(machine, signal);
-      this.#reconcileMachine(keyId, machine, ids, this.#catalog.read());
+      if (lock.takenOver) this.#reconcileMachine(keyId, machine, ids, await this.#catalog.read());
       const previous = await this.#openPrevious(machine, ids, signal);
       if (previous !== undefined) pointLatestAt(machine, previous.id);
       basis = await openResumeBasis(machine, signal);
@@ -165,7 +165,7 @@ export class SnapshotStore implements Disposable {
 
   /** All published snapshots, by machine name and then from the oldest to the newest. Unfinished pulls are not among them. */
   async list(): Promise<readonly Snapshot[]> {
-    const records = this.#catalog.read();
+    const records = await this.#catalog.read();
     const names = new Map(this.#names.all().map(({ name, keyId }) => [keyId, name]));
     const slice = new TimeSlice();
     const lists: { readonly name: string; readonly snapshots: readonly Snapshot[] }[] = [];
@@ -186,7 +186,8 @@ export class SnapshotStore implements Disposable {
   async find(machine: string, selector = "latest"): Promise<Snapshot> {
     const keyId = this.#keyIdOf(machine);
     const name = this.#names.nameOf(keyId) ?? keyId;
-    const snapshots = this.#snapshotsOf(keyId, name, this.#catalog.read());
+    // A machine's few files are read sooner than everybody's catalogue.
+    const snapshots = this.#snapshotsOf(keyId, name, new Map());
     if (selector === "latest") {
       const latest = snapshots.findLast(({ status }) => status !== "damaged");
       if (latest !== undefined) return latest;
@@ -294,7 +295,7 @@ export class SnapshotStore implements Disposable {
 
   /** Brings the catalogue in line with the directories, which a kill or a restored copy may have parted. */
   async #reconcile(): Promise<void> {
-    const records = this.#catalog.read();
+    const records = await this.#catalog.read();
     const slice = new TimeSlice();
     const present = new Set<string>();
     try {

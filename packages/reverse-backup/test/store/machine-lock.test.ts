@@ -20,7 +20,7 @@ test("one holds it, and once given back another may", () => {
   first.release();
   expect(isLocked(directory)).toBe(false);
   using second = MachineLock.take(directory, "machine");
-  expect(second).toBeInstanceOf(MachineLock);
+  expect(second.takenOver).toBe(false);
   // Old files do not pile up.
   expect(directory.names().map(String)).toEqual([".lock.2"]);
 });
@@ -45,7 +45,7 @@ test("a number that another process has now, a boot before and rubbish hold noth
 });
 
 test("of twenty processes that take over a killed one's lock at once, one gets it", {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   const root = scratch();
   const dead = runScript("lock-child.ts", root);

@@ -190,6 +190,32 @@ describe("pulls", () => {
     );
   });
 
+  test("a file taken from one of two places has the digest of that place, though size and time agree", async () => {
+    const store = await newStore();
+    const source = sampleTree();
+    const file = path.join(source, "sub/b.txt");
+    await snapshotOfTree(store, source);
+    const { atime, mtime } = fs.lstatSync(file);
+    fs.utimesSync(file, atime, mtime);
+    const first = await snapshotOfTree(store, source);
+    fs.writeFileSync(file, "y".repeat(3000));
+    fs.utimesSync(file, atime, mtime);
+    {
+      // Pulled as new, not linked: with the same size and time it has other content.
+      await using tx = await store.begin(key("host1"), { name: "host1" });
+      pullInto(
+        { dataPath: tx.dataPath, previous: undefined, record: (entry) => tx.record(entry) },
+        source,
+      );
+    }
+    await using tx = await store.begin(key("host1"), { name: "host1" });
+    expect(tx.resumeBasis).toBeDefined();
+    pullInto(tx, source);
+    const snapshot = await tx.publish({ exitCode: 0 });
+    expect(inode(snapshot.dataPath, "sub/b.txt")).toBe(inode(first.dataPath, "sub/b.txt"));
+    expect((await store.verify(snapshot, { level: "full" })).mismatches).toEqual([]);
+  });
+
   test("digests that nobody gave are computed when it is published", async () => {
     const store = await newStore();
     const source = sampleTree();
