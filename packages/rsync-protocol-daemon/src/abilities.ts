@@ -1,3 +1,4 @@
+import { OpenXattrs } from "@dialhome/posix-fs";
 import type { ServerArguments, ServerOptions } from "@dialhome/rsync-protocol";
 
 /** Options that change what is sent, in ways that are not offered here. */
@@ -7,11 +8,8 @@ const NOT_OFFERED: readonly (readonly [keyof ServerOptions, string])[] = [
   ["copyUnsafeLinks", "--copy-unsafe-links"],
   ["atimes", "--atimes (-U)"],
   ["crtimes", "--crtimes (-N)"],
-  ["acls", "--acls (-A)"],
-  ["xattrs", "--xattrs (-X)"],
   ["relative", "--relative (-R)"],
   ["cvsExclude", "--cvs-exclude (-C)"],
-  ["compress", "--compress (-z)"],
   ["append", "--append"],
   ["removeSourceFiles", "--remove-source-files"],
   ["deleteMissingArgs", "--delete-missing-args"],
@@ -38,6 +36,9 @@ export function refusal(args: ServerArguments, refused: readonly string[]): stri
     if (value !== undefined && value !== false && value !== 0) {
       return `The server does not support ${name}`;
     }
+  }
+  if ((options.acls || options.xattrs > 0) && !OpenXattrs.supported) {
+    return "The server does not support --acls (-A) and --xattrs (-X): koffi is missing here";
   }
   const { compressChoice } = options;
   if (compressChoice !== undefined && compressChoice !== "none") {

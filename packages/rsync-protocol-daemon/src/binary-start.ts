@@ -24,6 +24,8 @@ export interface BinaryStart {
   readonly format: FileListFormat;
   readonly checksum: Checksum;
   readonly listChecksum: Checksum;
+  /** No attribute values are exchanged for a file that the client made a hard link. */
+  readonly sparesLinkedXattrs: boolean;
 }
 
 /** What the start depends on. */
@@ -36,8 +38,8 @@ export interface StartOptions {
   readonly checksumSeed: number | undefined;
 }
 
-/** Named to a client that wants compression which it is about to be refused: it has to find one it knows. */
-const COMPRESSIONS_OF_RSYNC = ["zstd", "lz4", "zlibx", "zlib", "none"];
+/** A client that wants compression and can do without gets none; any other learns that there is no common one. */
+const COMPRESSIONS = ["none"];
 
 /** Compat flags, names of algorithms and the seed, in both directions; after it frames are on. */
 export async function startBinary(wire: Wire, start: StartOptions): Promise<BinaryStart> {
@@ -67,11 +69,12 @@ export async function startBinary(wire: Wire, start: StartOptions): Promise<Bina
     devices: options.devices,
     specials: options.specials,
     numericIds: options.numericIds,
-    acls: false,
-    xattrs: false,
+    acls: options.acls,
+    xattrs: options.xattrs > 0,
     checksumBytes: options.checksum ? CHECKSUM_BYTES[names.list] : 0,
   };
-  return { format, checksum, listChecksum };
+  const sparesLinkedXattrs = protocol >= 31 && (compat & COMPAT.AVOID_XATTR_OPTIM) === 0;
+  return { format, checksum, listChecksum, sparesLinkedXattrs };
 }
 
 interface ChecksumNames {
@@ -86,17 +89,22 @@ async function agreeChecksums(
 ): Promise<ChecksumNames> {
   const negotiates = (compat & COMPAT.VARINT_FLIST_FLAGS) !== 0;
   const choice = options.checksumChoice;
-  const asksForCompression = options.compress && options.compressChoice === undefined;
+  // A level other than 0 asks for it too (rsync(1), --compress-level).
+  const compresses = options.compress || (options.compressLevel ?? 0) !== 0;
+  const asksForCompression = compresses && options.compressChoice === undefined;
   if (negotiates) {
     // Each side says its own before it listens.
     if (choice === undefined) writeNames(wire.out, ACCEPTED_CHECKSUMS);
-    if (asksForCompression) writeNames(wire.out, COMPRESSIONS_OF_RSYNC);
+    if (asksForCompression) writeNames(wire.out, COMPRESSIONS);
     wire.flush();
   }
   if (choice !== undefined) return chosenChecksums(choice);
   if (!negotiates) return { transfer: "md5", list: "md5" };
   const theirs = await wire.read((reader) => readNames(reader, "checksum"));
-  if (asksForCompression) await wire.read((reader) => readNames(reader, "compression"));
+  if (asksForCompression) {
+    const offered = await wire.read((reader) => readNames(reader, "compression"));
+    chooseName("compression", offered, COMPRESSIONS);
+  }
   const known = theirs.map((name) => parseChecksumName(name) ?? name);
   const name = parseChecksumName(chooseName("checksum", known, ACCEPTED_CHECKSUMS));
   if (name === undefined) throw new Error("a name that is accepted is not known");

@@ -1,6 +1,13 @@
 import type { Duplex } from "node:stream";
 import { DirectoryHandle } from "@dialhome/posix-fs";
-import { PROTOCOL, parseModuleFilters, RsyncError, type Wire } from "@dialhome/rsync-protocol";
+import {
+  type FilterRule,
+  PROTOCOL,
+  parseFilterText,
+  parseModuleFilters,
+  RsyncError,
+  type Wire,
+} from "@dialhome/rsync-protocol";
 import type { DaemonOptions, ModuleOptions, ServeOptions, ServeResult } from "./options.ts";
 import { type Frame, serveFramed } from "./serve.ts";
 import { textHandshake } from "./text-handshake.ts";
@@ -76,7 +83,7 @@ export class RsyncDaemon {
         label: (path) => `"/${path}" (in ${module.name})`,
       },
       hasWildcards: true,
-      moduleFilters: parseModuleFilters(module),
+      moduleFilters: filtersOf(module),
       numericIds: module.numericIds ?? false,
       timeoutSeconds: module.timeoutSeconds ?? 0,
       refuseOptions: module.refuseOptions ?? [],
@@ -123,11 +130,18 @@ function openModule(module: ModuleOptions): DirectoryHandle {
   }
 }
 
+function filtersOf(module: ModuleOptions): FilterRule[] {
+  const lines = (module.filterRules ?? []).flatMap((rule) =>
+    parseFilterText(rule, { entries: "rules" }),
+  );
+  return [...lines, ...parseModuleFilters(module)];
+}
+
 function assertModules(modules: readonly ModuleOptions[]): void {
   const names = new Set<string>();
   for (const module of modules) {
     const { name } = module;
-    parseModuleFilters(module);
+    filtersOf(module);
     const isUsable = name !== "" && !/[/#\n\r\0]/.test(name) && !names.has(name);
     if (!isUsable) {
       throw new RsyncError(

@@ -1,7 +1,6 @@
 import { closeSync, constants as fsConstants, readSync } from "node:fs";
 import {
   type DirectoryHandle,
-  errorCode,
   type FileStat,
   isDirectory,
   isRegularFile,
@@ -9,14 +8,20 @@ import {
 } from "@dialhome/posix-fs";
 import { type FileList, type FileLists, LIMITS, MODE } from "@dialhome/rsync-protocol";
 import { READ_BYTES } from "./constants.ts";
+import { readAcl, readXattrs } from "./entry-metadata.ts";
 import { HardLinks } from "./hard-links.ts";
+import { assertSystemError } from "./report.ts";
 import type { Session } from "./session.ts";
 import type { Source, SourceEntry } from "./source.ts";
+
+const NO_METADATA = { acl: undefined, xattrs: undefined } as const;
 
 /** How an entry stands in its list. */
 interface EntryPlace {
   readonly source: Source;
   readonly name: string;
+  /** The last component of the name. */
+  readonly leaf: Buffer;
   readonly list: FileList;
   readonly isTop: boolean;
   /** Whether a directory's content is sent as well. */
@@ -49,16 +54,21 @@ export class DirectoryScan {
   async top(source: Source, list: FileList): Promise<SourceEntry | undefined> {
     const { options, report } = this.#session;
     const name = source.top ?? ".";
+    const leaf = leafOf(name);
     const stat =
-      source.top === undefined ? source.directory(".").stat() : this.#lstat(source, name);
+      source.top === undefined
+        ? source.directory(".").stat()
+        : this.#lstat(source, ".", name, leaf);
     if (stat === undefined) return undefined;
     const isEntered = options.recursive || (options.dirs && source.top === undefined);
     if (isDirectory(stat) && !options.recursive && !options.dirs) {
       report.info(`skipping directory ${name}`);
       return undefined;
     }
-    const checksum = this.#isSummed(stat) ? await this.#sumOf(source, name, stat.size) : undefined;
-    return this.#add(stat, { source, name, list, isTop: true, isEntered, checksum });
+    const checksum = this.#isSummed(stat)
+      ? await this.#sumOf(source, name, leaf, stat.size)
+      : undefined;
+    return this.#add(stat, { source, name, leaf, list, isTop: true, isEntered, checksum });
   }
 
   /**
@@ -79,39 +89,49 @@ export class DirectoryScan {
       source.filter.enter(directory, (path) => source.directory(path));
       names = source.directory(directory).names();
     } catch (error) {
+      assertSystemError(error);
       report.failedOrVanished("opendir", `${source.label(directory)} failed`, error);
       return [];
     }
     const prefix = directory === "." ? "" : `${directory}/`;
     const directories: SourceEntry[] = [];
-    for (const bytes of names) {
+    for (const leaf of names) {
       if (pace.over) await pace.rest();
-      const name = prefix + bytes.toString("latin1");
+      const name = prefix + leaf.toString("latin1");
       if (name.length > LIMITS.nameBytes) {
         report.failed("send_file_list", source.label(directory), new Error("name too long"));
         continue;
       }
-      const stat = this.#lstat(source, name);
+      const stat = this.#lstat(source, directory, name, leaf);
       if (stat === undefined || source.filter.excludes(name, isDirectory(stat))) continue;
       const isForeign = device !== undefined && stat.dev !== device && isDirectory(stat);
       if (isForeign && options.oneFileSystem > 1) continue;
       const isEntered = options.recursive && !isForeign;
       const checksum = this.#isSummed(stat)
-        ? await this.#sumOf(source, name, stat.size)
+        ? await this.#sumOf(source, name, leaf, stat.size)
         : undefined;
-      const entry = this.#add(stat, { source, name, list, isTop: false, isEntered, checksum });
+      const entry = this.#add(stat, {
+        source,
+        name,
+        leaf,
+        list,
+        isTop: false,
+        isEntered,
+        checksum,
+      });
       if (entry !== undefined && isEntered && isDirectory(entry)) directories.push(entry);
     }
     return directories;
   }
 
-  #lstat(source: Source, name: string): FileStat | undefined {
+  #lstat(source: Source, directory: string, name: string, leaf: Buffer): FileStat | undefined {
     const { report } = this.#session;
     try {
-      const stat = source.parent(name).lstat(leafOf(name));
+      const stat = source.directory(directory).lstat(leaf);
       if (stat === undefined) report.vanished(source.label(name));
       return stat;
     } catch (error) {
+      assertSystemError(error);
       report.failedOrVanished("readlink_stat", `${source.label(name)} failed`, error);
       return undefined;
     }
@@ -129,9 +149,11 @@ export class DirectoryScan {
     const isDir = isDirectory(stat);
     let linkTarget: string | undefined;
     if (isSymlink(stat) && options.links) {
-      linkTarget = this.#readlink(source, name);
+      linkTarget = this.#readlink(place);
       if (linkTarget === undefined) return undefined;
     }
+    const metadata = this.#metadata(stat, place);
+    if (metadata === undefined) return undefined;
     const isSized = isFile || isDir || isSymlink(stat);
     const index = list.start + list.wire.length;
     const entry: SourceEntry = {
@@ -148,8 +170,7 @@ export class DirectoryScan {
       checksum: place.checksum,
       hardLinkGroup:
         options.hardLinks && !isDir && stat.nlink > 1 ? this.#hardLinks.groupOf(stat, index) : -1,
-      acl: undefined,
-      xattrs: undefined,
+      ...metadata,
       isTopDirectory: isDir && place.isTop && place.isEntered,
       hasContent: isDir && place.isEntered,
       source,
@@ -160,24 +181,45 @@ export class DirectoryScan {
     return entry;
   }
 
-  #readlink(source: Source, name: string): string | undefined {
+  /** Access control lists and extended attributes, where they were asked for; undefined when the entry is gone. */
+  #metadata(
+    stat: FileStat,
+    { source, name }: EntryPlace,
+  ): Pick<SourceEntry, "acl" | "xattrs"> | undefined {
+    const { format, report } = this.#session;
+    if (!format.acls && !format.xattrs) return NO_METADATA;
     try {
-      return source.parent(name).readlink(leafOf(name)).toString("latin1");
+      const attributes = source.attributes(name);
+      return {
+        acl: format.acls && !isSymlink(stat) ? readAcl(attributes, stat.mode) : undefined,
+        xattrs: format.xattrs ? readXattrs(attributes, stat.mode) : undefined,
+      };
     } catch (error) {
+      assertSystemError(error);
+      report.failedOrVanished("get_xattr_data", `${source.label(name)} failed`, error);
+      return undefined;
+    }
+  }
+
+  #readlink({ source, name, leaf }: EntryPlace): string | undefined {
+    try {
+      return source.parent(name).readlink(leaf).toString("latin1");
+    } catch (error) {
+      assertSystemError(error);
       this.#session.report.failedOrVanished("readlink_stat", `${source.label(name)} failed`, error);
       return undefined;
     }
   }
 
   /** The sum of a file's content for `-c`; zeros when it cannot be read, which no file's sum is. */
-  async #sumOf(source: Source, name: string, size: number): Promise<Buffer> {
+  async #sumOf(source: Source, name: string, leaf: Buffer, size: number): Promise<Buffer> {
     const { listChecksum, pace } = this.#session;
     const hasher = listChecksum.fileHasher();
     this.#buffer ??= Buffer.allocUnsafeSlow(READ_BYTES);
     const buffer = this.#buffer;
     let fd = -1;
     try {
-      fd = openForReading(source.parent(name), leafOf(name));
+      fd = openForReading(source.parent(name), leaf);
       for (let left = size; left > 0; ) {
         const got = readSync(fd, buffer, 0, Math.min(left, buffer.length), null);
         if (got === 0) break;
@@ -187,7 +229,7 @@ export class DirectoryScan {
       }
       return Buffer.from(hasher.digest());
     } catch (error) {
-      if (errorCode(error) === undefined || errorCode(error)?.startsWith("ERR_RSYNC")) throw error;
+      assertSystemError(error);
       return Buffer.alloc(listChecksum.digestLength);
     } finally {
       if (fd >= 0) closeSync(fd);

@@ -12,9 +12,12 @@ import {
   writeItem,
   writeLiteral,
   writeSumHeader,
+  writeXattrValues,
+  type XattrValue,
 } from "@dialhome/rsync-protocol";
 import { READ_BYTES, STEP_BYTES } from "./constants.ts";
 import { leafOf, openForReading } from "./directory-scan.ts";
+import { assertSystemError } from "./report.ts";
 import type { Session } from "./session.ts";
 import type { SourceEntry } from "./source.ts";
 
@@ -41,7 +44,12 @@ export class FileSender {
   }
 
   /** Sends the reply to a request, or the message that none will come. */
-  async send(entry: SourceEntry, item: Item, sums: BlockSums): Promise<void> {
+  async send(
+    entry: SourceEntry,
+    item: Item,
+    sums: BlockSums,
+    xattrs: readonly XattrValue[] | undefined,
+  ): Promise<void> {
     const { wire, report } = this.#session;
     const file = this.#open(entry);
     if (file === undefined) {
@@ -51,6 +59,7 @@ export class FileSender {
     }
     try {
       writeItem(wire.out, this.#ndx, item);
+      if (xattrs) writeXattrValues(wire.out, xattrs);
       writeSumHeader(wire.out, sums.header);
       this.#hasher.reset();
       let failure: unknown;
@@ -78,10 +87,13 @@ export class FileSender {
     try {
       fd = openForReading(entry.source.parent(entry.name), leafOf(entry.name));
       const stat = fstatSync(fd);
-      if (!stat.isFile()) throw new Error("Not a regular file");
-      return { fd, size: stat.size };
+      if (stat.isFile()) return { fd, size: stat.size };
+      closeSync(fd);
+      report.failed("send_files failed to open", label, new Error("Not a regular file"));
+      return undefined;
     } catch (error) {
       if (fd >= 0) closeSync(fd);
+      assertSystemError(error);
       report.failedOrVanished("send_files failed to open", label, error);
       return undefined;
     }

@@ -32,6 +32,8 @@ export interface ModuleOptions {
   readonly authDigests?: readonly AuthDigest[];
   /** Filter rules with words between them, as in rsyncd.conf(5): what they exclude does not exist for clients. */
   readonly filter?: string;
+  /** The same, one rule each, as in a merge file: these may hold white space. They are looked at first. */
+  readonly filterRules?: readonly string[];
   /** Patterns to include, and to exclude, looked at after `filter`. */
   readonly include?: string;
   readonly exclude?: string;

@@ -52,6 +52,12 @@ export class Report {
   }
 }
 
+/** Throws again what is not a refusal of the kernel: our own errors end the session, and so do bugs. */
+export function assertSystemError(error: unknown): void {
+  const code = errorCode(error);
+  if (code === undefined || code.startsWith("ERR_")) throw error;
+}
+
 /** The kernel's words and number, as `strerror` puts them: `Permission denied (13)`. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

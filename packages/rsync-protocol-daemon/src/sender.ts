@@ -10,10 +10,13 @@ import {
   readDeleteStatistics,
   readItem,
   readSumHeader,
+  readXattrRequest,
   type SumHeader,
   TAG,
   writeItem,
   writeStatistics,
+  writeXattrValues,
+  type XattrValue,
 } from "@dialhome/rsync-protocol";
 import { readBlockSums } from "./block-sums-reader.ts";
 import { FileSender } from "./file-sender.ts";
@@ -25,6 +28,8 @@ import type { Source, SourceEntry } from "./source.ts";
 interface Request {
   readonly item: Item;
   readonly header: SumHeader | undefined;
+  /** Places of the attribute values that are asked for; undefined when the item has no such part. */
+  readonly xattrs: readonly number[] | undefined;
 }
 
 /** Requests, first for all files, then for those that failed, then for delayed updates. */
@@ -91,10 +96,20 @@ export class Sender {
   #readRequest(): Request {
     const { wire, options, checksum } = this.#session;
     const item = readItem(wire.reader, this.#in);
+    const xattrs = this.#exchangesXattrs(item)
+      ? readXattrRequest(wire.reader, this.#listSender.lists.find(item.ndx)?.xattrs?.length ?? 0)
+      : undefined;
     if (item.ndx < 0 || (item.flags & ITEM.TRANSFER) === 0 || options.dryRun) {
-      return { item, header: undefined };
+      return { item, xattrs, header: undefined };
     }
-    return { item, header: readSumHeader(wire.reader, checksum.digestLength) };
+    return { item, xattrs, header: readSumHeader(wire.reader, checksum.digestLength) };
+  }
+
+  /** Whether a request for attribute values follows the item, and the values its reply. */
+  #exchangesXattrs({ ndx, flags }: Item): boolean {
+    const { format, options, sparesLinkedXattrs } = this.#session;
+    if (ndx < 0 || !format.xattrs || !(flags & ITEM.REPORT_XATTR) || options.dryRun) return false;
+    return !(sparesLinkedXattrs && flags & ITEM.XNAME_FOLLOWS && flags & ITEM.LOCAL_CHANGE);
   }
 
   /** The end of a list, or of a phase. */
@@ -117,13 +132,14 @@ export class Sender {
     if (this.#phase <= LAST_PHASE) this.#out.write(wire.out, NDX.DONE);
   }
 
-  async #answer({ item, header }: Request): Promise<void> {
+  async #answer({ item, header, xattrs }: Request): Promise<void> {
     const { wire, pace } = this.#session;
     this.#assertItem(item);
     this.#current = item.ndx;
     if ((item.flags & ITEM.TRANSFER) === 0) {
       // Something the client did without data: it is only echoed.
       writeItem(wire.out, this.#out, item);
+      if (xattrs) writeXattrValues(wire.out, this.#valuesOf(this.#entryOf(item), xattrs));
       wire.pushFull();
       return;
     }
@@ -138,7 +154,7 @@ export class Sender {
       header.count === 0
         ? { header, weak: new Int32Array(0), strong: new Uint8Array(0) }
         : await readBlockSums(wire, header);
-    await this.#fileSender.send(entry, item, sums);
+    await this.#fileSender.send(entry, item, sums, xattrs && this.#valuesOf(entry, xattrs));
     if (pace.over) await pace.rest();
   }
 
@@ -150,16 +166,44 @@ export class Sender {
     }
   }
 
-  #transferable(item: Item): SourceEntry {
+  /** The values as they are now; one that is gone meanwhile is empty. */
+  #valuesOf(entry: SourceEntry | undefined, numbers: readonly number[]): XattrValue[] {
+    if (!entry) return [];
+    const { source, name, xattrs } = entry;
+    return numbers.map((number) => {
+      const attribute = xattrs?.[number - 1]?.name ?? "";
+      return { number, value: this.#readValue(source, name, attribute) };
+    });
+  }
+
+  #readValue(source: Source, name: string, attribute: string): Buffer {
+    try {
+      return source.attributes(name).get(attribute) ?? Buffer.alloc(0);
+    } catch (error) {
+      this.#session.report.failedOrVanished(
+        "get_xattr_data",
+        `${source.label(name)} failed`,
+        error,
+      );
+      return Buffer.alloc(0);
+    }
+  }
+
+  #entryOf(item: Item): SourceEntry | undefined {
     const entry = this.#listSender.lists.find(item.ndx);
-    if (entry === undefined || !isRegularFile(entry) || !("source" in entry)) {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made by our own scan
+    return entry as SourceEntry | undefined;
+  }
+
+  #transferable(item: Item): SourceEntry {
+    const entry = this.#entryOf(item);
+    if (entry === undefined || !isRegularFile(entry)) {
       throw misuse(`the client asks for the content of index ${item.ndx}, which is no file`);
     }
     if (this.#phase === LAST_PHASE) {
       throw misuse(`the client asks for the content of index ${item.ndx} after the last phase`);
     }
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made by our own scan
-    return entry as SourceEntry;
+    return entry;
   }
 
   /** What follows the client's last request: errors, DONE, and the statistics. */

@@ -23,6 +23,8 @@ export interface Session {
   readonly checksum: Checksum;
   /** Of files in the list (`-c`); apart from the other, since both may be in use at once. */
   readonly listChecksum: Checksum;
+  /** No attribute values are exchanged for a file that the client made a hard link. */
+  readonly sparesLinkedXattrs: boolean;
   readonly names: IdNameLookup;
   readonly progress: Progress;
 }

@@ -1,6 +1,7 @@
-import type { DirectoryHandle } from "@dialhome/posix-fs";
-import { directoryOf, type FileEntry } from "@dialhome/rsync-protocol";
+import { type DirectoryHandle, OpenXattrs } from "@dialhome/posix-fs";
+import { baseNameOf, directoryOf, type FileEntry } from "@dialhome/rsync-protocol";
 import { HELD_DIRECTORIES } from "./constants.ts";
+import type { AttributesOfEntry } from "./entry-metadata.ts";
 import type { SourceFilter } from "./source-filter.ts";
 
 /** An entry of a list and where it comes from. */
@@ -55,6 +56,17 @@ export class Source {
   /** The directory in which an entry lies. */
   parent(name: string): DirectoryHandle {
     return this.directory(directoryOf(name));
+  }
+
+  /** An entry's extended attributes; good until the next call for a directory. */
+  attributes(name: string): AttributesOfEntry {
+    if (name === ".") return new OpenXattrs(this.#root.fd);
+    const directory = this.parent(name);
+    const leaf = Buffer.from(baseNameOf(name), "latin1");
+    return {
+      list: () => directory.listXattrs(leaf),
+      get: (attribute) => directory.getXattr(leaf, attribute),
+    };
   }
 
   #open(name: string): DirectoryHandle {

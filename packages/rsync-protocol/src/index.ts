@@ -66,6 +66,7 @@ export { type FilterRule, formatFilterRule } from "./filter-rule.ts";
 export {
   formatSentFilters,
   type ModuleFilterText,
+  parseFilterText,
   parseModuleFilters,
   parseSentFilter,
 } from "./filter-rules.ts";
