@@ -5,7 +5,7 @@ import type { CommandIo } from "../io.ts";
 import { writeJsonLine } from "../terminal/json-lines.ts";
 import { printable, printableBytes } from "../terminal/printable.ts";
 import { openPullBars } from "../terminal/pull-bars.ts";
-import { formatBytes, formatCount } from "../terminal/sizes.ts";
+import { formatBytes, formatFiles } from "../terminal/sizes.ts";
 
 /** What a backup host is when it begins to serve. */
 export interface HostStart {
@@ -156,11 +156,10 @@ function describePublished({
   summary,
 }: Extract<BackupHostEvent, { is: "published" }>["backup"]): string {
   const { files, bytes } = snapshot.totals;
-  const partly =
-    summary.exitCode === 0 ? "" : `, but not all (${summary.problems.length || "some"} problems)`;
+  const partly = summary.exitCode === 0 ? "" : ", but some files are missing";
   return (
-    `snapshot ${snapshot.id}${partly}: ${formatCount(files)} files, ${formatBytes(bytes)}; ` +
-    `${formatCount(summary.transferredFiles)} files changed, ${formatBytes(summary.bytesReceived)} received`
+    `snapshot ${snapshot.id}${partly}: ${formatFiles(files)}, ${formatBytes(bytes)}; ` +
+    `${formatFiles(summary.transferredFiles)} changed, ${formatBytes(summary.bytesReceived)} received`
   );
 }
 

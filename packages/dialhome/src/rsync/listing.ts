@@ -5,7 +5,8 @@ import { formatNumber } from "./numbers.ts";
 /** A line of `--list-only`. */
 export function formatListed(entry: FileEntry, human: number): string {
   const size = formatNumber(entry.size, human).padStart(human > 0 ? 14 : 11);
-  const target = isSymlink(entry) ? ` -> ${printableBytes(entry.linkTarget ?? "")}` : "";
+  const { linkTarget = "" } = entry;
+  const target = isSymlink(entry) && linkTarget !== "" ? ` -> ${printableBytes(linkTarget)}` : "";
   const name = printableBytes(entry.name);
   return `${formatMode(entry.mode)} ${size} ${formatTime(entry.mtime)} ${name}${target}`;
 }
@@ -20,7 +21,9 @@ const TYPE_LETTERS: ReadonlyMap<number, string> = new Map([
 ]);
 
 function formatMode(mode: number): string {
-  const letters = [..."rwxrwxrwx"].map((letter, at) => (mode & (0o400 >> at) ? letter : "-"));
+  const letters = Array.from("rwxrwxrwx").map((letter, at) =>
+    mode & (0o400 >> at) ? letter : "-",
+  );
   const special = (bit: number, at: number, letter: string): void => {
     if (mode & bit) letters[at] = letters[at] === "x" ? letter : letter.toUpperCase();
   };

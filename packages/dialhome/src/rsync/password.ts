@@ -22,7 +22,7 @@ export async function readPassword(
   if (passwordFile !== undefined) return firstLine(readSecretFile(resolve(io.cwd, passwordFile)));
   const { RSYNC_PASSWORD } = io.env;
   if (RSYNC_PASSWORD !== undefined) return RSYNC_PASSWORD;
-  if (io.stdin.isTTY === true) return await askHidden(`Password of ${user}: `, io);
+  if (io.stdin.isTTY === true) return askHidden(`Password of ${user}: `, io);
   throw new RsyncError(
     "ERR_RSYNC_REFUSED",
     `the daemon asks for the password of "${user}"; set RSYNC_PASSWORD, or use --password-file`,
@@ -62,7 +62,7 @@ async function readSome(input: Readable): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of input) {
-    const bytes = Buffer.from(chunk as Buffer | string);
+    const bytes = Buffer.from(String(chunk), "utf8");
     chunks.push(bytes);
     length += bytes.length;
     if (length > PASSWORD_BYTES_LIMIT || bytes.includes(0x0a)) break;

@@ -16,3 +16,8 @@ export function formatBytes(bytes: number): string {
 export function formatCount(count: number): string {
   return count.toLocaleString("en-US");
 }
+
+/** A count and what is counted: `1 file`, `1,204 files`. */
+export function formatFiles(count: number): string {
+  return `${formatCount(count)} ${count === 1 ? "file" : "files"}`;
+}
