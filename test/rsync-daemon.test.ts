@@ -319,8 +319,8 @@ describeWithPeers(["rsync"], "the real rsync pulls from our daemon", () => {
     const cases: [string, string[], number, string][] = [
       ["nowhere", [], 23, 'link_stat "/nowhere" (in m) failed: No such file or directory (2)'],
       ["", ["-c"], 4, "The server is configured to refuse --checksum"],
-      ["", ["-X"], 4, "The server does not support --xattrs (-X)"],
-      ["", ["-z"], 4, "The server does not support --compress (-z)"],
+      ["", ["-U"], 4, "The server does not support --atimes (-U)"],
+      ["", ["--zc=zstd"], 4, "The server does not support --compress-choice"],
       ["", ["-M--nonsense"], 4, "--nonsense: option is not supported"],
       ["absolute/", [], 23, 'link_stat "/absolute" (in m) failed: '],
       ["sub/up/", [], 23, "symbolic link leads out of the module"],

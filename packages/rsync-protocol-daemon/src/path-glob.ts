@@ -7,7 +7,7 @@ import {
   unescapeServerPath,
 } from "@dialhome/rsync-protocol";
 import { MAX_GLOB_ENTRIES, MAX_SOURCES } from "./constants.ts";
-import { openInside } from "./path-gate.ts";
+import { openInside, parseRequestedPath } from "./path-gate.ts";
 
 /** Counts what wildcards made this session look at. */
 export interface GlobBudget {
@@ -44,7 +44,22 @@ export function expandPath(root: DirectoryHandle, path: string, budget: GlobBudg
       );
     }
   }
-  return found.length === 0 ? [unescapeServerPath(path)] : found.map((parts) => parts.join("/"));
+  const existing = found.filter((parts) => exists(root, parts)).map((parts) => parts.join("/"));
+  return existing.length === 0 ? [unescapeServerPath(path)] : existing;
+}
+
+/** Whether what stands behind the last wildcard is there as well. */
+function exists(root: DirectoryHandle, parts: readonly string[]): boolean {
+  const { components } = parseRequestedPath(parts.join("/"));
+  const last = components.at(-1);
+  if (last === undefined) return true;
+  try {
+    using directory = openInside(root, components.slice(0, -1));
+    return directory.lstat(Buffer.from(last, "latin1")) !== undefined;
+  } catch (error) {
+    if (error instanceof RsyncError || errorCode(error) !== undefined) return false;
+    throw error;
+  }
 }
 
 function matchingNames(

@@ -1,0 +1,25 @@
+import { parseServerArguments } from "@dialhome/rsync-protocol";
+import { expect, test } from "vitest";
+import { refusal } from "../src/abilities.ts";
+
+const refusalOf = (line: string, refused: readonly string[] = []): string | undefined =>
+  refusal(parseServerArguments(["--server", ...line.split(" "), "."]), refused);
+
+test("what a backup needs is taken", () => {
+  expect(
+    refusalOf("--sender -vnlHogDtprcxxSWIue.iLsfxCIvu --numeric-ids --timeout=30"),
+  ).toBeUndefined();
+  expect(
+    refusalOf("--sender -logDtpre.iLsfxCIvu --compress-choice=none --inplace"),
+  ).toBeUndefined();
+});
+
+test("what is not offered is refused by name", () => {
+  expect(refusalOf("-logDtpre.iLsfxCIvu")).toContain("read only");
+  expect(refusalOf("--sender -lUe.i")).toBe("The server does not support --atimes (-U)");
+  expect(refusalOf("--sender -re.i --append")).toBe("The server does not support --append");
+  expect(refusalOf("--sender -re.i --compress-choice=zstd")).toContain("--compress-choice");
+  expect(refusalOf("--sender -re.i --files-from=-")).toContain("--files-from");
+  expect(refusalOf("--sender -re.i --strange")).toBe("--strange: option is not supported");
+  expect(refusalOf("--sender -rce.i", ["checksum"])).toContain("configured to refuse --checksum");
+});
