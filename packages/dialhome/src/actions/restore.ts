@@ -44,7 +44,14 @@ export async function runRestore(
   if (flags.json) {
     const { name, id, keyId } = snapshot;
     writeJsonLine(io.stdout, {
-      ...{ name, id, keyId, destination, ok, entries, files, bytes },
+      name,
+      id,
+      keyId,
+      destination,
+      ok,
+      entries,
+      files,
+      bytes,
       failures: failureCount,
       lines,
     });

@@ -44,8 +44,14 @@ class Host implements AsyncDisposable {
   constructor({ store, deviceKey, hostKey }: Place, signal: AbortSignal) {
     this.#process = new DialhomeProcess(
       [
-        ...["backup-host", store, "--create", "--listen", "127.0.0.1:0", "--json"],
-        ...["--authorized-keys", `${deviceKey}.pub`, "--host-key", hostKey, "--generate-host-key"],
+        "backup-host",
+        store,
+        "--create",
+        "--generate-host-key",
+        "--json",
+        "--listen=127.0.0.1:0",
+        `--authorized-keys=${deviceKey}.pub`,
+        `--host-key=${hostKey}`,
       ],
       signal,
       (said) => {

@@ -1,7 +1,7 @@
 import { openByteBar } from "../terminal/byte-bar.ts";
 import type { Said } from "./programs.ts";
 
-const isTerminal = process.stdout.isTTY === true;
+const isTerminal = process.stdout.isTTY;
 const style = (code: number, text: string): string =>
   isTerminal ? `\u001b[${code}m${text}\u001b[0m` : text;
 

@@ -37,7 +37,10 @@ function formatMode(mode: number): string {
 function formatTime(seconds: number): string {
   const time = new Date(seconds * 1000);
   if (Number.isNaN(time.getTime())) return "????/??/?? ??:??:??";
-  const two = (value: number): string => String(value).padStart(2, "0");
   const day = `${time.getFullYear()}/${two(time.getMonth() + 1)}/${two(time.getDate())}`;
   return `${day} ${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
+}
+
+function two(value: number): string {
+  return String(value).padStart(2, "0");
 }

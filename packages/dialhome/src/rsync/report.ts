@@ -143,6 +143,9 @@ function formatSpeed(bytesPerSecond: number): string {
 
 function formatDuration(seconds: number): string {
   const whole = Math.floor(seconds);
-  const two = (value: number): string => String(value).padStart(2, "0");
   return `${String(Math.floor(whole / 3600)).padStart(4)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
+}
+
+function two(value: number): string {
+  return String(value).padStart(2, "0");
 }

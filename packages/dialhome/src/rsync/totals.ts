@@ -4,7 +4,6 @@ import { formatNumber, formatRate } from "./numbers.ts";
 /** The block that `--stats` prints, without the two lines of {@link formatTotals}. */
 export function formatStatistics(summary: PullSummary, human: number): string[] {
   const number = (value: number): string => formatNumber(value, human);
-  const seconds = (ms: number): string => `${(ms / 1000).toFixed(3)} seconds`;
   const { server } = summary;
   return [
     `Number of files: ${formatCounts(summary.listed, human)}`,
@@ -55,4 +54,8 @@ function formatCounts(counts: Readonly<KindCounts>, human: number): string {
     .map(([kind, count]) => `${kind}: ${formatNumber(count, human)}`);
   const detail = parts.length > 0 ? ` (${parts.join(", ")})` : "";
   return `${formatNumber(total, human)}${detail}`;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(3)} seconds`;
 }

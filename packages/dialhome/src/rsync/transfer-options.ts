@@ -1,15 +1,9 @@
 import type { TransferOptions } from "@dialhome/rsync-protocol-client";
-import { unsupportedError } from "./errors.ts";
 import type { RsyncSettings } from "./settings.ts";
 
-/** The options of a pull that the command line asks for. @throws RsyncError for options that do not go together */
+/** The options of a pull that the command line asks for. */
 export function transferOptions(settings: RsyncSettings): TransferOptions {
   const { flags } = settings;
-  if (flags.has("delete") && settings.filterRules.length > 0) {
-    throw unsupportedError(
-      "--delete together with filter rules is not supported by dialhome rsync",
-    );
-  }
   return {
     recursive: flags.has("recursive"),
     dirs: flags.has("dirs"),
