@@ -1,13 +1,25 @@
-import type { Duplex } from "node:stream";
+import type { Duplex, Readable, Writable } from "node:stream";
 import { LINE_BYTES_LIMIT } from "./constants.ts";
 import { BackupError, quoted } from "./errors.ts";
+
+/** Two streams, or the two directions of one. */
+export interface Console {
+  readonly input: Readable;
+  readonly output: Writable;
+}
+
+/** Both directions of one stream. */
+export function consoleOf(stream: Duplex): Console {
+  return { input: stream, output: stream };
+}
 
 /**
  * The console of a session as lines and bytes: what is read is asked for, one piece after another, each within a time of its own.
  * The stream stays the caller's.
  */
 export class ConsoleLines {
-  readonly #stream: Duplex;
+  readonly #input: Readable;
+  readonly #output: Writable;
   /** Who is at the other end, for messages. */
   readonly #peer: string;
   #buffered = Buffer.alloc(0);
@@ -15,29 +27,33 @@ export class ConsoleLines {
   #error: Error | undefined;
   readonly #wakers = new Set<() => void>();
 
-  constructor(stream: Duplex, peer: string) {
-    this.#stream = stream;
+  constructor({ input, output }: Console, peer: string) {
+    this.#input = input;
+    this.#output = output;
     this.#peer = peer;
-    stream.on("data", (chunk: Buffer) => {
+    input.on("data", (chunk: Buffer) => {
       this.#buffered = Buffer.concat([this.#buffered, chunk]);
       // Nobody needs to send so much ahead of what is read.
-      if (this.#buffered.length > LINE_BYTES_LIMIT) stream.pause();
+      if (this.#buffered.length > LINE_BYTES_LIMIT) input.pause();
       this.#wake();
     });
     const over = (): void => {
       this.#over = true;
       this.#wake();
     };
-    stream.on("end", over);
-    stream.on("close", over);
-    stream.on("error", (error: Error) => {
+    const failed = (error: Error): void => {
       this.#error = error;
       over();
-    });
+    };
+    input.on("end", over);
+    input.on("close", over);
+    input.on("error", failed);
+    // A broken pipe: what was to be said is lost, and so is whoever should have heard it.
+    output.on("error", failed);
   }
 
   writeLine(line: string): void {
-    this.#stream.write(`${line}\n`);
+    this.#output.write(`${line}\n`);
   }
 
   /**
@@ -104,7 +120,7 @@ export class ConsoleLines {
   #take(count: number): Buffer {
     const taken = this.#buffered.subarray(0, count);
     this.#buffered = this.#buffered.subarray(count);
-    if (this.#stream.isPaused()) this.#stream.resume();
+    if (this.#input.isPaused()) this.#input.resume();
     return taken;
   }
 

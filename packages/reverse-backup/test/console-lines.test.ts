@@ -1,6 +1,6 @@
 import { duplexPair } from "node:stream";
 import { expect, test } from "vitest";
-import { ConsoleLines } from "../src/console-lines.ts";
+import { ConsoleLines, consoleOf } from "../src/console-lines.ts";
 import { LINE_BYTES_LIMIT } from "../src/constants.ts";
 import { BackupError } from "../src/errors.ts";
 
@@ -9,7 +9,7 @@ function consoles(): {
   readonly far: ReturnType<typeof duplexPair>[0];
 } {
   const [near, far] = duplexPair();
-  return { lines: new ConsoleLines(near, "the peer"), far };
+  return { lines: new ConsoleLines(consoleOf(near), "the peer"), far };
 }
 
 test("lines come one after another, however they are cut", async () => {

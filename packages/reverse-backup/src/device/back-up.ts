@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs/promises";
 import type { ForwardedOpen, Forwarding, SshChannel, SshConnection } from "@dialhome/ssh-endpoint";
 import { SshEndpointError } from "@dialhome/ssh-endpoint";
-import { ConsoleLines } from "../console-lines.ts";
+import { ConsoleLines, consoleOf } from "../console-lines.ts";
 import { HANDSHAKE, HANDSHAKE_TIMEOUT_MS } from "../constants.ts";
 import { BackupError } from "../errors.ts";
 import { encodeOffer, type Offer } from "../offer.ts";
@@ -23,7 +23,7 @@ export interface BackUpOptions {
   readonly privileged?: boolean;
   /** Asks the host to stay on the file system of `path`. @defaultValue false */
   readonly oneFileSystem?: boolean;
-  /** Asks the host to keep what it may not set in extended attributes. @defaultValue false */
+  /** Asks the host to keep what it may not set in extended attributes; a host of ours keeps it in the manifest. @defaultValue false */
   readonly fakeSuper?: boolean;
   /** Rules of rsync's filter grammar, one line each, that leave things out before the host sees them. */
   readonly filter?: readonly string[];
@@ -78,7 +78,7 @@ export async function backUp(options: BackUpOptions): Promise<BackUpResult> {
   try {
     options.onStep?.({ is: "forwarded", port: forwarding.port });
     console = await connection.openShell();
-    const lines = new ConsoleLines(console, "the backup host");
+    const lines = new ConsoleLines(consoleOf(console), "the backup host");
     await lines
       .expectLine(HANDSHAKE.hello, "its greeting", timeoutMs, signal)
       .catch(addStderr(console));
@@ -148,7 +148,7 @@ class Tunnel {
     refusal.catch(() => undefined);
     proven.abort();
     channel.write(tunnelProof(key, "client"));
-    const lines = new ConsoleLines(channel, "the backup host's tunnel");
+    const lines = new ConsoleLines(consoleOf(channel), "the backup host's tunnel");
     const proof = await lines.readBytes(HANDSHAKE.keyBytes, "its proof", timeoutMs, signal);
     channel.end();
     if (!isProof(proof, tunnelProof(key, "server"))) {

@@ -7,6 +7,7 @@ import {
   type TunnelIdentity,
   type TunnelServerOptions,
 } from "@dialhome/ssh-reverse";
+import { consoleOf } from "../console-lines.ts";
 import { HANDSHAKE } from "../constants.ts";
 import { BackupError } from "../errors.ts";
 import { keyIdOf } from "../store/machine-name.ts";
@@ -130,7 +131,7 @@ async function takeBackup(
     const backup = await receiveBackup({
       store: options.store,
       device: { keyId: device.keyId, name: nameOfLine(identity) },
-      console: channel,
+      console: consoleOf(channel),
       openTunnel: (port) => connection.openForwarded(HANDSHAKE.bindAddress, port),
       signal: AbortSignal.any([hostSignal, gone.signal]),
       ...(options.hooks ? { hooks: options.hooks } : {}),

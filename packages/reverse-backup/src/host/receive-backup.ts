@@ -6,7 +6,7 @@ import {
   type PullSummary,
   pull,
 } from "@dialhome/rsync-protocol-client";
-import { ConsoleLines } from "../console-lines.ts";
+import { type Console, ConsoleLines, consoleOf } from "../console-lines.ts";
 import { HANDSHAKE, HANDSHAKE_TIMEOUT_MS, TRANSFER_TIMEOUT_MS } from "../constants.ts";
 import { BackupError, quoted } from "../errors.ts";
 import { decodeOffer, type Offer } from "../offer.ts";
@@ -33,7 +33,7 @@ export interface ReceiveOptions {
   readonly store: SnapshotStore;
   readonly device: DeviceIdentity;
   /** The session that the device opened. It stays the caller's. */
-  readonly console: Duplex;
+  readonly console: Console;
   /** Connects to the device through the forwarding that it asked for. @throws when there is none on that port */
   readonly openTunnel: (port: number) => Promise<Duplex>;
   /** Programs of the user that are run on the way. */
@@ -50,6 +50,13 @@ export interface ReceiveOptions {
 export type ReceiveStep =
   | { readonly is: "accepted"; readonly name: string; readonly hint: string }
   | { readonly is: "transfer"; readonly name: string; readonly previous: string | undefined };
+
+/** What a device wants that asks for `--fake-super` is done for all: the manifest has every owner, mode and device number. */
+const FAKE_SUPER: PullMessage = {
+  level: "warning",
+  text: "the device asks for fake-super: attributes that this host may not set are kept in the manifest, not in extended attributes",
+  fromPeer: false,
+};
 
 /** A backup that was published. */
 export interface ReceivedBackup {
@@ -82,6 +89,7 @@ export async function receiveBackup(options: ReceiveOptions): Promise<ReceivedBa
   const name = decideName(store, device, offer.name);
   await proveTunnel(options, offer, timeoutMs);
   options.onStep?.({ is: "accepted", name, hint: offer.name });
+  if (offer.rsync.fakeSuper) options.onMessage?.(FAKE_SUPER);
 
   await using transaction = await store.begin(device.keyId, {
     name,
@@ -131,7 +139,7 @@ async function proveTunnel(
 ): Promise<void> {
   const channel = await openTunnel(options, offer.port);
   try {
-    const lines = new ConsoleLines(channel, "the device's tunnel");
+    const lines = new ConsoleLines(consoleOf(channel), "the device's tunnel");
     const proof = await lines.readBytes(HANDSHAKE.keyBytes, "its proof", timeoutMs, options.signal);
     if (!isProof(proof, tunnelProof(offer.key, "client"))) {
       throw new BackupError(

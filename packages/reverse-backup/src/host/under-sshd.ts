@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import * as net from "node:net";
-import { Duplex, type Readable, type Writable } from "node:stream";
+import type { Duplex, Readable, Writable } from "node:stream";
 import { HANDSHAKE } from "../constants.ts";
 import { BackupError } from "../errors.ts";
 import { type ReceivedBackup, type ReceiveOptions, receiveBackup } from "./receive-backup.ts";
@@ -19,14 +19,37 @@ export interface UnderSshdOptions extends Omit<ReceiveOptions, "console" | "open
  */
 export async function receiveUnderSshd(options: UnderSshdOptions): Promise<ReceivedBackup> {
   const { input, output, ...rest } = options;
-  const console = Duplex.from({ readable: input, writable: output });
-  // A broken pipe shows as the end of the input; without a listener it would end the process.
-  console.on("error", () => undefined);
   try {
-    return await receiveBackup({ ...rest, console, openTunnel: connectToLoopback });
+    return await receiveBackup({
+      ...rest,
+      console: { input, output },
+      openTunnel: connectToLoopback,
+    });
   } finally {
-    console.destroy();
+    // Nothing more is read; an open input would keep the process.
+    input.destroy();
   }
+}
+
+/**
+ * Both streams as one. Its end leaves the output alone, whose last words may still be on their way; the input is closed,
+ * or it would keep the process.
+ */
+function joined(input: Readable, output: Writable): Duplex {
+  const console = new Duplex({
+    read: () => void input.resume(),
+    write: (chunk: Buffer, _encoding, done) => void output.write(chunk, done),
+    destroy: (error, done) => {
+      input.destroy();
+      done(error);
+    },
+  });
+  input.on("data", (chunk: Buffer) => {
+    if (!console.push(chunk)) input.pause();
+  });
+  input.on("end", () => void console.push(null));
+  input.on("error", (error) => console.destroy(error));
+  return console;
 }
 
 async function connectToLoopback(port: number): Promise<Duplex> {
