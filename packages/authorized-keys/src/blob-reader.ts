@@ -83,6 +83,6 @@ export class BlobReader {
 }
 
 /** Bytes as text, one character a byte. */
-export function latin1(bytes: Uint8Array): string {
+function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }

@@ -36,7 +36,7 @@ export function parseKnownHosts(text: string, file: string): KnownHost[] {
 }
 
 /** Parses one line; undefined for a comment and for what cannot be used. */
-export function parseKnownHostLine(line: string, source: string): KnownHost | undefined {
+function parseKnownHostLine(line: string, source: string): KnownHost | undefined {
   const text = line.replace(/\r$/, "").replace(/^[ \t]+/, "");
   if (text === "" || text.startsWith("#")) return undefined;
   const match = /^(?:(@\S+)[ \t]+)?(\S+)[ \t]+(\S+)[ \t]+(\S+)(?:[ \t]+(.*))?$/.exec(text);

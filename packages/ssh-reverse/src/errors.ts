@@ -3,9 +3,7 @@ export type SshReverseErrorCode =
   /** An option is missing or makes no sense. */
   | "ERR_SSH_REVERSE_OPTION"
   /** The authorized_keys file cannot be read. */
-  | "ERR_SSH_REVERSE_AUTHORIZED_KEYS"
-  /** The target of a forwarding cannot be reached. */
-  | "ERR_SSH_REVERSE_TARGET";
+  | "ERR_SSH_REVERSE_AUTHORIZED_KEYS";
 
 /** The one error class of this package; what concerns the connection itself is an `SshEndpointError`. */
 export class SshReverseError extends Error {
