@@ -1,5 +1,10 @@
 import type { Duplex } from "node:stream";
-import { type Log, type ModuleOptions, type ServeResult, serveDaemon } from "@dialhome/rsync-protocol-daemon";
+import {
+  type Log,
+  type ModuleOptions,
+  type ServeResult,
+  serveDaemon,
+} from "@dialhome/rsync-protocol-daemon";
 import { TRANSFER_TIMEOUT_MS } from "../constants.ts";
 import type { Offer } from "../offer.ts";
 import { filterWords } from "./filter-words.ts";

@@ -31,27 +31,6 @@ export async function receiveUnderSshd(options: UnderSshdOptions): Promise<Recei
   }
 }
 
-/**
- * Both streams as one. Its end leaves the output alone, whose last words may still be on their way; the input is closed,
- * or it would keep the process.
- */
-function joined(input: Readable, output: Writable): Duplex {
-  const console = new Duplex({
-    read: () => void input.resume(),
-    write: (chunk: Buffer, _encoding, done) => void output.write(chunk, done),
-    destroy: (error, done) => {
-      input.destroy();
-      done(error);
-    },
-  });
-  input.on("data", (chunk: Buffer) => {
-    if (!console.push(chunk)) input.pause();
-  });
-  input.on("end", () => void console.push(null));
-  input.on("error", (error) => console.destroy(error));
-  return console;
-}
-
 async function connectToLoopback(port: number): Promise<Duplex> {
   const socket = net.connect({
     host: HANDSHAKE.bindAddress,
