@@ -1,6 +1,13 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import * as path from "node:path";
 import { createInterface, type Interface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const SCRIPTS = {
+  "crash-child.ts": new URL("./crash-child.ts", import.meta.url),
+  "full-child.ts": new URL("./full-child.ts", import.meta.url),
+  "lock-child.ts": new URL("./lock-child.ts", import.meta.url),
+} as const;
 
 const PACKAGE = path.join(import.meta.dirname, "../../..");
 
@@ -14,13 +21,13 @@ export interface ScriptChild {
   readonly errors: () => string;
 }
 
-export function runScript(script: string, ...args: string[]): ScriptChild {
+export function runScript(script: keyof typeof SCRIPTS, ...args: string[]): ScriptChild {
   return runCommand(process.execPath, ...scriptArguments(script, ...args));
 }
 
 /** What follows `node` to run a script of this folder from its source. */
-export function scriptArguments(script: string, ...args: string[]): string[] {
-  const file = path.join(import.meta.dirname, script);
+export function scriptArguments(script: keyof typeof SCRIPTS, ...args: string[]): string[] {
+  const file = fileURLToPath(SCRIPTS[script]);
   return ["--conditions=@dialhome/source", "--import=tsx", file, ...args];
 }
 
