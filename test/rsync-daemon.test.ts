@@ -15,6 +15,7 @@ import { assertEqualTrees } from "./support/compare-trees.ts";
 import { startOurRsyncd } from "./support/our-rsyncd.ts";
 import { describeWithPeers, requirePeer } from "./support/peers.ts";
 import { run, runOk } from "./support/processes.ts";
+import { seededRandom } from "./support/random.ts";
 import { startRealRsyncd } from "./support/real-rsyncd.ts";
 import { tempDir } from "./support/temp-dir.ts";
 import { makeLargeTree, makeNastyTree } from "./support/tree.ts";
@@ -413,5 +414,58 @@ describeWithPeers(["rsync"], "the real rsync pulls from our daemon", () => {
         expect(await list(daemon.url("m", path))).toEqual(await list(real.url("m", path)));
       }
     }
+  });
+
+  test("older clients get the lists, sums and checksums that they know", async () => {
+    await using dir = tempDir();
+    mkdirSync(dir.at("src/d"), { recursive: true });
+    const content = Buffer.from(Array.from({ length: 20_000 }, (_, i) => `line ${i}\n`).join(""));
+    writeFileSync(dir.at("src/d/file"), content);
+    writeFileSync(dir.at("src/empty"), "");
+    await using daemon = await startOurRsyncd({ modules: [{ name: "m", path: dir.at("src") }] });
+    // The letters behind `e` of 3.0, 3.1, and later ones; the client takes what the server makes of them.
+    for (const letters of [".Ls", ".iLsf", ".iLsfx", ".LsfxC", ".iLsfxCIv"]) {
+      for (const protocol of [30, 31, 32]) {
+        const args = ["-a", "--stats", `--protocol=${protocol}`, `-M-e${letters}`];
+        await runOk(rsync, [...args, daemon.url("m"), dir.at("out/")]);
+        await assertEqualTrees(dir.at("src"), dir.at("out"), { times: "none" });
+        writeFileSync(dir.at("out/d/file"), Buffer.concat([content.subarray(5000), content]));
+        const stats = await runOk(rsync, [...args, daemon.url("m"), dir.at("out/")]);
+        expect(readFileSync(dir.at("out/d/file")).equals(content)).toBe(true);
+        expect(statistic(stats, "Literal data")).toBeLessThan(2000);
+        rmSync(dir.at("out"), { recursive: true });
+      }
+    }
+  });
+
+  test("in place, appended, with secluded arguments, not faster than allowed", async () => {
+    await using dir = tempDir();
+    mkdirSync(dir.at("src"));
+    const content = seededRandom("in place").bytes(400_000);
+    writeFileSync(dir.at("src/a file"), content);
+    await using daemon = await startOurRsyncd({ modules: [{ name: "m", path: dir.at("src") }] });
+    const pull = async (basis: Buffer, ...options: string[]): Promise<number> => {
+      mkdirSync(dir.at("out"), { recursive: true });
+      writeFileSync(dir.at("out/a file"), basis);
+      const args = ["-aI", "--no-whole-file", "--stats", ...options];
+      const stats = await runOk(rsync, [...args, daemon.url("m", "a file"), dir.at("out/")]);
+      expect(readFileSync(dir.at("out/a file")).equals(content)).toBe(true);
+      return statistic(stats, "Literal data");
+    };
+    const shifted = Buffer.concat([Buffer.alloc(10_000), content]);
+    expect(await pull(shifted)).toBeLessThan(1000);
+    // In place nothing may be taken from where it was overwritten already.
+    expect(await pull(shifted, "--inplace")).toBeLessThan(1000);
+    expect(await pull(content.subarray(10_000), "--inplace")).toBeGreaterThan(300_000);
+    expect(await pull(content.subarray(0, 300_000), "--append")).toBe(100_000);
+    expect(await pull(content.subarray(0, 300_000), "--append-verify")).toBe(100_000);
+    // The part that is there is wrong: found by the sum, and sent anew.
+    const wrong = Buffer.from(content.subarray(0, 300_000));
+    wrong.fill(0, 1000, 2000);
+    expect(await pull(wrong, "--append-verify")).toBeGreaterThan(100_000);
+    expect(await pull(shifted, "-s")).toBeLessThan(1000);
+    const started = performance.now();
+    expect(await pull(Buffer.alloc(0), "--bwlimit=400")).toBe(400_000);
+    expect(performance.now() - started).toBeGreaterThan(700);
   });
 });

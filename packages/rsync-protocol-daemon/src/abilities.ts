@@ -10,14 +10,12 @@ const NOT_OFFERED: readonly (readonly [keyof ServerOptions, string])[] = [
   ["crtimes", "--crtimes (-N)"],
   ["relative", "--relative (-R)"],
   ["cvsExclude", "--cvs-exclude (-C)"],
-  ["append", "--append"],
   ["removeSourceFiles", "--remove-source-files"],
   ["deleteMissingArgs", "--delete-missing-args"],
   ["filesFrom", "--files-from"],
   ["iconv", "--iconv"],
   ["copyDevices", "--copy-devices"],
   ["openNoatime", "--open-noatime"],
-  ["bwlimit", "--bwlimit"],
 ];
 
 /**

@@ -7,6 +7,9 @@ export const CLOSING_TIMEOUT_MS = 10_000;
 /** Longest work without giving the event loop a turn, in ms. */
 export const SLICE_MS = 10;
 
+/** Longest pause in a row for the sake of a rate, in ms: a session that has failed is noticed by then. */
+export const LONGEST_PAUSE_MS = 100;
+
 /** With incremental recursion lists are sent while fewer entries than this are ahead (rsync.h MIN_FILECNT_LOOKAHEAD). */
 export const LOOK_AHEAD_ENTRIES = 1000;
 

@@ -2,6 +2,7 @@ import { closeSync, fstatSync, readSync } from "node:fs";
 import {
   BlockSearch,
   type BlockSums,
+  basisLength,
   blockLengthAt,
   type FileHasher,
   type Item,
@@ -28,6 +29,15 @@ interface OpenFile {
   readonly size: number;
 }
 
+/** How a file is asked for. */
+export interface SendOptions {
+  readonly sums: BlockSums;
+  /** The client keeps what it has, and wants what lies behind. */
+  readonly isAppended: boolean;
+  /** Values of attributes that it asked for too. */
+  readonly xattrs: readonly XattrValue[] | undefined;
+}
+
 /** Answers requests for content: as literal data, or as a delta against the client's blocks. */
 export class FileSender {
   readonly #session: Session;
@@ -47,8 +57,7 @@ export class FileSender {
   async send(
     entry: SourceEntry,
     item: Item,
-    sums: BlockSums,
-    xattrs: readonly XattrValue[] | undefined,
+    { sums, isAppended, xattrs }: SendOptions,
   ): Promise<void> {
     const { wire, report } = this.#session;
     const file = this.#open(entry);
@@ -64,6 +73,7 @@ export class FileSender {
       this.#hasher.reset();
       let failure: unknown;
       if (sums.header.count === 0) failure = await this.#sendWhole(file);
+      else if (isAppended) failure = await this.#sendRest(file, basisLength(sums.header));
       else failure = await this.#sendDelta(file, sums);
       writeEndOfTokens(wire.out);
       const digest = this.#hasher.digest();
@@ -101,22 +111,49 @@ export class FileSender {
 
   /** @returns what kept it from being read whole */
   async #sendWhole(file: OpenFile): Promise<unknown> {
-    const { wire, pace, progress } = this.#session;
+    return this.#eachPiece(file, 0, file.size, (piece) => this.#sendLiteral(piece));
+  }
+
+  /**
+   * Sends what lies behind the part that the client has. The file's sum is over what is sent, and with
+   * `--append-verify` over everything.
+   */
+  async #sendRest(file: OpenFile, had: number): Promise<unknown> {
+    if (had > file.size) return shrunk();
+    if (this.#session.options.append > 1) {
+      const failure = await this.#eachPiece(file, 0, had, (piece) => this.#hasher.update(piece));
+      if (failure !== undefined) return failure;
+    }
+    return this.#eachPiece(file, had, file.size, (piece) => this.#sendLiteral(piece));
+  }
+
+  #sendLiteral(piece: Buffer): void {
+    const { wire, progress } = this.#session;
+    this.#hasher.update(piece);
+    writeLiteral(wire.out, piece);
+    progress.literalBytes += piece.length;
+    wire.pushFull();
+  }
+
+  /** Reads from `start` to `end`; resolves with what kept it from getting there. */
+  async #eachPiece(
+    file: OpenFile,
+    start: number,
+    end: number,
+    take: (piece: Buffer) => void,
+  ): Promise<unknown> {
+    const { pace } = this.#session;
     const buffer = this.#buffer;
-    for (let left = file.size; left > 0; ) {
+    for (let at = start; at < end; ) {
       let got = 0;
       try {
-        got = readSync(file.fd, buffer, 0, Math.min(left, buffer.length), null);
+        got = readSync(file.fd, buffer, 0, Math.min(end - at, buffer.length), at);
       } catch (error) {
         return error;
       }
       if (got === 0) return shrunk();
-      const piece = buffer.subarray(0, got);
-      this.#hasher.update(piece);
-      writeLiteral(wire.out, piece);
-      progress.literalBytes += got;
-      left -= got;
-      wire.pushFull();
+      take(buffer.subarray(0, got));
+      at += got;
       if (pace.over) await pace.rest();
     }
     return undefined;

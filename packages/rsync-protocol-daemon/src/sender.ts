@@ -45,6 +45,8 @@ export class Sender {
   readonly #in = new NdxCodec();
   readonly #listSender: ListSender;
   readonly #fileSender: FileSender;
+  /** Files that were appended to: if one is asked for again, it is with sums (`--append` only). */
+  readonly #appended = new Set<number>();
   #phase = 0;
   /** The index worked on last. */
   #current = 0;
@@ -133,7 +135,7 @@ export class Sender {
   }
 
   async #answer({ item, header, xattrs }: Request): Promise<void> {
-    const { wire, pace } = this.#session;
+    const { wire, pace, options } = this.#session;
     this.#assertItem(item);
     this.#current = item.ndx;
     if ((item.flags & ITEM.TRANSFER) === 0) {
@@ -150,11 +152,15 @@ export class Sender {
       wire.pushFull();
       return;
     }
+    const isAppended = options.append > 0 && !this.#appended.has(item.ndx);
+    if (isAppended) this.#appended.add(item.ndx);
+    // When appending, the header alone tells how much the client has.
     const sums: BlockSums =
-      header.count === 0
+      header.count === 0 || isAppended
         ? { header, weak: new Int32Array(0), strong: new Uint8Array(0) }
         : await readBlockSums(wire, header);
-    await this.#fileSender.send(entry, item, sums, xattrs && this.#valuesOf(entry, xattrs));
+    const values = xattrs && this.#valuesOf(entry, xattrs);
+    await this.#fileSender.send(entry, item, { sums, isAppended, xattrs: values });
     if (pace.over) await pace.rest();
   }
 

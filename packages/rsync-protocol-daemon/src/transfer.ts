@@ -100,7 +100,8 @@ async function send(
   const sender = new Sender(
     {
       wire,
-      pace: new Pace(wire),
+      // KiB, as rsync counts them.
+      pace: new Pace(wire, (args.options.bwlimit ?? 0) * 1024),
       report,
       log,
       protocol,

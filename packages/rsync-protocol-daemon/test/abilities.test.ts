@@ -10,14 +10,13 @@ test("what a backup needs is taken", () => {
     refusalOf("--sender -vnlHogDtprcxxSWIue.iLsfxCIvu --numeric-ids --timeout=30"),
   ).toBeUndefined();
   expect(
-    refusalOf("--sender -logDtpre.iLsfxCIvu --compress-choice=none --inplace"),
+    refusalOf("--sender -logDtpre.iLsfxCIvu --compress-choice=none --inplace --append --bwlimit=9"),
   ).toBeUndefined();
 });
 
 test("what is not offered is refused by name", () => {
   expect(refusalOf("-logDtpre.iLsfxCIvu")).toContain("read only");
   expect(refusalOf("--sender -lUe.i")).toBe("The server does not support --atimes (-U)");
-  expect(refusalOf("--sender -re.i --append")).toBe("The server does not support --append");
   expect(refusalOf("--sender -re.i --compress-choice=zstd")).toContain("--compress-choice");
   expect(refusalOf("--sender -re.i --files-from=-")).toContain("--files-from");
   expect(refusalOf("--sender -re.i --strange")).toBe("--strange: option is not supported");
