@@ -40,10 +40,26 @@ export {
   type UnderSshdOptions,
 } from "./host/under-sshd.ts";
 export { applyPriority, type Priority, parsePriority } from "./priority.ts";
-export { StoreError, type StoreErrorCode } from "./store/errors.ts";
+export { StoreError, type StoreErrorCode, type StoreErrorDetails } from "./store/errors.ts";
 export { keyIdOf, validateName } from "./store/machine-name.ts";
+export type { EntryOutcome, ManifestEntry } from "./store/manifest-entry.ts";
+export type { ManifestTotals } from "./store/manifest-frame.ts";
+export type { NameBinding } from "./store/name-bindings.ts";
+export type {
+  RestoreFailure,
+  RestoreOptions,
+  RestoreProgress,
+  RestoreReport,
+} from "./store/restore.ts";
 export type { Snapshot } from "./store/snapshot.ts";
 export { type BeginOptions, type OpenStoreOptions, SnapshotStore } from "./store/snapshot-store.ts";
-export { SnapshotTransaction } from "./store/transaction.ts";
+export type { SnapshotMode } from "./store/store-file.ts";
+export {
+  type PreviousSnapshot,
+  type PublishStep,
+  type PullSummary,
+  SnapshotTransaction,
+} from "./store/transaction.ts";
+export type { Mismatch, VerifyOptions, VerifyProgress, VerifyReport } from "./store/verify.ts";
 export { tunnelPorts } from "./tunnel-port.ts";
 export { tunnelProof } from "./tunnel-proof.ts";
