@@ -292,7 +292,7 @@ describeWithPeers(["ssh-keygen"], "our client and our server", () => {
     await using client = await ourClient(server);
     const [connection] = server.server.connections;
     await connection?.end("come back in an hour");
-    expect(await client.closed).toEqual({});
+    expect(await client.closed).toEqual({ farewell: "come back in an hour" });
   });
 
   it("a closed server ends its clients and frees its port", async () => {

@@ -75,6 +75,8 @@ export class SshChannel extends Duplex {
   #stderrOut: Writable | undefined;
   #onRequest: ChannelRequestHandler | undefined;
   #exitCode: number | undefined;
+  /** Bytes consumed since the window last grew. */
+  #consumed = 0;
   #isCreditScheduled = false;
   #isEofSent = false;
   #isEofReceived = false;
@@ -323,22 +325,22 @@ export class SshChannel extends Duplex {
     });
   }
 
-  /** Gives the peer window for what was consumed; lets the window grow while the consumer keeps up with the peer. */
+  /**
+   * Gives the peer window for what was consumed. The window doubles each time that as much as all of it was consumed while
+   * little lay unread: a reader that keeps up is only held back by the way to the peer and back.
+   */
   #credit(): void {
     if (this.#isEofReceived || this.#isCloseSent) return;
     const unread = this.readableLength + (this.#stderrIn?.readableLength ?? 0);
-    const target = this.#receiveTarget;
-    if (
-      this.#receiveWindow < target / 2 &&
-      unread < target / 4 &&
-      target < this.#wire.windowBytesMax
-    ) {
-      this.#receiveTarget += this.#wire.growWindow(
-        Math.min(target, this.#wire.windowBytesMax - target),
-      );
+    const free = this.#receiveTarget - this.#receiveWindow - unread;
+    if (free < this.#receiveTarget / 4) return; // each grant is a packet and a system call
+    this.#consumed += free;
+    if (this.#consumed >= this.#receiveTarget && unread < this.#receiveTarget / 4) {
+      this.#consumed = 0;
+      const most = this.#wire.windowBytesMax - this.#receiveTarget;
+      this.#receiveTarget += this.#wire.growWindow(Math.min(this.#receiveTarget, most));
     }
     const amount = this.#receiveTarget - this.#receiveWindow - unread;
-    if (amount < this.#receiveTarget / 4) return; // each grant is a packet and a system call
     this.#receiveWindow += amount;
     this.#wire.sendWindowAdjust(this.#peerId, amount);
   }

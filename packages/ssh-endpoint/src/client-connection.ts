@@ -40,6 +40,13 @@ export interface Forwarding extends AsyncDisposable {
   cancel(): Promise<void>;
 }
 
+/** How a connection ended. */
+export interface ConnectionEnd {
+  readonly error?: Error;
+  /** What the server said when it ended the connection in good order; escaped and cut. */
+  readonly farewell?: string;
+}
+
 /** A client's connection to a server. Disposal ends it. */
 export interface SshConnection extends AsyncDisposable {
   /** Host key of the server. */
@@ -48,7 +55,7 @@ export interface SshConnection extends AsyncDisposable {
    * Resolves when the connection is over, with the error that ended it; without one when it was ended by either side in
    * good order. Never rejects.
    */
-  readonly closed: Promise<{ readonly error?: Error }>;
+  readonly closed: Promise<ConnectionEnd>;
   /** Payload of all channels in bytes, key exchanges after the first, and channels that are open. */
   readonly stats: ConnectionStats;
   /** Asks for a remote forwarding (`ssh -R`). @throws SshEndpointError `ERR_SSH_ENDPOINT_FORWARD_REFUSED` */
@@ -92,7 +99,9 @@ export interface ClientConnectionParts {
 /** @internal The implementation of {@link SshConnection}. */
 export class ClientConnection implements SshConnection {
   readonly hostKey: HostKey;
-  readonly closed: Promise<{ readonly error?: Error }>;
+  readonly closed: Promise<ConnectionEnd>;
+  /** What the server said at the end. */
+  farewell = "";
   readonly layer: ConnectionLayer;
   readonly #peer: string;
   readonly #forwards = new Set<Registered>();
@@ -102,7 +111,7 @@ export class ClientConnection implements SshConnection {
     this.#peer = parts.peer;
     const { signal, stream } = parts;
     const onAbort = (): void => this.layer.disconnect();
-    let over: ((end: { error?: Error }) => void) | undefined;
+    let over: ((end: ConnectionEnd) => void) | undefined;
     this.closed = new Promise((resolve) => {
       over = resolve;
     });
@@ -116,7 +125,12 @@ export class ClientConnection implements SshConnection {
         signal?.removeEventListener("abort", onAbort);
       },
     });
-    stream.once("close", () => over?.(error === undefined ? {} : { error }));
+    stream.once("close", () => {
+      over?.({
+        ...(error === undefined ? {} : { error }),
+        ...(this.farewell === "" ? {} : { farewell: this.farewell }),
+      });
+    });
     if (signal?.aborted === true) onAbort();
     else signal?.addEventListener("abort", onAbort, { once: true });
   }

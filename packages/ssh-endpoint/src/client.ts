@@ -5,7 +5,7 @@ import ssh2 from "ssh2";
 import { algorithms } from "./algorithms.ts";
 import { ClientConnection, type SshConnection } from "./client-connection.ts";
 import type { ConnectionLimits } from "./connection-layer.ts";
-import { DEFAULTS } from "./constants.ts";
+import { DEFAULTS, DISCONNECT } from "./constants.ts";
 import { quotePeerText, SshEndpointError } from "./errors.ts";
 import {
   type HostKey,
@@ -208,7 +208,8 @@ async function logIn(login: Login): Promise<SshConnection> {
       },
     });
     watchDisconnect(protocolOf(client), (reason, text) => {
-      if (reason !== 11) fail(disconnected(peer, reason, text));
+      if (reason !== DISCONNECT.byApplication) fail(disconnected(peer, reason, text));
+      else if (connection !== undefined) connection.farewell = quotePeerText(text);
     });
   });
 }
@@ -243,7 +244,8 @@ function agentError(cause: Error, peer: string): SshEndpointError {
 
 function disconnected(peer: string, reason: number, text: string): SshEndpointError {
   // Sent by sshd after MaxAuthTries (2) and by servers without further methods (14).
-  const isAboutLogin = reason === 14 || /too many authentication failures/i.test(text);
+  const isAboutLogin =
+    reason === DISCONNECT.noMoreAuthMethods || /too many authentication failures/i.test(text);
   return new SshEndpointError(
     isAboutLogin ? "ERR_SSH_ENDPOINT_AUTHENTICATION" : "ERR_SSH_ENDPOINT_DISCONNECTED",
     `${peer}: the server ended the connection: ${quotePeerText(text) || `reason ${reason}`}`,

@@ -89,6 +89,8 @@ export class ConnectionLayer implements ChannelWire {
   readonly #liveness: Liveness;
   readonly #rekeyTimer: NodeJS.Timeout;
   #rekeyDeadline: NodeJS.Timeout | undefined;
+  #turn: SshChannel | undefined;
+  #turnBytes = 0;
   #nextId = 0;
   #windowInUse = 0;
   #bytesSinceKeys = 0;
@@ -254,6 +256,7 @@ export class ConnectionLayer implements ChannelWire {
 
   sendData(peerId: number, data: Buffer, isExtended: boolean): void {
     this.#bytesOut += data.length;
+    this.#turnBytes += data.length;
     this.#cork();
     this.#write(() => {
       if (isExtended) this.#protocol.channelExtData(peerId, data, 1);
@@ -286,13 +289,8 @@ export class ConnectionLayer implements ChannelWire {
   }
 
   canSend(channel: SshChannel): boolean {
-    // Hazard H4: ssh2 ignores the socket's back-pressure, and queues without bound while keys are exchanged.
-    if (
-      this.#stream.writableLength < BOUNDS.socketBacklogBytes &&
-      !isKeyExchangeRunning(this.#protocol)
-    ) {
-      return true;
-    }
+    if (this.#canWrite() && this.#isTurnOf(channel)) return true;
+    this.#waiting.delete(channel);
     this.#waiting.add(channel);
     return false;
   }
@@ -531,6 +529,21 @@ export class ConnectionLayer implements ChannelWire {
     });
   }
 
+  /** Hazard H4: ssh2 ignores the socket's back-pressure, and queues without bound while keys are exchanged. */
+  #canWrite(): boolean {
+    return (
+      this.#stream.writableLength < BOUNDS.socketBacklogBytes &&
+      !isKeyExchangeRunning(this.#protocol)
+    );
+  }
+
+  /** Channels that wait go first, one after the other, so that one with much to send does not starve the others. */
+  #isTurnOf(channel: SshChannel): boolean {
+    return channel === this.#turn
+      ? this.#turnBytes < BOUNDS.turnBytes || this.#waiting.size === 0
+      : this.#waiting.size === 0;
+  }
+
   #count(bytes: number): void {
     this.#bytesSinceKeys += bytes;
     this.#packetsSinceKeys++;
@@ -543,9 +556,15 @@ export class ConnectionLayer implements ChannelWire {
   }
 
   #resume(): void {
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    for (const channel of waiting) channel.resumeSending();
+    while (this.#canWrite()) {
+      const [next] = this.#waiting;
+      if (next === undefined) return;
+      this.#waiting.delete(next);
+      this.#turn = next;
+      this.#turnBytes = 0;
+      next.resumeSending();
+      this.#turn = undefined;
+    }
   }
 
   #over(error: SshEndpointError | undefined): void {

@@ -8,6 +8,7 @@ export { type HostKeyAlgorithm } from "./algorithms.ts";
 export type { ExitStatus, SshChannel } from "./channel.ts";
 export { connectSsh, type SshConnectOptions } from "./client.ts";
 export type {
+  ConnectionEnd,
   ConnectionStats,
   ForwardedOpen,
   Forwarding,

@@ -90,13 +90,13 @@ describe("H1: a peer that falls silent", () => {
   });
 
   it("a peer that only answers keepalives stays", async () => {
-    await using server = await startServer({ keepaliveIntervalMs: 10, keepaliveCountMax: 2 });
+    await using server = await startServer({ keepaliveIntervalMs: 100, keepaliveCountMax: 3 });
     await using peer = await hostileClient(server);
     let pings = 0;
     const enough = new Promise<void>((resolve) => {
       peer.on("GLOBAL_REQUEST", () => {
         peer.protocol.requestFailure();
-        if (++pings === 10) resolve();
+        if (++pings === 6) resolve();
       });
     });
     await enough;

@@ -185,10 +185,13 @@ class KeptTunnel implements Tunnel {
       }
       this.#connection = connection;
       this.#apply({ is: "connected", ports });
-      const { error } = await connection.closed;
+      const { error, farewell } = await connection.closed;
       return (
         error ??
-        new SshEndpointError("ERR_SSH_ENDPOINT_CONNECTION_LOST", "the server ended the connection")
+        new SshEndpointError(
+          "ERR_SSH_ENDPOINT_CONNECTION_LOST",
+          `the server ended the connection${farewell === undefined ? "" : `: ${farewell}`}`,
+        )
       );
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));
