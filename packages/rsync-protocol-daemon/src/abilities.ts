@@ -9,7 +9,6 @@ const NOT_OFFERED: readonly (readonly [keyof ServerOptions, string])[] = [
   ["atimes", "--atimes (-U)"],
   ["crtimes", "--crtimes (-N)"],
   ["relative", "--relative (-R)"],
-  ["cvsExclude", "--cvs-exclude (-C)"],
   ["removeSourceFiles", "--remove-source-files"],
   ["deleteMissingArgs", "--delete-missing-args"],
   ["filesFrom", "--files-from"],

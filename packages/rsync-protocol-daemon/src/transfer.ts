@@ -66,7 +66,7 @@ export async function transfer(wire: Wire, options: TransferOptions): Promise<nu
   wire.startDemultiplexing(takeMessage);
   const refused = refusal(args, options.refuseOptions);
   if (refused !== undefined) throw new RsyncError("ERR_RSYNC_UNSUPPORTED", refused);
-  const client = await readFilters(wire);
+  const client = await readFilters(wire, args.options.cvsExclude);
   options.onStarted();
   startTimeout(wire, options);
   const sources = open(options, { module: options.moduleFilters, client }, report);
@@ -116,11 +116,15 @@ async function send(
 }
 
 /** The client's rules come before the list is made. */
-async function readFilters(wire: Wire): Promise<FilterRule[]> {
+async function readFilters(wire: Wire, cvsExclude: boolean): Promise<FilterRule[]> {
   const rules: FilterRule[] = [];
   for (;;) {
     const { text } = await wire.read((reader) => ({ text: readFilterRule(reader) }));
-    if (text === "") return rules;
+    if (text === "") {
+      // The sender's half of -C, which a client does not spell out: exclude.c, recv_filter_list.
+      if (cvsExclude) rules.push(parseSentFilter(":C"), parseSentFilter("-C"));
+      return rules;
+    }
     rules.push(parseSentFilter(text));
     if (rules.length > LIMITS.filterRules) {
       throw new RsyncError("ERR_RSYNC_LIMIT", `more than ${LIMITS.filterRules} filter rules`);
