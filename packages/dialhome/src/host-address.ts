@@ -22,7 +22,7 @@ export function parseHostAddress(text: string): HostAddress {
   const match =
     /^\[(?<bracketed>[^\]]+)\](?::(?<bracketedPort>\d+))?$/.exec(rest) ??
     /^(?<host>[^:[\]]+)(?::(?<port>\d+))?$/.exec(rest) ??
-    /^(?<host>[0-9a-f:.%]+)$/i.exec(rest);
+    /^(?<host>[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*(?:%\w+)?)$/i.exec(rest);
   const { bracketed, bracketedPort, host = bracketed, port = bracketedPort } = match?.groups ?? {};
   if (user === "" || host === undefined || /\s/.test(host)) {
     throw usageError(`"${text}" is not of the form [user@]host[:port]`);

@@ -1,0 +1,206 @@
+import { RsyncError } from "@dialhome/rsync-protocol";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { OPTION_ROWS } from "../../src/rsync/option-table.ts";
+import { parseRsyncArguments } from "../../src/rsync/parse-arguments.ts";
+import type { RsyncSettings } from "../../src/rsync/settings.ts";
+import { transferOptions } from "../../src/rsync/transfer-options.ts";
+
+const parse = (...args: string[]): RsyncSettings =>
+  parseRsyncArguments(args, (path) => [`line of ${path}`]);
+const flagsOf = (...args: string[]): string[] =>
+  [...parse(...args).flags].filter((flag) => flag !== "incRecursive").toSorted();
+
+const ARCHIVE = ["devices", "group", "links", "owner", "perms", "recursive", "specials", "times"];
+
+describe("rsync's grammar", () => {
+  test.each([
+    [["-rlt"], ["links", "recursive", "times"]],
+    [
+      ["-r", "-l"],
+      ["links", "recursive"],
+    ],
+    [["--recursive"], ["recursive"]],
+    [["-a"], ARCHIVE],
+    [["-rlptgoD"], ARCHIVE],
+    [["-a", "--no-D"], ARCHIVE.filter((flag) => flag !== "devices" && flag !== "specials")],
+    [["-a", "--no-o", "--no-g"], ARCHIVE.filter((flag) => flag !== "owner" && flag !== "group")],
+    [["--no-owner", "-a"], ARCHIVE],
+    [["-a", "--no-archive"], []],
+    [["--no-z", "--no-partial", "--no-xattrs"], []],
+    [["--del"], ["delete"]],
+    [["--delete-during"], ["delete"]],
+    [["--ignore-non-existing"], ["existing"]],
+    [["-4"], ["ipv4"]],
+  ])("%j switches on %j", (args, flags) => {
+    expect(flagsOf(...args)).toEqual(flags.toSorted());
+  });
+
+  test.each([
+    [["-B700"], 700],
+    [["-B", "700"], 700],
+    [["-B=700"], 700],
+    [["-rB700"], 700],
+    [["--block-size=700"], 700],
+    [["--block-size", "700"], 700],
+    [["-B", "1K"], 1024],
+    [["-B", "1KB"], 1000],
+    [["-B", "1.5KiB"], 1536],
+    [["-B", "131072"], 131_072],
+  ])("%j gives a block size of %d", (args, bytes) => {
+    expect(parse(...args).blockSize).toBe(bytes);
+  });
+
+  test("letters that count", () => {
+    expect(parse("-vvv").verbose).toBe(3);
+    expect(parse("-v", "--verbose", "--no-v").verbose).toBe(0);
+    expect(parse("-hh", "x").human).toBe(3);
+    expect(parse("--no-h", "x").human).toBe(0);
+  });
+
+  test("-h by itself asks for help", () => {
+    expect(parse("-h").flags.has("help")).toBe(true);
+    expect(parse("-h", "x").flags.has("help")).toBe(false);
+  });
+
+  test("operands stand anywhere, and -- ends the options", () => {
+    expect(parse("a", "-r", "b", "--", "-c", "--delete").operands).toEqual([
+      "a",
+      "b",
+      "-c",
+      "--delete",
+    ]);
+    expect(parse("-").operands).toEqual(["-"]);
+  });
+
+  test("later options win", () => {
+    expect(parse("--timeout=5", "--timeout=7").timeoutSeconds).toBe(7);
+    expect(parse("--timeout=5", "--no-timeout").timeoutSeconds).toBe(0);
+    expect(parse("--inc-recursive", "--no-inc-recursive").flags.has("incRecursive")).toBe(false);
+    expect(parse("--no-i-r").flags.has("incRecursive")).toBe(false);
+  });
+
+  test("values of all kinds", () => {
+    const settings = parse(
+      "--modify-window=-1",
+      "-@2",
+      "--cc=MD5",
+      "--contimeout=9",
+      "--password-file=p",
+      "--port=8873",
+      "--address=::1",
+      "--protocol=31",
+      "--link-dest=a",
+      "--link-dest=b",
+    );
+    expect(settings).toMatchObject({
+      modifyWindow: 2,
+      checksumChoice: "md5",
+      contimeoutSeconds: 9,
+      passwordFile: "p",
+      port: 8873,
+      address: "::1",
+      protocol: 31,
+      linkDest: ["a", "b"],
+    });
+    expect(transferOptions(settings)).toMatchObject({
+      protocol: 31,
+      linkDest: ["a", "b"],
+      delete: false,
+    });
+    expect(transferOptions(parse("-B0"))).not.toHaveProperty("blockSize");
+  });
+
+  test("--info chooses names and progress", () => {
+    expect(parse("--info=progress2").totalProgress).toBe(true);
+    expect(parse("--info=progress2,name0")).toMatchObject({ totalProgress: true, nameLevel: 0 });
+    expect(parse("--info=progress2,none")).toMatchObject({ totalProgress: false, nameLevel: 0 });
+  });
+
+  test("filter rules keep their order", () => {
+    const { filterRules } = parse(
+      "--include=*.c",
+      "--exclude=*",
+      "--exclude-from=file",
+      "-f-s_/x",
+      "--exclude=+ kept",
+    );
+    expect(filterRules).toEqual(["+ *.c", "- *", "- line of file", "-s /x", "+ kept"]);
+    expect(parse("--exclude=a", "--filter=!", "--exclude=b").filterRules).toEqual(["- b"]);
+  });
+});
+
+describe("what is refused", () => {
+  test.each([
+    [["--nonsense"], "--nonsense: unknown option"],
+    [["--no-nonsense"], "--no-nonsense: unknown option"],
+    [["--a"], "--a: unknown option"],
+    [["-Y"], "-Y: unknown option"],
+    [["-r-"], "--: unknown option"],
+    [["--recursive=1"], "--recursive: option does not take a value"],
+    [["--no-r=1"], "--no-r: option does not take a value"],
+    [["--port"], "--port: missing argument"],
+    [["-B"], "-B: missing argument"],
+    [["--timeout=soon"], "--timeout=soon: invalid numeric value"],
+    [["--timeout="], "--timeout=: invalid numeric value"],
+    [["--port=0"], "--port=0: want a number from 1 to 65535"],
+    [["-B", "200000"], "-B=200000: more than 131072 bytes"],
+    [["-B", "1X"], "-B=1X: invalid size"],
+    [["--no-port"], "--no-port: unknown option"],
+  ])("%j is a mistake: exit code 1", (args, message) => {
+    expect(() => parse(...args)).toThrow(expect.objectContaining({ exitCode: 1, message }));
+  });
+
+  test.each([
+    [["-z"], "option -z is not supported by dialhome rsync"],
+    [["-avzP"], "option -z is not supported by dialhome rsync"],
+    [["-e", "ssh"], "option -e is not supported by dialhome rsync"],
+    [["-essh"], "option -e is not supported by dialhome rsync"],
+    [["--delete-excluded"], "option --delete-excluded is not supported by dialhome rsync"],
+    [["--info=del"], "option --info=del is not supported by dialhome rsync"],
+    [["--protocol=29"], "--protocol=29: only 30, 31 and 32 are spoken here"],
+    [["--cc=crc"], "--cc=crc: no such checksum here"],
+  ])("%j is refused by its name: exit code 4", (args, message) => {
+    expect(() => parse(...args)).toThrow(expect.objectContaining({ exitCode: 4, message }));
+  });
+
+  test("every row without support says its name", () => {
+    const rows = OPTION_ROWS.filter(({ effect }) => effect.is === "unsupported");
+    const spellings = rows.flatMap(({ names }) =>
+      names.map((name) => (name.length === 1 ? `-${name}` : `--${name}`)),
+    );
+    expect(spellings.length).toBeGreaterThan(100);
+    for (const spelling of spellings) {
+      expect(() => parse(spelling)).toThrow(
+        expect.objectContaining({
+          exitCode: 4,
+          message: expect.stringContaining(`option ${spelling} `),
+        }),
+      );
+    }
+  });
+
+  test("no name stands for two options", () => {
+    const names = OPTION_ROWS.flatMap((row) => row.names);
+    expect(new Set(names).size).toBe(names.length);
+  });
+});
+
+test("any words give settings, or an error with rsync's exit code 1 or 4", () => {
+  const word = fc.oneof(
+    fc.string(),
+    fc.constantFrom("-a", "--", "-B", "--no-r", "--info", "--exclude", "--port=1", "-vv", "-"),
+    fc.string({ maxLength: 6 }).map((text) => `-${text}`),
+    fc.string({ maxLength: 12 }).map((text) => `--${text}`),
+  );
+  fc.assert(
+    fc.property(fc.array(word, { maxLength: 6 }), (args) => {
+      try {
+        expect(parse(...args).operands.every((operand) => args.includes(operand))).toBe(true);
+      } catch (error) {
+        expect(error).toBeInstanceOf(RsyncError);
+        expect([1, 4]).toContain((error as RsyncError).exitCode);
+      }
+    }),
+  );
+});
