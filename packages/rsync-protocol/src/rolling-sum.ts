@@ -12,16 +12,21 @@ export function weakSum(data: Int8Array, start: number, length: number): number 
   let s1 = 0;
   let s2 = 0;
   const end = start + length;
-  const unrolledEnd = end - 3;
+  const unrolledEnd = end - 7;
   let i = start;
-  // Four bytes at a time; s2 gains 4·s1 plus the weights 4, 3, 2, 1 of the new bytes.
-  for (; i < unrolledEnd; i += 4) {
-    const a = data[i]!;
-    const b = data[i + 1]!;
-    const c = data[i + 2]!;
-    const d = data[i + 3]!;
-    s2 = (s2 + 4 * (s1 + a) + 3 * b + 2 * c + d) | 0;
-    s1 = (s1 + a + b + c + d) | 0;
+  // Eight bytes at a time: with y the running sums of the eight alone, s2 gains 8·s1 + Σ y, and s1 the last y.
+  for (; i < unrolledEnd; i += 8) {
+    const y0 = data[i]!;
+    const y1 = (y0 + data[i + 1]!) | 0;
+    const y2 = (y1 + data[i + 2]!) | 0;
+    const y3 = (y2 + data[i + 3]!) | 0;
+    const y4 = (y3 + data[i + 4]!) | 0;
+    const y5 = (y4 + data[i + 5]!) | 0;
+    const y6 = (y5 + data[i + 6]!) | 0;
+    const y7 = (y6 + data[i + 7]!) | 0;
+    const gained = (((y0 + y1) | 0) + ((y2 + y3) | 0) + ((y4 + y5) | 0) + ((y6 + y7) | 0)) | 0;
+    s2 = (s2 + (s1 << 3) + gained) | 0;
+    s1 = (s1 + y7) | 0;
   }
   for (; i < end; i++) {
     s1 = (s1 + data[i]!) | 0;
