@@ -32,8 +32,8 @@ type ContenderName = keyof typeof CONTENDERS;
 
 const isContenderName = (name: string): name is ContenderName => Object.hasOwn(CONTENDERS, name);
 
-/** The options that the original receiver passes as a plain user. */
-const RSYNC_OPTIONS = "-rltHES --delete --delete-excluded";
+/** What the original receiver passes as a plain user, with all permissions (-p) in place of the executable bit (-E). */
+const RSYNC_OPTIONS = "-rltpHS --delete";
 
 interface Plan {
   readonly workloads: readonly WorkloadName[];

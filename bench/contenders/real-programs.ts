@@ -6,11 +6,16 @@ import type { Arena } from "../contender.ts";
 /** The one-time login of the daemon, as the original scripts make it. */
 export const LOGIN = { user: "bench", password: "secret-of-this-run" } as const;
 
+/** Writes the file with the password of {@link LOGIN}; gives its path. */
+export function writeSecrets(folder: string): string {
+  const path = join(folder, "secrets");
+  writeFileSync(path, `${LOGIN.user}:${LOGIN.password}\n`, { mode: 0o600 });
+  return path;
+}
+
 /** Writes the configuration of a daemon with one read-only module, `bench`; gives the program's arguments. */
 export function realDaemon(arena: Arena, folder: string, port: number): string[] {
   const asRoot = process.getuid?.() === 0 ? ["uid = root", "gid = *"] : ["use chroot = no"];
-  const secrets = join(folder, "secrets");
-  writeFileSync(secrets, `${LOGIN.user}:${LOGIN.password}\n`, { mode: 0o600 });
   const lines = [
     "hosts allow = 127.0.0.1",
     "read only = true",
@@ -18,7 +23,7 @@ export function realDaemon(arena: Arena, folder: string, port: number): string[]
     "timeout = 600",
     `lock file = ${join(folder, "lock")}`,
     `log file = ${join(folder, "rsyncd.log")}`,
-    `secrets file = ${secrets}`,
+    `secrets file = ${writeSecrets(folder)}`,
     `auth users = ${LOGIN.user}`,
     ...asRoot,
     "[bench]",

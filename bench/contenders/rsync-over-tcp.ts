@@ -7,7 +7,7 @@ import type { Arena, Contender, Route, RunCost } from "../contender.ts";
 import { MeasuredProgram } from "../measured-program.ts";
 import { Destination } from "./destination.ts";
 import { BUILT_DIALHOME } from "./dialhome-program.ts";
-import { LOGIN, realDaemon } from "./real-programs.ts";
+import { LOGIN, realDaemon, writeSecrets } from "./real-programs.ts";
 
 /** Whose program plays a role. */
 export type Maker = "real" | "dialhome";
@@ -40,7 +40,6 @@ export class RsyncOverTcp implements Contender {
     try {
       const port = await freePort();
       const toDaemon = await route(port);
-      const ours = [...BUILT_DIALHOME, "rsyncd", "--module", `bench=${arena.source}`];
       const startedAt = performance.now();
       await using daemon = new MeasuredProgram(
         {
@@ -49,12 +48,11 @@ export class RsyncOverTcp implements Contender {
           argv:
             this.#daemon === "real"
               ? realDaemon(arena, folder, port)
-              : [...ours, "--listen", `127.0.0.1:${port}`],
+              : ourDaemon(arena, folder, port),
         },
         folder,
       );
       await waitForPort(port);
-      const user = this.#daemon === "real" ? `${LOGIN.user}@` : "";
       await using client = new MeasuredProgram(
         {
           role: `${this.#client} client`,
@@ -62,7 +60,7 @@ export class RsyncOverTcp implements Contender {
           argv: [
             ...(this.#client === "real" ? [requirePeer("rsync")] : [...BUILT_DIALHOME, "rsync"]),
             ...this.#destination.options(arena),
-            `rsync://${user}127.0.0.1:${toDaemon}/bench/`,
+            `rsync://${LOGIN.user}@127.0.0.1:${toDaemon}/bench/`,
             `${this.#destination.path}/`,
           ],
           env: { RSYNC_PASSWORD: LOGIN.password },
@@ -77,4 +75,11 @@ export class RsyncOverTcp implements Contender {
       rmSync(folder, { recursive: true });
     }
   }
+}
+
+/** The arguments of our daemon with one module, `bench`. */
+function ourDaemon(arena: Arena, folder: string, port: number): string[] {
+  const login = [`--auth-user=${LOGIN.user}`, `--secrets-file=${writeSecrets(folder)}`];
+  const module = `--module=bench=${arena.source}`;
+  return [...BUILT_DIALHOME, "rsyncd", module, `--listen=127.0.0.1:${port}`, ...login, "--quiet"];
 }
