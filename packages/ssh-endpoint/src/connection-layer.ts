@@ -89,8 +89,6 @@ export class ConnectionLayer implements ChannelWire {
   readonly #liveness: Liveness;
   readonly #rekeyTimer: NodeJS.Timeout;
   #rekeyDeadline: NodeJS.Timeout | undefined;
-  #turn: SshChannel | undefined;
-  #turnBytes = 0;
   #nextId = 0;
   #windowInUse = 0;
   #bytesSinceKeys = 0;
@@ -256,7 +254,6 @@ export class ConnectionLayer implements ChannelWire {
 
   sendData(peerId: number, data: Buffer, isExtended: boolean): void {
     this.#bytesOut += data.length;
-    this.#turnBytes += data.length;
     this.#cork();
     this.#write(() => {
       if (isExtended) this.#protocol.channelExtData(peerId, data, 1);
@@ -289,8 +286,7 @@ export class ConnectionLayer implements ChannelWire {
   }
 
   canSend(channel: SshChannel): boolean {
-    if (this.#canWrite() && this.#isTurnOf(channel)) return true;
-    this.#waiting.delete(channel);
+    if (this.#canWrite()) return true;
     this.#waiting.add(channel);
     return false;
   }
@@ -537,13 +533,6 @@ export class ConnectionLayer implements ChannelWire {
     );
   }
 
-  /** Channels that wait go first, one after the other, so that one with much to send does not starve the others. */
-  #isTurnOf(channel: SshChannel): boolean {
-    return channel === this.#turn
-      ? this.#turnBytes < BOUNDS.turnBytes || this.#waiting.size === 0
-      : this.#waiting.size === 0;
-  }
-
   #count(bytes: number): void {
     this.#bytesSinceKeys += bytes;
     this.#packetsSinceKeys++;
@@ -555,15 +544,13 @@ export class ConnectionLayer implements ChannelWire {
     }
   }
 
+  /** Lets those go on that waited longest. One that has more to send than fits goes to the end of the queue: none starves. */
   #resume(): void {
     while (this.#canWrite()) {
       const [next] = this.#waiting;
       if (next === undefined) return;
       this.#waiting.delete(next);
-      this.#turn = next;
-      this.#turnBytes = 0;
       next.resumeSending();
-      this.#turn = undefined;
     }
   }
 

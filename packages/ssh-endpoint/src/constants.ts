@@ -47,8 +47,6 @@ export const BOUNDS = {
   peerWindowBytes: 4_294_967_295,
   /** Bytes that wait for the socket before channels stop sending. */
   socketBacklogBytes: 1_048_576,
-  /** Bytes that a channel sends before the next one that waits has its turn. */
-  turnBytes: 131_072,
   /** Length of a peer's first lines up to its identification, bytes (RFC 4253 §4.2: 255 for the line itself). */
   identificationBytes: 8192,
   /** Login requests of one client that wait while one is decided. */
