@@ -115,7 +115,6 @@ export class Generator {
     for (const job of this.#context.hardLinks.takeDeferred()) {
       this.#context.again.push({ ...job, redo: false });
     }
-    this.#context.wire.flush();
     work.generated = true;
     this.#context.progress.advance();
   }

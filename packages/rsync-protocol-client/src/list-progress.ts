@@ -89,7 +89,6 @@ export class ListProgress {
       this.#nextToGenerate--;
       this.#lists.shift();
       this.#ndx.write(this.#wire.out, NDX.DONE);
-      this.#wire.flush();
     }
     this.wake();
   }

@@ -160,7 +160,7 @@ export class Receiver {
   /** Rebuilds one file. Its tokens are read to the end whatever happens to the file. */
   async #file(transfer: Transfer): Promise<void> {
     const { entry } = transfer.job;
-    const { terms, wire, tally, transfers } = this.#context;
+    const { terms, wire, tally } = this.#context;
     let basis = -1;
     let temporary: { readonly name: Buffer; readonly fd: number } | undefined;
     let failure: unknown;
@@ -199,7 +199,6 @@ export class Receiver {
         fs.closeSync(temporary.fd);
         if (!published) this.#removeTemporary(entry, temporary.name);
       }
-      if (transfers.size === 0) wire.flush();
     }
     if (!published) return;
     tally.transferredFiles++;

@@ -10,7 +10,7 @@ import {
   writeItem,
   XMIT,
 } from "@dialhome/rsync-protocol";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { PullOptions } from "../src/index.ts";
 import {
@@ -598,7 +598,7 @@ describe("pull from a sender that means harm", () => {
   });
 
   it("keeps one of two entries of the same name, and a directory rather than a file", async () => {
-    const asked: number[] = [];
+    const indexes: number[] = [];
     const end = await runSession(async (s) => {
       s.list(
         ROOT,
@@ -608,13 +608,13 @@ describe("pull from a sender that means harm", () => {
         { name: "d", mode: DIRECTORY },
       );
       await s.serve(31, ({ item }) => {
-        asked.push(item.ndx);
+        indexes.push(item.ndx);
         return { data: Buffer.from("abc") };
       });
     });
     expect(end.summary?.exitCode).toBe(0);
-    expect(asked).toEqual([1]);
-    expect([...end.files].toSorted()).toEqual([
+    expect(indexes).toEqual([1]);
+    expect([...end.files]).toEqual([
       ["a", "abc"],
       ["d", ""],
     ]);
@@ -677,7 +677,7 @@ describe("pull from a sender that means harm", () => {
     const onEntry: PullOptions["onEntry"] = ({ hardLinkTo }) => links.push(hardLinkTo);
     const end = await runSession(script, { pull: { onEntry } });
     expect(end.summary?.exitCode).toBe(0);
-    expect([...end.files].toSorted()).toEqual([
+    expect([...end.files]).toEqual([
       ["b", "abc"],
       ["c", "abc"],
     ]);
@@ -775,7 +775,7 @@ describe("pull from a sender that means harm", () => {
             { incRecurse },
           );
           // Two zeros and a bit are a list with nothing in it, and an error.
-          const failed = end.error instanceof RsyncError || end.summary?.exitCode === 23;
+          const failed = end.error instanceof RsyncError || (end.summary?.exitCode ?? 0) > 0;
           expect(failed).toBe(true);
           expect([...end.outside]).toEqual([["outside", "untouched"]]);
         },

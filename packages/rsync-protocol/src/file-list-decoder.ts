@@ -71,7 +71,8 @@ export class FileListDecoder {
       // A leader in the same list: every other field is its own.
       if (entry) {
         const extras = this.#readExtras(reader, entry);
-        return this.#commit({ ...entry, ...extras, name, hardLinkGroup: leader });
+        const major = this.#format.devices && isDevice(entry) ? entry.rdevMajor : this.#rdevMajor;
+        return this.#commit({ ...entry, ...extras, name, hardLinkGroup: leader }, major);
       }
       return this.#readFields(reader, flags, name, leader);
     }
@@ -135,12 +136,11 @@ export class FileListDecoder {
       gid = readId(reader);
       if (flags & XMIT.GROUP_NAME_FOLLOWS) groupName = reader.latin1(reader.byte());
     }
-    let rdevMajor = 0;
+    let rdevMajor = this.#rdevMajor;
     let rdevMinor = 0;
     const device = format.devices && isDevice(shape);
     if (device || (format.specials && isSpecial(shape) && format.protocol < 31)) {
-      rdevMajor =
-        flags & XMIT.SAME_RDEV_MAJOR ? this.#rdevMajor : reader.count("device number", 0x7fff_ffff);
+      if (!(flags & XMIT.SAME_RDEV_MAJOR)) rdevMajor = reader.count("device number", 0x7fff_ffff);
       rdevMinor = reader.count("device number", 0x7fff_ffff);
     }
     const linkTarget =
@@ -192,7 +192,7 @@ export class FileListDecoder {
   }
 
   /** Makes `entry` the one that "same as before" refers to. */
-  #commit(entry: FileEntry, rdevMajor: number = entry.rdevMajor): FileEntry {
+  #commit(entry: FileEntry, rdevMajor: number): FileEntry {
     const onName = (kind: "user" | "group", id: number, name: string): void => {
       addName(kind === "user" ? this.names.users : this.names.groups, id, name);
     };
@@ -204,7 +204,7 @@ export class FileListDecoder {
     this.#mtime = entry.mtime;
     this.#uid = entry.uid;
     this.#gid = entry.gid;
-    if (isDevice(entry) || rdevMajor !== 0) this.#rdevMajor = rdevMajor;
+    this.#rdevMajor = rdevMajor;
     return entry;
   }
 }

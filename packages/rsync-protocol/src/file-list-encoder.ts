@@ -91,6 +91,7 @@ export class FileListEncoder {
       // A leader in the same list stands for all that would follow.
       if (entry.hardLinkGroup >= list.start) {
         this.#remember(entry);
+        if (device) this.#rdevMajor = entry.rdevMajor;
         this.#writeExtras(writer, entry);
         return;
       }

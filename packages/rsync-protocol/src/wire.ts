@@ -91,9 +91,11 @@ export class Wire {
     for (const piece of rest) this.#demultiplex(piece);
   }
 
-  /** Waits until more bytes are there. Rejects at the end of the stream, after a failure, timeout or abort. */
+  /** Sends what was gathered, and waits until more bytes are there. Rejects at the end of the stream, after a failure, timeout or abort. */
   async more(): Promise<void> {
     const before = this.reader.available;
+    // Nobody answers what was not sent.
+    this.flush();
     for (;;) {
       if (this.#failure) throw this.#failure;
       if (this.reader.available > before) return;

@@ -10,7 +10,13 @@ import {
   type ServerArguments,
   unescapeServerPath,
 } from "../src/server-arguments.ts";
-import { FLAGS, noServerOptions, type ServerOptions, VALUES } from "../src/server-options.ts";
+import {
+  FLAGS,
+  noServerOptions,
+  type ServerOptions,
+  VALUES,
+  type ValueRow,
+} from "../src/server-options.ts";
 
 const ARCHIVE: Partial<ServerOptions> = {
   recursive: true,
@@ -30,6 +36,11 @@ const argumentsOf = (count: number): string[] => [
   "--server",
   ...Array.from({ length: count - 1 }, () => "."),
 ];
+
+const valueOf = (row: ValueRow): fc.Arbitrary<string | number> =>
+  row.is === "number"
+    ? fc.integer({ min: row.min ?? 0, max: row.max ?? 0 })
+    : fc.string({ minLength: 1 });
 
 describe("a server's command line", () => {
   test("is written as rsync 3.5.0 writes it", () => {
@@ -107,15 +118,7 @@ describe("a server's command line", () => {
           row.key,
           row.counts ? fc.integer({ min: 0, max: 2 }) : fc.boolean(),
         ]),
-        ...VALUES.map((row) => [
-          row.key,
-          fc.option(
-            row.is === "number"
-              ? fc.integer({ min: row.min ?? 0, max: row.max ?? 0 })
-              : fc.string({ minLength: 1 }),
-            { nil: undefined },
-          ),
-        ]),
+        ...VALUES.map((row) => [row.key, fc.option(valueOf(row), { nil: undefined })]),
         ["impliedDirs", fc.boolean()],
         ["capabilities", fc.constantFrom("", "LsfxCIvu", "iLsf")],
       ]),

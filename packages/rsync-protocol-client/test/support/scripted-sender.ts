@@ -229,7 +229,7 @@ function contents(root: string, skip?: string): Map<string, string> {
     if (skip !== undefined && (name === skip || name.startsWith(`${skip}/`))) continue;
     found.set(name, entry.isFile() ? readFileSync(path, "latin1") : "");
   }
-  return found;
+  return new Map([...found].toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** What is written to the result reaches `stream` up to so many bytes, then that ends. */

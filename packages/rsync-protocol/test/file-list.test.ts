@@ -1,0 +1,133 @@
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  assertChildren,
+  type FileEntry,
+  FileList,
+  FileLists,
+  NDX,
+  RsyncError,
+  sortKey,
+} from "../src/index.ts";
+
+const DIRECTORY = 0o040755;
+const FILE = 0o100644;
+
+function entry(name: string, mode = FILE): FileEntry {
+  return {
+    name,
+    mode,
+    size: 0,
+    mtime: 0,
+    mtimeNsec: 0,
+    uid: 0,
+    gid: 0,
+    rdevMajor: 0,
+    rdevMinor: 0,
+    linkTarget: undefined,
+    checksum: undefined,
+    hardLinkGroup: -1,
+    acl: undefined,
+    xattrs: undefined,
+    isTopDirectory: false,
+    hasContent: mode === DIRECTORY,
+  };
+}
+
+function add(
+  lists: FileLists,
+  directory: FileEntry | undefined,
+  ...entries: FileEntry[]
+): FileList {
+  const list = lists.begin(directory);
+  list.wire.push(...entries);
+  lists.add(list);
+  return list;
+}
+
+describe("the order of a list", () => {
+  it("is the one of the real rsync", () => {
+    const names =
+      ". empty h1 hello.txt lat\xe9in1 link rand10k text8k d/ d/h2 d/n d/e/ d/e/x foo-bar/ foo/ foo/z sp\tace/ sp\tace/f";
+    const wanted = names.split(" ").map((name) => name.replace("\t", " "));
+    const list = new FileList(0, undefined);
+    for (const name of wanted.toReversed()) {
+      const directory = name === "." || name.endsWith("/");
+      list.wire.push(entry(name.replace(/\/$/, ""), directory ? DIRECTORY : FILE));
+    }
+    list.complete();
+    expect(list.sorted.map(({ name }) => name)).toEqual(
+      wanted.map((name) => name.replace(/\/$/, "")),
+    );
+  });
+
+  it("puts what is in a directory behind it, and before what comes after it", () => {
+    const part = fc.constantFrom("a", "a-", "a.", "b", "\xff", " ");
+    const path = fc.array(part, { minLength: 1, maxLength: 4 }).map((parts) => parts.join("/"));
+    fc.assert(
+      fc.property(path, path, (a, b) => {
+        fc.pre(a !== b && !b.startsWith(`${a}/`));
+        const [directory, inside, other] = [
+          sortKey(a, true),
+          sortKey(`${a}/x`, false),
+          sortKey(b, false),
+        ];
+        expect(directory < inside).toBe(true);
+        expect(other > directory && other < inside).toBe(false);
+      }),
+    );
+  });
+
+  it("keeps one of equal names: a directory, else the first", () => {
+    const list = new FileList(0, undefined);
+    const [a1, a2, file, directory] = [entry("a"), entry("a"), entry("d"), entry("d", DIRECTORY)];
+    list.wire.push(a1, a2, file, directory);
+    list.complete();
+    expect([...list.dropped]).toEqual([a2, file]);
+    expect(list.dropped.has(directory)).toBe(false);
+    expect(list.end).toBe(4);
+  });
+});
+
+describe("FileLists", () => {
+  it("numbers lists with a gap for their directory", () => {
+    const lists = new FileLists(true);
+    const [d, e] = [entry("d", DIRECTORY), entry("e", DIRECTORY)];
+    const first = add(lists, undefined, entry(".", DIRECTORY), d, e, entry("f"));
+    expect([first.start, first.end]).toEqual([1, 5]);
+    expect(lists.takeAnnounced(NDX.FLIST_OFFSET - 2)).toBe(e);
+    const second = add(lists, e, entry("e/x"));
+    expect([second.start, second.end]).toEqual([6, 7]);
+    expect(lists.find(5)).toBe(e);
+    expect(lists.find(6)?.name).toBe("e/x");
+    expect(lists.find(7)).toBeUndefined();
+    lists.shift();
+    expect(lists.find(1)).toBeUndefined();
+  });
+
+  it("begins with 0 where there is one list", () => {
+    expect(add(new FileLists(false), undefined, entry(".", DIRECTORY)).start).toBe(0);
+  });
+
+  it("lets each directory be listed once, and the root, a duplicate or an unknown one not at all", () => {
+    const lists = new FileLists(true);
+    add(lists, undefined, entry(".", DIRECTORY), entry("d", DIRECTORY), entry("d", DIRECTORY));
+    expect(lists.directoryCount).toBe(3);
+    expect(lists.takeAnnounced(NDX.FLIST_OFFSET - 1).name).toBe("d");
+    for (const index of [0, 1, 2, 3]) {
+      expect(() => lists.takeAnnounced(NDX.FLIST_OFFSET - index)).toThrow(RsyncError);
+    }
+  });
+
+  it("takes only direct children into a sub-list", () => {
+    const list = (...names: string[]): FileList => {
+      const made = new FileList(0, entry("d/e", DIRECTORY));
+      made.wire.push(...names.map((name) => entry(name)));
+      return made;
+    };
+    expect(() => assertChildren(list("d/e/x", "d/e/y"))).not.toThrow();
+    for (const name of ["d/x", "x", "d/e/x/y", "d/e", "."]) {
+      expect(() => assertChildren(list(name))).toThrow(RsyncError);
+    }
+  });
+});
