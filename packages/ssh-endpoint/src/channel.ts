@@ -1,6 +1,7 @@
 import { Duplex, Readable, Writable } from "node:stream";
 import { BOUNDS } from "./constants.ts";
 import { SshEndpointError } from "./errors.ts";
+import { type Outgoing, takeBytes } from "./outgoing.ts";
 
 /** How a command or shell at the other end ended; both are null when the channel closed without a word about it. */
 export interface ExitStatus {
@@ -43,13 +44,6 @@ export type ChannelRequestHandler = (
   data: unknown,
   reply: (isSuccess: boolean) => void,
 ) => void;
-
-interface Outgoing {
-  chunks: Buffer[];
-  bytes: number;
-  readonly isExtended: boolean;
-  readonly done: (error?: Error | null) => void;
-}
 
 /**
  * A channel of an SSH connection (RFC 4254 §5) as a Duplex.
@@ -385,27 +379,6 @@ export class SshChannel extends Duplex {
 /** Below this many unread bytes a stream asks for more: a fraction of the window, or the window would never be given back. */
 function readMark(receiveWindow: number): number {
   return Math.min(65_536, receiveWindow >> 2);
-}
-
-/** Takes up to `most` bytes off the front; small chunks are joined, large ones are cut without a copy. */
-function takeBytes(item: Outgoing, most: number): Buffer {
-  const [first] = item.chunks;
-  if (first === undefined) throw new Error("nothing to take");
-  if (first.length > most) {
-    item.chunks[0] = first.subarray(most);
-    item.bytes -= most;
-    return first.subarray(0, most);
-  }
-  let count = 0;
-  let bytes = 0;
-  for (const chunk of item.chunks) {
-    if (bytes + chunk.length > most) break;
-    bytes += chunk.length;
-    count++;
-  }
-  const taken = item.chunks.splice(0, count);
-  item.bytes -= bytes;
-  return taken.length === 1 ? first : Buffer.concat(taken, bytes);
 }
 
 interface PromiseWithResolve<T> {

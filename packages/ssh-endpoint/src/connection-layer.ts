@@ -2,6 +2,8 @@ import type { Duplex } from "node:stream";
 import { type ChannelNumbers, type ChannelWire, type ExitStatus, SshChannel } from "./channel.ts";
 import { BOUNDS, DISCONNECT, OPEN_FAILURE } from "./constants.ts";
 import { quotePeerText, SshEndpointError } from "./errors.ts";
+import { GlobalRequests, type IncomingGlobalRequest } from "./global-requests.ts";
+import { KeyExchanges } from "./key-exchanges.ts";
 import { Liveness } from "./liveness.ts";
 import {
   type DirectAddress,
@@ -36,13 +38,6 @@ export interface IncomingOpen {
   refuse(reason: number, text: string): void;
 }
 
-/** A global request of the peer (RFC 4254 §4); answers are sent in the order of the requests. */
-export interface IncomingGlobalRequest {
-  readonly name: string;
-  readonly data: unknown;
-  reply(isSuccess: boolean, data?: Buffer): void;
-}
-
 /** What one end does with what its peer asks for. */
 export interface ConnectionEvents {
   onOpen(open: IncomingOpen): void;
@@ -62,12 +57,6 @@ interface PendingOpen {
   readonly reject: (error: Error) => void;
 }
 
-interface PendingAnswer {
-  isReady: boolean;
-  isSuccess: boolean;
-  data: Buffer | undefined;
-}
-
 /** Takes the answer to a global request. */
 export type GlobalReply = (isSuccess: boolean, data: Buffer | undefined) => void;
 
@@ -85,17 +74,13 @@ export class ConnectionLayer implements ChannelWire {
   readonly #channels = new Map<number, SshChannel | PendingOpen | "deciding">();
   readonly #waiting = new Set<SshChannel>();
   readonly #globalReplies: GlobalReply[] = [];
-  readonly #answers: PendingAnswer[] = [];
+  readonly #requests: GlobalRequests;
   readonly #liveness: Liveness;
-  readonly #rekeyTimer: NodeJS.Timeout;
-  #rekeyDeadline: NodeJS.Timeout | undefined;
+  readonly #keys: KeyExchanges;
   #nextId = 0;
   #windowInUse = 0;
-  #bytesSinceKeys = 0;
-  #packetsSinceKeys = 0;
   #bytesIn = 0;
   #bytesOut = 0;
-  #keyExchanges = 0;
   #isCorked = false;
   #isOver = false;
 
@@ -126,7 +111,18 @@ export class ConnectionLayer implements ChannelWire {
         );
       },
     });
-    this.#rekeyTimer = setInterval(() => this.rekey(), limits.rekeyIntervalMs);
+    this.#keys = new KeyExchanges({
+      ...limits,
+      isRunning: () => this.#isOver || isKeyExchangeRunning(protocol),
+      begin: () => this.#write(() => protocol.rekey()),
+      onTimeout: (error) => this.destroy(error),
+    });
+    this.#requests = new GlobalRequests((isSuccess, data) => {
+      this.#write(() => {
+        if (isSuccess) protocol.requestSuccess(data);
+        else protocol.requestFailure();
+      });
+    });
     this.#takeOver();
     stream.on("data", () => this.#liveness.heard());
     stream.on("drain", () => this.#resume());
@@ -142,7 +138,7 @@ export class ConnectionLayer implements ChannelWire {
 
   /** Payload of all channels so far, in bytes, and the key exchanges after the first. */
   get counters(): { bytesIn: number; bytesOut: number; keyExchanges: number } {
-    return { bytesIn: this.#bytesIn, bytesOut: this.#bytesOut, keyExchanges: this.#keyExchanges };
+    return { bytesIn: this.#bytesIn, bytesOut: this.#bytesOut, keyExchanges: this.#keys.done };
   }
 
   /** Opens a channel. @throws SshEndpointError `…_CHANNEL_REFUSED`, `…_LIMIT`, or why the connection is over */
@@ -215,22 +211,12 @@ export class ConnectionLayer implements ChannelWire {
 
   /** Starts a key exchange, unless one runs. */
   rekey(): void {
-    if (this.#isOver || isKeyExchangeRunning(this.#protocol)) return;
-    this.#write(() => this.#protocol.rekey());
-    this.#rekeyDeadline ??= setTimeout(() => {
-      this.destroy(
-        new SshEndpointError("ERR_SSH_ENDPOINT_TIMEOUT", "the peer did not finish a key exchange"),
-      );
-    }, this.#limits.rekeyTimeoutMs);
+    this.#keys.start();
   }
 
   /** A key exchange ended (whoever started it). */
   keysChanged(): void {
-    this.#keyExchanges++;
-    this.#bytesSinceKeys = 0;
-    this.#packetsSinceKeys = 0;
-    clearTimeout(this.#rekeyDeadline);
-    this.#rekeyDeadline = undefined;
+    this.#keys.ended();
     this.#resume();
   }
 
@@ -259,7 +245,7 @@ export class ConnectionLayer implements ChannelWire {
       if (isExtended) this.#protocol.channelExtData(peerId, data, 1);
       else this.#protocol.channelData(peerId, data);
     });
-    this.#count(data.length);
+    this.#keys.count(data.length);
   }
 
   sendEof(peerId: number): void {
@@ -359,7 +345,7 @@ export class ConnectionLayer implements ChannelWire {
     }
     this.#bytesIn += data.length;
     channel.receiveData(data, isExtended);
-    this.#count(data.length);
+    this.#keys.count(data.length);
   }
 
   #globalRequested(name: string, wantReply: boolean, data: unknown): void {
@@ -367,31 +353,11 @@ export class ConnectionLayer implements ChannelWire {
       this.#events.onGlobalRequest({ name, data, reply: () => {} });
       return;
     }
-    if (this.#answers.length >= BOUNDS.pendingGlobalRequests) {
+    const request = this.#requests.take(name, data);
+    if (request === undefined) {
       this.violated(`more than ${BOUNDS.pendingGlobalRequests} requests wait for an answer`);
-      return;
-    }
-    const answer: PendingAnswer = { isReady: false, isSuccess: false, data: undefined };
-    this.#answers.push(answer);
-    this.#events.onGlobalRequest({
-      name,
-      data,
-      reply: (isSuccess, replyData) => {
-        if (answer.isReady) return;
-        Object.assign(answer, { isReady: true, isSuccess, data: replyData });
-        this.#sendAnswers();
-      },
-    });
-  }
-
-  #sendAnswers(): void {
-    for (let first = this.#answers[0]; first?.isReady === true; first = this.#answers[0]) {
-      this.#answers.shift();
-      const { isSuccess, data } = first;
-      this.#write(() => {
-        if (isSuccess) this.#protocol.requestSuccess(data);
-        else this.#protocol.requestFailure();
-      });
+    } else {
+      this.#events.onGlobalRequest(request);
     }
   }
 
@@ -533,17 +499,6 @@ export class ConnectionLayer implements ChannelWire {
     );
   }
 
-  #count(bytes: number): void {
-    this.#bytesSinceKeys += bytes;
-    this.#packetsSinceKeys++;
-    if (
-      this.#bytesSinceKeys > this.#limits.rekeyBytes ||
-      this.#packetsSinceKeys > BOUNDS.rekeyPackets
-    ) {
-      this.rekey();
-    }
-  }
-
   /** Lets those go on that waited longest. One that has more to send than fits goes to the end of the queue: none starves. */
   #resume(): void {
     while (this.#canWrite()) {
@@ -558,10 +513,9 @@ export class ConnectionLayer implements ChannelWire {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#liveness.stop();
-    clearInterval(this.#rekeyTimer);
-    clearTimeout(this.#rekeyDeadline);
+    this.#keys.stop();
     this.#waiting.clear();
-    this.#answers.length = 0;
+    this.#requests.clear();
     const lost = error ?? lostError();
     const channels = [...this.#channels.values()];
     this.#channels.clear();

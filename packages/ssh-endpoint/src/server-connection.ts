@@ -1,14 +1,10 @@
 import type { Duplex } from "node:stream";
 import type { SshChannel } from "./channel.ts";
 import type { ConnectionStats } from "./client-connection.ts";
-import {
-  ConnectionLayer,
-  type ConnectionLimits,
-  type IncomingGlobalRequest,
-  type IncomingOpen,
-} from "./connection-layer.ts";
+import { ConnectionLayer, type ConnectionLimits, type IncomingOpen } from "./connection-layer.ts";
 import { BOUNDS, DISCONNECT, OPEN_FAILURE } from "./constants.ts";
 import { SshEndpointError } from "./errors.ts";
+import type { IncomingGlobalRequest } from "./global-requests.ts";
 import type { LoginRequest } from "./server-login.ts";
 import type { Protocol } from "./ssh2-internals.ts";
 
