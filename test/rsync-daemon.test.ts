@@ -22,14 +22,14 @@ import { makeLargeTree, makeNastyTree } from "./support/tree.ts";
 import { changeTree } from "./support/tree-changes.ts";
 
 /** Every way in which lists and fields are told differently. */
-const WAYS = [
-  ["--protocol=32"],
-  ["--protocol=32", "--no-inc-recursive"],
-  ["--protocol=31"],
-  ["--protocol=31", "--no-inc-recursive"],
-  ["--protocol=30"],
-  ["--protocol=30", "--no-inc-recursive"],
-] as const;
+const WAYS: readonly string[] = [
+  "--protocol=32",
+  "--protocol=32 --no-inc-recursive",
+  "--protocol=31",
+  "--protocol=31 --no-inc-recursive",
+  "--protocol=30",
+  "--protocol=30 --no-inc-recursive",
+];
 
 /** A number of rsync's `--stats`. */
 function statistic(output: string, name: string): number {
@@ -39,18 +39,17 @@ function statistic(output: string, name: string): number {
 }
 
 /** Protocol 30 knows whole seconds only. */
-const timesOf = (way: readonly string[]): "all" | "none" =>
-  way.includes("--protocol=30") ? "none" : "all";
+const timesOf = (way: string): "all" | "none" => (way.includes("--protocol=30") ? "none" : "all");
 
 describeWithPeers(["rsync"], "the real rsync pulls from our daemon", () => {
   const rsync = requirePeer("rsync");
 
-  test.each(WAYS)("every kind of file arrives as it is: %s %s", async (...way) => {
+  test.each(WAYS)("every kind of file arrives as it is: %s", async (way) => {
     await using dir = tempDir();
     mkdirSync(dir.at("src"));
     await makeNastyTree(dir.at("src"));
     await using daemon = await startOurRsyncd({ modules: [{ name: "m", path: dir.at("src") }] });
-    const args = ["-aHD", "--numeric-ids", ...way, daemon.url("m"), dir.at("out/")];
+    const args = ["-aHD", "--numeric-ids", ...way.split(" "), daemon.url("m"), dir.at("out/")];
     await runOk(rsync, args);
     await assertEqualTrees(dir.at("src"), dir.at("out"), { times: timesOf(way) });
     // Once more: nothing is left to do.
@@ -59,14 +58,14 @@ describeWithPeers(["rsync"], "the real rsync pulls from our daemon", () => {
   });
 
   test.each(WAYS)(
-    "a second run after changes gives equal trees and no more literal data than the real daemon: %s %s",
-    async (...way) => {
+    "a second run after changes gives equal trees and no more literal data than the real daemon: %s",
+    async (way) => {
       await using dir = tempDir();
       mkdirSync(dir.at("src"));
       const tree = makeLargeTree(dir.at("src"), { files: 600, folders: 30 });
       await using daemon = await startOurRsyncd({ modules: [{ name: "m", path: dir.at("src") }] });
       await using real = await startRealRsyncd({ modules: { m: { path: dir.at("src") } } });
-      const options = ["-aH", "--delete", "--stats", ...way];
+      const options = ["-aH", "--delete", "--stats", ...way.split(" ")];
       await runOk(rsync, [...options, daemon.url("m"), dir.at("ours/")]);
       await assertEqualTrees(dir.at("src"), dir.at("ours"), { times: "none" });
       cpSync(dir.at("ours"), dir.at("theirs"), { recursive: true, preserveTimestamps: true });
@@ -98,7 +97,7 @@ describeWithPeers(["rsync"], "the real rsync pulls from our daemon", () => {
     });
     for (const way of WAYS) {
       for (const module of ["names", "numbers"]) {
-        const args = ["-a", ...way, daemon.url(module), dir.at(`${module}/`)];
+        const args = ["-a", ...way.split(" "), daemon.url(module), dir.at(`${module}/`)];
         await runOk(rsync, args);
         await expect(
           assertEqualTrees(dir.at("src"), dir.at(module), { times: "none" }),
@@ -119,14 +118,14 @@ describeWithPeers(["rsync"], "the real rsync pulls from our daemon", () => {
     mkdirSync(dir.at(`src/${"deep/".repeat(100)}`), { recursive: true });
     writeFileSync(dir.at(`src/${"deep/".repeat(100)}end`), "here");
     await using daemon = await startOurRsyncd({ modules: [{ name: "m", path: dir.at("src") }] });
-    for (const way of [[], ["--no-inc-recursive"]]) {
-      await runOk(rsync, ["-a", ...way, daemon.url("m"), dir.at("out/")]);
+    // Each into a folder of its own: ext4 is very slow at giving out inodes that were deleted just now.
+    for (const way of ["--inc-recursive", "--no-inc-recursive"]) {
+      await runOk(rsync, ["-a", way, daemon.url("m"), dir.at(`${way}/`)]);
       await expect(
-        assertEqualTrees(dir.at("src"), dir.at("out"), { times: "none" }),
+        assertEqualTrees(dir.at("src"), dir.at(way), { times: "none" }),
       ).resolves.toBeUndefined();
-      rmSync(dir.at("out"), { recursive: true });
     }
-  });
+  }, 180_000);
 
   test("one file, one folder, several sources, a wildcard", async () => {
     await using dir = tempDir();
@@ -195,9 +194,19 @@ describeWithPeers(["rsync"], "the real rsync pulls from our daemon", () => {
     writeFileSync(dir.at("out/changed"), "xyz");
     await runOk("touch", ["-r", dir.at("src/changed"), dir.at("out/changed")]);
     for (const way of WAYS) {
-      const plain = await runOk(rsync, ["-ain", ...way, daemon.url("m"), dir.at("out/")]);
+      const plain = await runOk(rsync, [
+        "-ain",
+        ...way.split(" "),
+        daemon.url("m"),
+        dir.at("out/"),
+      ]);
       expect(plain).toBe("");
-      const summed = await runOk(rsync, ["-acin", ...way, daemon.url("m"), dir.at("out/")]);
+      const summed = await runOk(rsync, [
+        "-acin",
+        ...way.split(" "),
+        daemon.url("m"),
+        dir.at("out/"),
+      ]);
       expect(summed).toBe(">fc........ changed\n");
     }
     for (const choice of ["xxh128", "xxh3", "xxh64", "md5", "sha1"]) {
@@ -268,7 +277,12 @@ describeWithPeers(["rsync"], "the real rsync pulls from our daemon", () => {
           if (event === "first-list") rmSync(dir.at("src/gone"), { force: true });
         },
       });
-      const { code, stderr } = await run(rsync, ["-a", ...way, daemon.url("m"), dir.at("out/")]);
+      const { code, stderr } = await run(rsync, [
+        "-a",
+        ...way.split(" "),
+        daemon.url("m"),
+        dir.at("out/"),
+      ]);
       expect(stderr).toContain('file has vanished: "/gone" (in m)');
       expect(code).toBe(24);
       expect(readdirSync(dir.at("out")).toSorted()).toEqual(["first", "last", "turned"]);
