@@ -1,9 +1,7 @@
-import * as fs from "node:fs";
 import type { FileStat } from "@dialhome/posix-fs";
 import {
   BASIS,
   baseNameOf,
-  chooseSumHeader,
   directoryOf,
   type FileEntry,
   type FileList,
@@ -14,12 +12,7 @@ import {
   isRegularFile,
   isSpecial,
   isSymlink,
-  NO_SUMS,
-  type SumHeader,
-  writeItem,
-  writeSumHeader,
 } from "@dialhome/rsync-protocol";
-import { type BlockSums, sumBlocks, writeBlockSums } from "./block-sums.ts";
 import type { Deletion } from "./deletion.ts";
 import { nameBytes } from "./destination-tree.ts";
 import type { DirectoryWork } from "./directory-work.ts";
@@ -39,15 +32,8 @@ import {
 import type { PullContext } from "./pull-context.ts";
 import { sameChecksum } from "./quick-check.ts";
 import type { Found, ReferenceFiles } from "./reference-files.ts";
+import { type Basis, Requests } from "./requests.ts";
 import { Slices } from "./slices.ts";
-
-/** What a request is based on. */
-interface Basis {
-  readonly type: number;
-  /** Opens the basis for reading; the caller closes it. */
-  readonly open: () => number;
-  readonly size: number;
-}
 
 /**
  * The half that decides (rsync's generator): goes through the lists in order, makes directories, links and devices,
@@ -58,6 +44,7 @@ export class Generator {
   readonly #directories: DirectoryWork;
   readonly #deletion: Deletion;
   readonly #references: ReferenceFiles;
+  readonly #requests: Requests;
   readonly #slices = new Slices();
   #toldNoDeletes = false;
   /** Directories of the list at work that are to be swept when they were looked at, with the names that stay. */
@@ -70,6 +57,7 @@ export class Generator {
     references: ReferenceFiles,
   ) {
     this.#context = context;
+    this.#requests = new Requests(context);
     this.#directories = directories;
     this.#deletion = deletion;
     this.#references = references;
@@ -342,7 +330,7 @@ export class Generator {
           return here.directory.openFile(here.name);
         },
       };
-      if (redo) return this.#request(job, existing, differences, true);
+      if (redo) return this.#requests.send(job, existing, differences, true);
       if (options.checksum && stat.size === entry.size) {
         return this.#fileByChecksum(job, stat, existing, differences);
       }
@@ -353,10 +341,10 @@ export class Generator {
         return undefined;
       }
       const size = stat.size === entry.size ? 0 : ITEM.REPORT_SIZE;
-      return this.#request(job, existing, differences | size, false);
+      return this.#requests.send(job, existing, differences | size, false);
     }
     if (redo || stat || this.#context.references.length === 0) {
-      return this.#request(job, undefined, ITEM.IS_NEW, redo);
+      return this.#requests.send(job, undefined, ITEM.IS_NEW, redo);
     }
     if (options.checksum) return this.#fromReferencesByChecksum(job);
     return this.#fromReference(job, this.#references.find(entry));
@@ -377,7 +365,7 @@ export class Generator {
     if (found?.level === "same" && this.#references.link(job, found)) return undefined;
     if (found && found.level !== "basis") return this.#references.copy(job, found);
     const basis = found && { type: found.reference.basis, open: found.open, size: found.stat.size };
-    return this.#request(job, basis, ITEM.IS_NEW, false);
+    return this.#requests.send(job, basis, ITEM.IS_NEW, false);
   }
 
   #upToDate(entry: FileEntry, stat: FileStat): boolean {
@@ -414,78 +402,7 @@ export class Generator {
       fail(this.#context, job, "cannot read", error);
       return;
     }
-    await this.#request(job, existing, differences | ITEM.REPORT_CHANGE, false);
-  }
-
-  /** Asks for a file's content, with sums of the basis where there is one. */
-  #request(
-    job: Job,
-    basis: Basis | undefined,
-    changes: number,
-    redo: boolean,
-  ): Promise<void> | undefined {
-    const { options, terms } = this.#context;
-    if (options.dryRun) {
-      this.#sendRequest(job, BASIS.FILE, changes, NO_SUMS, undefined, redo);
-      return undefined;
-    }
-    if (!basis || options.wholeFile || basis.size === 0) {
-      this.#sendRequest(job, BASIS.FILE, changes, NO_SUMS, undefined, redo);
-      return undefined;
-    }
-    const sums = chooseSumHeader(basis.size, {
-      digestLength: terms.checksum.digestLength,
-      redo,
-      ...(options.blockSize === undefined ? {} : { blockLength: options.blockSize }),
-    });
-    return this.#requestWithSums(job, basis, changes, sums, redo);
-  }
-
-  async #requestWithSums(
-    job: Job,
-    basis: Basis,
-    changes: number,
-    sums: SumHeader,
-    redo: boolean,
-  ): Promise<void> {
-    let fd: number;
-    try {
-      fd = basis.open();
-    } catch {
-      // A basis that cannot be read is none.
-      this.#sendRequest(job, BASIS.FILE, changes, NO_SUMS, undefined, redo);
-      return;
-    }
-    let blocks: BlockSums | undefined;
-    try {
-      blocks = await sumBlocks(fd, sums, this.#context.terms.checksum);
-    } catch {
-      // It shrank while it was read.
-    } finally {
-      fs.closeSync(fd);
-    }
-    if (blocks) this.#sendRequest(job, basis.type, changes, sums, blocks, redo);
-    else this.#sendRequest(job, BASIS.FILE, changes, NO_SUMS, undefined, redo);
-  }
-
-  #sendRequest(
-    job: Job,
-    basis: number,
-    changes: number,
-    sums: SumHeader,
-    blocks: BlockSums | undefined,
-    redo: boolean,
-  ): void {
-    const { wire, ndx, transfers, options } = this.#context;
-    let flags = ITEM.TRANSFER | (changes & (ITEM.IS_NEW | 0xff));
-    if (basis !== BASIS.FILE) flags |= ITEM.BASIS_TYPE_FOLLOWS;
-    transfers.add({ job, flags, basis, sums, redo });
-    writeItem(wire.out, ndx, { ndx: job.ndx, flags, basis, xname: undefined });
-    if (!options.dryRun) {
-      writeSumHeader(wire.out, sums);
-      if (blocks) writeBlockSums(wire, sums, blocks);
-    }
-    wire.pushFull();
+    await this.#requests.send(job, existing, differences | ITEM.REPORT_CHANGE, false);
   }
 }
 

@@ -42,7 +42,7 @@ describe("Wire", () => {
     const { wire, far } = pair();
     const heard: string[] = [];
     wire.startMultiplexing();
-    wire.startDemultiplexing(({ tag, payload }) => heard.push(`${tag} ${payload}`));
+    wire.startDemultiplexing(({ tag, payload }) => heard.push(`${tag} ${payload.toString()}`));
     far.write(encodeFrame(TAG.INFO, Buffer.from("hello")));
     far.write(encodeFrame(TAG.DATA, Buffer.from([1])));
     wire.out.latin1("abc");

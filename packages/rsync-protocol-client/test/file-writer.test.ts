@@ -1,0 +1,111 @@
+import { createHash } from "node:crypto";
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createChecksum } from "@dialhome/rsync-protocol";
+import * as fc from "fast-check";
+import { afterAll, describe, expect, it } from "vitest";
+import { FileWriter } from "../src/file-writer.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "dialhome-writer-"));
+const checksum = await createChecksum("md5", { seed: 0, seedFirst: true });
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function write(
+  pieces: readonly Buffer[],
+  sparse: boolean,
+): { content: Buffer; blocks: number; sum: string; digest: string } {
+  const path = join(folder, "file");
+  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC);
+  try {
+    const writer = new FileWriter(checksum.fileHasher(), { sparse, contentDigest: "sha256" });
+    writer.begin(fd);
+    for (const piece of pieces) writer.write(piece);
+    const { checksum: sum, digest, failure } = writer.finish();
+    expect(failure).toBeUndefined();
+    return {
+      content: readFileSync(path),
+      blocks: statSync(path).blocks,
+      sum: Buffer.from(sum).toString("hex"),
+      digest: Buffer.from(digest ?? []).toString("hex"),
+    };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+const hash = (name: string, data: Buffer): string => createHash(name).update(data).digest("hex");
+
+describe("FileWriter", () => {
+  it("writes the bytes, their checksum and their digest, sparse or not", () => {
+    const piece = fc.oneof(
+      fc.uint8Array({ maxLength: 5_000 }).map((bytes) => Buffer.from(bytes)),
+      fc.nat(40_000).map((length) => Buffer.alloc(length)),
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 12 }), fc.boolean(), (pieces, sparse) => {
+        const whole = Buffer.concat(pieces);
+        const { content, sum, digest } = write(pieces, sparse);
+        expect(content.equals(whole)).toBe(true);
+        expect([sum, digest]).toEqual([hash("md5", whole), hash("sha256", whole)]);
+      }),
+    );
+  });
+
+  it("leaves holes where there are only zeros, also at the end", () => {
+    const pieces = [
+      Buffer.from("begin"),
+      Buffer.alloc(3_000_000),
+      Buffer.from("middle"),
+      Buffer.alloc(700_000),
+    ];
+    const { content, blocks } = write(pieces, true);
+    expect(content.equals(Buffer.concat(pieces))).toBe(true);
+    expect(blocks * 512).toBeLessThan(100_000);
+    expect(write(pieces, false).blocks * 512).toBeGreaterThan(3_000_000);
+  });
+
+  it("copies from a basis, and tells when that ends too early", () => {
+    write([Buffer.from("0123456789")], false);
+    const basis = openSync(join(folder, "file"), "r");
+    const out = openSync(join(folder, "copy"), "w");
+    const writer = new FileWriter(checksum.fileHasher(), {
+      sparse: false,
+      contentDigest: undefined,
+    });
+    writer.begin(out);
+    expect(writer.copy(basis, 4, 3)).toBe(true);
+    writer.write(Buffer.from("-"));
+    expect(writer.length).toBe(4);
+    writer.finish();
+    expect(readFileSync(join(folder, "copy"), "utf8")).toBe("456-");
+    expect(writer.copy(basis, 8, 3)).toBe(false);
+    closeSync(basis);
+    closeSync(out);
+  });
+
+  it("keeps the first failure and goes on hashing, so that the session stays in step", () => {
+    const readOnly = openSync(join(folder, "file"), "r");
+    const writer = new FileWriter(checksum.fileHasher(), {
+      sparse: false,
+      contentDigest: undefined,
+    });
+    writer.begin(readOnly);
+    const data = Buffer.alloc(600_000, 7);
+    writer.write(data);
+    expect(writer.failure).toMatchObject({ code: "EBADF" });
+    const { checksum: sum, failure } = writer.finish();
+    expect(failure).toMatchObject({ code: "EBADF" });
+    expect(Buffer.from(sum).toString("hex")).toBe(hash("md5", data));
+    closeSync(readOnly);
+  });
+});
