@@ -9,10 +9,9 @@ export type JsonEvent = Readonly<Record<string, unknown>> & { readonly event: st
 
 /** The lines of a `--json` command so far. */
 export function jsonEvents(stdout: string): JsonEvent[] {
-  return stdout
-    .split("\n")
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as JsonEvent);
+  const lines = stdout.split("\n").slice(0, -1);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- every line of --json has an event
+  return lines.map((line) => JSON.parse(line) as JsonEvent);
 }
 
 /** A key that devices log in with. */
@@ -47,6 +46,8 @@ export interface BackupHostRig extends AsyncDisposable {
   readonly events: readonly JsonEvent[];
   /** Makes a key and lets it in; `options` stand in front of it in the authorized_keys file. */
   addDevice(options?: string): DeviceKey;
+  /** Resolves as soon as the events after the first `seen` are what is waited for. */
+  waitFor(test: (events: readonly JsonEvent[]) => boolean, seen?: number): Promise<void>;
   /** Resolves with the first event of that kind after the first `seen` events. */
   waitForEvent(kind: string, seen?: number): Promise<JsonEvent>;
   /** Ends the process if it still runs, and starts another on the same store with the same keys. */
@@ -96,7 +97,7 @@ async function startHost(
       running,
       address: String(listening?.["address"]),
       port: Number(listening?.["port"]),
-      fingerprint: String((listening?.["fingerprints"] as string[])[0]),
+      fingerprint: /SHA256:[^"]*/.exec(running.stdout)?.[0] ?? "",
     };
   } catch (error) {
     await running[Symbol.asyncDispose]();
@@ -119,6 +120,14 @@ export async function startBackupHost(options: BackupHostOptions = {}): Promise<
     throw error;
   }
   let devices = 0;
+  const waitFor: BackupHostRig["waitFor"] = async (test, seen = 0) => {
+    for (;;) {
+      const events = jsonEvents(host.running.stdout);
+      if (test(events.slice(seen))) return;
+      // One line more than there are now.
+      await host.running.waitFor("stdout", new RegExp(`^(?:[^\\n]*\\n){${events.length + 1}}`));
+    }
+  };
   return {
     folder,
     store,
@@ -143,15 +152,13 @@ export async function startBackupHost(options: BackupHostOptions = {}): Promise<
       appendFileSync(folder.at("authorized_keys"), `${entry}\n`);
       return key;
     },
+    waitFor,
     waitForEvent: async (kind, seen = 0) => {
-      for (;;) {
-        const found = jsonEvents(host.running.stdout).slice(seen);
-        const wanted = found.find(({ event }) => event === kind);
-        if (wanted !== undefined) return wanted;
-        // One line more than there are now.
-        const lines = seen + found.length + 1;
-        await host.running.waitFor("stdout", new RegExp(`^(?:[^\\n]*\\n){${lines}}`));
-      }
+      const isWanted = ({ event }: JsonEvent): boolean => event === kind;
+      await waitFor((events) => events.some(isWanted), seen);
+      const found = jsonEvents(host.running.stdout).slice(seen).find(isWanted);
+      if (found === undefined) throw new Error(`no event ${kind}`);
+      return found;
     },
     restart: async () => {
       await host.running[Symbol.asyncDispose]();
