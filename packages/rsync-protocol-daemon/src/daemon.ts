@@ -59,7 +59,7 @@ export class RsyncDaemon {
     const { wire, log, progress } = frame;
     const { modules, motd } = this.#options;
     const protocol = this.#options.protocol ?? PROTOCOL.MAX;
-    const wanted = await textHandshake(wire, { modules, motd, protocol, peer, admit }, progress);
+    const wanted = await textHandshake(wire, { modules, motd, protocol, admit }, progress);
     if (wanted === undefined) return 0;
     const { module } = wanted;
     log("info", "module", { module: module.name, user: progress.user, peer });

@@ -74,7 +74,7 @@ export interface DaemonOptions extends SessionOptions {
 export interface ServeOptions {
   /** Ends this session. */
   readonly signal?: AbortSignal;
-  /** Who the client is, for the log and for refusals. @defaultValue "unknown" */
+  /** Who the client is, for the log. @defaultValue "unknown" */
   readonly peer?: string;
 }
 

@@ -20,8 +20,6 @@ export interface HandshakeOptions {
   readonly motd: string | undefined;
   /** Highest protocol to speak. */
   readonly protocol: number;
-  /** Who the client is, for refusals. */
-  readonly peer: string;
   /** Takes a place among the module's connections, or throws. */
   readonly admit: (module: ModuleOptions) => void;
 }
