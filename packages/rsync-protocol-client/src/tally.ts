@@ -14,7 +14,7 @@ import type { KindCounts } from "./summary.ts";
 const KEPT_PROBLEMS = 100;
 const PROGRESS_INTERVAL_MS = 100;
 
-export function noCounts(): KindCounts {
+function noCounts(): KindCounts {
   return { files: 0, directories: 0, symlinks: 0, devices: 0, specials: 0 };
 }
 

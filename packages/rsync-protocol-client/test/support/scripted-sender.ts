@@ -193,7 +193,7 @@ export class ScriptedSender {
   }
 }
 
-export function md5(data: Uint8Array): Buffer {
+function md5(data: Uint8Array): Buffer {
   return createHash("md5").update(data).digest();
 }
 
