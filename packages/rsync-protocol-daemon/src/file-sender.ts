@@ -43,14 +43,14 @@ export class FileSender {
   readonly #session: Session;
   readonly #ndx: NdxCodec;
   readonly #hasher: FileHasher;
-  readonly #search: BlockSearch;
+  /** Made for the first delta: most sessions of a first backup need none. */
+  #search: BlockSearch | undefined;
   readonly #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
   constructor(session: Session, ndx: NdxCodec) {
     this.#session = session;
     this.#ndx = ndx;
     this.#hasher = session.checksum.fileHasher();
-    this.#search = new BlockSearch(session.checksum);
   }
 
   /** Sends the reply to a request, or the message that none will come. */
@@ -161,7 +161,7 @@ export class FileSender {
 
   /** @returns what kept it from being read whole */
   async #sendDelta(file: OpenFile, sums: BlockSums): Promise<unknown> {
-    const { wire, pace, progress, options } = this.#session;
+    const { wire, pace, progress, options, checksum } = this.#session;
     let left = file.size;
     let failure: unknown;
     const read = (target: Uint8Array, start: number, length: number): number => {
@@ -186,6 +186,7 @@ export class FileSender {
       writeBlock(wire.out, index);
       progress.matchedBytes += blockLengthAt(sums.header, index);
     };
+    this.#search ??= new BlockSearch(checksum);
     this.#search.begin(sums, { read }, { literal, match }, options.inplace);
     while (!this.#search.step(STEP_BYTES)) {
       wire.pushFull();
