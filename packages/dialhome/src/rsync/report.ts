@@ -44,7 +44,7 @@ export class RsyncReport {
   }
 
   readonly onEntry = (pulled: PulledEntry): void => {
-    const letters = itemize(pulled);
+    const letters = itemize(pulled, { times: this.#settings.flags.has("times") });
     if (letters?.startsWith(">") === true) this.#transferred += 1;
     const { flags, verbose } = this.#settings;
     const name = printableBytes(displayName(pulled.entry));
