@@ -29,7 +29,6 @@ interface Package extends Manifest {
 const root = fileURLToPath(new URL("../packages", import.meta.url));
 const packages = readdirSync(root).map((name): Package => {
   const folder = join(root, name);
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- our own manifests
   const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
   const files = readdirSync(join(folder, "src"), { recursive: true, encoding: "utf8" });
   const sources = files

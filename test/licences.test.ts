@@ -29,13 +29,11 @@ interface LockedPackage extends Manifest {
 
 const root = new URL("../", import.meta.url);
 const readJson = (path: string): unknown => JSON.parse(readFileSync(new URL(path, root), "utf8"));
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- npm's own file
 const lock = readJson("package-lock.json") as { packages: Record<string, LockedPackage> };
 
 /** What a package says of itself; the lock file knows only the modern field. */
 function licenceOf(path: string, locked: LockedPackage): string {
   if (locked.license !== undefined) return locked.license;
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a manifest that npm accepted
   const manifest = readJson(`${path}/package.json`) as Manifest;
   return manifest.licenses?.map(({ type }) => type).join(" OR ") ?? "none stated";
 }

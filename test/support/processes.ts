@@ -59,7 +59,6 @@ export function start(
   }
   let result: Ended | undefined;
   const ended = (async (): Promise<Ended> => {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the arguments of "close"
     const [code, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
     result = { code, signal, ...text };
     notify();

@@ -38,6 +38,5 @@ export function play(
   }
   played.clientBytesLeft = client.reader.available;
   played.serverBytesLeft = server.reader.available;
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a session that was played has all of it
   return played as Played;
 }
