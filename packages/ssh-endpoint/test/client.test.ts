@@ -38,26 +38,29 @@ async function startOdd(
   };
 }
 
+/** What a server does, and the code of the error that a client gets for it. */
+const ODD_SERVERS: readonly (readonly [string, (socket: Socket) => void, string])[] = [
+  ["never speaks", () => {}, "ERR_SSH_ENDPOINT_TIMEOUT"],
+  [
+    "says who it is and no more",
+    (socket: Socket) => void socket.write("SSH-2.0-x\r\n"),
+    "ERR_SSH_ENDPOINT_TIMEOUT",
+  ],
+  ["hangs up at once", (socket: Socket) => void socket.end(), "ERR_SSH_ENDPOINT_HANDSHAKE"],
+  [
+    "is no SSH server",
+    (socket: Socket) => void socket.end("HTTP/1.0 400 no\r\n\r\n"),
+    "ERR_SSH_ENDPOINT_HANDSHAKE",
+  ],
+  [
+    "floods with lines",
+    (socket: Socket) => void socket.write("x\r\n".repeat(100_000)),
+    "ERR_SSH_ENDPOINT_CONNECTION_LOST",
+  ],
+];
+
 describe("connectSsh", () => {
-  it.each([
-    ["never speaks", () => {}, "ERR_SSH_ENDPOINT_TIMEOUT"],
-    [
-      "says who it is and no more",
-      (socket: Socket) => void socket.write("SSH-2.0-x\r\n"),
-      "ERR_SSH_ENDPOINT_TIMEOUT",
-    ],
-    ["hangs up at once", (socket: Socket) => void socket.end(), "ERR_SSH_ENDPOINT_HANDSHAKE"],
-    [
-      "is no SSH server",
-      (socket: Socket) => void socket.end("HTTP/1.0 400 no\r\n\r\n"),
-      "ERR_SSH_ENDPOINT_HANDSHAKE",
-    ],
-    [
-      "floods with lines",
-      (socket: Socket) => void socket.write("x\r\n".repeat(100_000)),
-      "ERR_SSH_ENDPOINT_CONNECTION_LOST",
-    ],
-  ] as const)(
+  it.each(ODD_SERVERS)(
     "a server that %s is one clear line, and the socket is closed",
     async (_name, act, code) => {
       await using odd = await startOdd(act);
