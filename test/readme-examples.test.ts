@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { tempDir } from "./support/temp-dir.ts";
 
 const packages = new URL("../packages/", import.meta.url);
 /** Their examples are servers. */
@@ -24,13 +25,18 @@ test.each(libraries)("the example in the README of %s runs as it stands", async 
   const folder = new URL(`${name}/node_modules/.readme/`, packages);
   const file = new URL("example.mts", folder);
   await mkdir(folder, { recursive: true });
+  await using temporary = tempDir();
   await writeFile(file, example ?? "");
   try {
-    const child = spawn(process.execPath, [
-      "--conditions=@dialhome/source",
-      `--import=${import.meta.resolve("tsx")}`,
-      fileURLToPath(file),
-    ]);
+    const child = spawn(
+      process.execPath,
+      [
+        "--conditions=@dialhome/source",
+        `--import=${import.meta.resolve("tsx")}`,
+        fileURLToPath(file),
+      ],
+      { env: { ...process.env, TMPDIR: temporary.path } },
+    );
     let said = "";
     let complained = "";
     child.stderr.on("data", (text: Buffer) => {
