@@ -1,4 +1,5 @@
 import { openByteBar } from "../terminal/byte-bar.ts";
+import { PullEstimate } from "../terminal/pull-estimate.ts";
 import type { Said } from "./programs.ts";
 
 const isTerminal = process.stdout.isTTY;
@@ -29,11 +30,16 @@ export function fact(text: string): void {
 /** A progress bar on a terminal; elsewhere a line at each quarter. */
 export function openPullProgress(title: string): Disposable & { hear(said: Said): void } {
   const bar = openByteBar(isTerminal ? process.stdout : undefined, title);
+  const estimate = new PullEstimate();
   let quarter = 0;
   return {
     hear: (said) => {
       const totalBytes = Number(said["totalBytes"]);
-      const bytes = Number(said["finishedBytes"]);
+      const bytes = estimate.update({
+        totalBytes,
+        finishedBytes: Number(said["finishedBytes"]),
+        receivedBytes: Number(said["receivedBytes"]),
+      });
       bar.progress({
         entries: Number(said["finished"]),
         totalEntries: Number(said["entries"]),

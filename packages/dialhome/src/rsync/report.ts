@@ -9,6 +9,7 @@ import {
 } from "@dialhome/rsync-protocol-client";
 import type { CommandIo } from "../io.ts";
 import { printableBytes } from "../terminal/printable.ts";
+import { PullEstimate } from "../terminal/pull-estimate.ts";
 import { formatNumber, formatRate } from "./numbers.ts";
 import type { RsyncSettings } from "./settings.ts";
 import { formatStatistics, formatTotals } from "./totals.ts";
@@ -21,6 +22,7 @@ export class RsyncReport {
   readonly #names: number;
   readonly #isQuiet: boolean;
   readonly #showsProgress: boolean;
+  readonly #estimate = new PullEstimate();
   #progressShown = false;
   #transferred = 0;
 
@@ -75,11 +77,12 @@ export class RsyncReport {
 
   readonly onProgress = (progress: PullProgress): void => {
     if (!this.#showsProgress) return;
-    const { entries, finished, listComplete, totalBytes, finishedBytes } = progress;
+    const { entries, finished, listComplete, totalBytes } = progress;
+    const done = this.#estimate.update(progress);
     const seconds = Math.max(0.001, (performance.now() - this.#startedAt) / 1000);
-    const percent = totalBytes === 0 ? 0 : Math.floor((100 * finishedBytes) / totalBytes);
-    const bytes = formatNumber(finishedBytes, this.#settings.human).padStart(15);
-    const rate = formatSpeed(finishedBytes / seconds).padStart(12);
+    const percent = totalBytes === 0 ? 0 : Math.floor((100 * done) / totalBytes);
+    const bytes = formatNumber(done, this.#settings.human).padStart(15);
+    const rate = formatSpeed(done / seconds).padStart(12);
     const check = `${listComplete ? "to" : "ir"}-chk=${entries - finished}/${entries}`;
     const line = `${bytes} ${String(percent).padStart(3)}% ${rate} ${formatDuration(seconds)} (xfr#${this.#transferred}, ${check})`;
     this.#io.stdout.write(`\r${line}`);

@@ -2,6 +2,7 @@ import type { PullProgress } from "@dialhome/rsync-protocol-client";
 import { MultiBar, type SingleBar } from "cli-progress";
 import type { TextOutput } from "../io.ts";
 import { printable } from "./printable.ts";
+import { PullEstimate } from "./pull-estimate.ts";
 import { formatBytes, formatCount } from "./sizes.ts";
 
 /** A bar for each pull that runs, at the bottom of a terminal. Without a terminal there are no bars. */
@@ -14,12 +15,18 @@ export interface PullBars extends Disposable {
   line(output: TextOutput, text: string): void;
 }
 
+interface ShownBar {
+  readonly bar: SingleBar;
+  readonly startedAt: number;
+  readonly estimate: PullEstimate;
+}
+
 const FORMAT = "{title} {bar} {percentage}% | {files} | {bytes} | {rate}/s";
 
 /** @param output - undefined shows no bars */
 export function openPullBars(output: TextOutput | undefined): PullBars {
   const isShown = output?.isTTY === true;
-  const bars = new Map<object, { readonly bar: SingleBar; readonly startedAt: number }>();
+  const bars = new Map<object, ShownBar>();
   let multi: MultiBar | undefined;
   const open = (): MultiBar => {
     multi ??= new MultiBar({
@@ -41,18 +48,23 @@ export function openPullBars(output: TextOutput | undefined): PullBars {
     begin: (key, title) => {
       if (!isShown) return;
       const payload = { title: printable(title), files: "", bytes: "", rate: formatBytes(0) };
-      bars.set(key, { bar: open().create(1, 0, payload), startedAt: performance.now() });
+      bars.set(key, {
+        bar: open().create(1, 0, payload),
+        startedAt: performance.now(),
+        estimate: new PullEstimate(),
+      });
     },
     progress: (key, progress) => {
       const shown = bars.get(key);
       if (shown === undefined) return;
-      const { bar, startedAt } = shown;
+      const { bar, startedAt, estimate } = shown;
+      const done = estimate.update(progress);
       const seconds = Math.max(0.001, (performance.now() - startedAt) / 1000);
       bar.setTotal(Math.max(1, progress.totalBytes));
-      bar.update(Math.min(progress.finishedBytes, progress.totalBytes), {
+      bar.update(done, {
         files: `${formatCount(progress.finished)}/${formatCount(progress.entries)}${progress.listComplete ? "" : "+"} files`,
-        bytes: formatBytes(progress.finishedBytes),
-        rate: formatBytes(progress.finishedBytes / seconds),
+        bytes: formatBytes(done),
+        rate: formatBytes(done / seconds),
       });
     },
     end: (key) => {
