@@ -4,8 +4,6 @@ import {
   baseNameOf,
   directoryOf,
   type FileEntry,
-  type FileList,
-  IO_ERROR,
   ITEM,
   isDevice,
   isDirectory,
@@ -34,6 +32,7 @@ import { sameChecksum } from "./quick-check.ts";
 import type { Found, ReferenceFiles } from "./reference-files.ts";
 import { type Basis, Requests } from "./requests.ts";
 import { Slices } from "./slices.ts";
+import { Sweeps } from "./sweeps.ts";
 
 /**
  * The half that decides (rsync's generator): goes through the lists in order, makes directories, links and devices,
@@ -45,10 +44,8 @@ export class Generator {
   readonly #deletion: Deletion;
   readonly #references: ReferenceFiles;
   readonly #requests: Requests;
+  readonly #sweeps: Sweeps;
   readonly #slices = new Slices();
-  #toldNoDeletes = false;
-  /** Directories of the list at work that are to be swept when they were looked at, with the names that stay. */
-  #sweeps: ReadonlyMap<string, ReadonlySet<string>> = new Map();
 
   constructor(
     context: PullContext,
@@ -58,6 +55,7 @@ export class Generator {
   ) {
     this.#context = context;
     this.#requests = new Requests(context);
+    this.#sweeps = new Sweeps(context, directories, deletion);
     this.#directories = directories;
     this.#deletion = deletion;
     this.#references = references;
@@ -78,18 +76,15 @@ export class Generator {
         continue;
       }
       wire.flush();
+      // A failure wakes those who wait already; nobody would wake one who begins to wait after it.
+      wire.assertAlive();
       await progress.changed();
-      // A failed session wakes everybody; it is told here.
-      await wire.drained();
     }
   }
 
   async #list(work: ListWork): Promise<void> {
     const { list } = work;
-    if (this.#mayDelete()) {
-      if (list.directory) await this.#sweepContent(list, list.directory);
-      else this.#sweeps = namesByDirectory(list, this.#context.terms.format.incRecurse);
-    }
+    await this.#sweeps.begin(list);
     for (let i = 0; i < list.sorted.length; i++) {
       const entry = list.sorted[i]!;
       if (list.dropped.has(entry)) continue;
@@ -112,26 +107,6 @@ export class Generator {
     this.#context.tally.progress(this.#context.wire.bytesRead);
     await this.#slices.rest();
     await this.#context.wire.drained();
-  }
-
-  /** Whether to delete; not after the sender could not read something, since then its lists have gaps. */
-  #mayDelete(): boolean {
-    const { options, tally } = this.#context;
-    if (!options.delete) return false;
-    if (!(tally.ioError & IO_ERROR.GENERAL) || options.ignoreErrors) return true;
-    if (!this.#toldNoDeletes) {
-      const text = "the sender met an I/O error: nothing more is deleted";
-      tally.message({ level: "warning", text, fromPeer: false });
-    }
-    this.#toldNoDeletes = true;
-    return false;
-  }
-
-  /** Deletes what is not in the list of a directory that was looked at with the list above. */
-  async #sweepContent({ sorted }: FileList, directory: FileEntry): Promise<void> {
-    const { name } = directory;
-    if (this.#directories.wasCreated(name) || this.#directories.isMissing(name)) return;
-    await this.#deletion.sweep(name, new Set(sorted.map((entry) => baseNameOf(entry.name))));
   }
 
   /** Decides over one entry. Only what takes long, or must make way first, gives a promise. */
@@ -247,22 +222,15 @@ export class Generator {
     const { entry } = job;
     try {
       const changes = this.#directories.enter(entry);
-      const keep = this.#sweeps.get(entry.name);
       const created = (changes & ITEM.IS_NEW) !== 0;
-      if (keep && !created && !this.#directories.isMissing(entry.name) && this.#mayDelete()) {
-        return this.#sweepNow(job, changes, keep);
-      }
+      const sweeping = this.#sweeps.directory(entry.name);
+      if (sweeping) return sweeping.then(() => succeed(this.#context, job, "unchanged", changes));
       succeed(this.#context, job, created ? "new" : "unchanged", changes);
     } catch (error) {
       this.#directories.leaveOut(entry.name);
       fail(this.#context, job, "cannot make directory", error);
     }
     return undefined;
-  }
-
-  async #sweepNow(job: Job, changes: number, keep: ReadonlySet<string>): Promise<void> {
-    await this.#deletion.sweep(job.entry.name, keep);
-    succeed(this.#context, job, "unchanged", changes);
   }
 
   /** A symbolic link, a device, a named pipe or a socket. */
@@ -404,20 +372,4 @@ export class Generator {
     }
     await this.#requests.send(job, existing, differences | ITEM.REPORT_CHANGE, false);
   }
-}
-
-/** The names in each directory of a list whose content it holds: with incremental recursion that is the root alone. */
-function namesByDirectory(
-  list: FileList,
-  rootOnly: boolean,
-): ReadonlyMap<string, ReadonlySet<string>> {
-  const names = new Map<string, Set<string>>();
-  for (const entry of list.sorted) {
-    if (!isDirectory(entry) || !entry.hasContent || names.has(entry.name)) continue;
-    if (!rootOnly || entry.name === ".") names.set(entry.name, new Set());
-  }
-  for (const { name } of list.sorted) {
-    if (name !== ".") names.get(directoryOf(name))?.add(baseNameOf(name));
-  }
-  return names;
 }

@@ -81,6 +81,11 @@ export class Wire {
     this.#wake();
   }
 
+  /** Throws what the session has failed with, if it has: for whoever is about to wait for something else than the stream. */
+  assertAlive(): void {
+    if (this.#failure) throw this.#failure;
+  }
+
   // Input.
 
   /** From here on the peer's bytes come in frames; messages go to `onMessage`, at once and beside the data. */
