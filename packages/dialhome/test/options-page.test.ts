@@ -18,7 +18,7 @@ function sectionOf(command: Command): string {
   return [
     `## dialhome ${[command.name(), "[options]", ...usage].join(" ")}`,
     "",
-    `${command.description()}`,
+    command.description(),
     "",
     "| argument or option | |",
     "| --- | --- |",

@@ -6,7 +6,7 @@ import { join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { formatBytes, formatCount, formatFiles } from "../terminal/sizes.ts";
 import { changeSomeFiles } from "./changes.ts";
-import { DialhomeProcess, runDialhome, type Said } from "./programs.ts";
+import { DialhomeProcess, runAsDevice, runHere, type Said } from "./programs.ts";
 import { fact, headline, openPullProgress, say, showCommand } from "./screen.ts";
 import { makeWorkingCopy } from "./working-copy.ts";
 
@@ -107,7 +107,7 @@ async function backUpOnce(
     if (said["event"] === "progress") progress.hear(said);
   });
   const login = ["-n", DEVICE, "-k", place.deviceKey, "--host-key-fingerprint", fingerprint];
-  const device = runDialhome(["backup", ...login, address, place.tree, "--json"], signal);
+  const device = runAsDevice(["backup", ...login, address, place.tree, "--json"], signal);
   const [result] = await Promise.all([published, device]);
   progress[Symbol.dispose]();
   const seconds = (performance.now() - startedAt) / 1000;
@@ -121,9 +121,8 @@ function firstOf(list: unknown): string {
   return Array.isArray(list) ? String(list[0]) : "";
 }
 
-async function demo(directory: string, signal: AbortSignal): Promise<void> {
+async function demo(directory: string, place: Place, signal: AbortSignal): Promise<void> {
   const startedAt = performance.now();
-  const place = makePlace();
   headline(`1. A device with files: a copy of ${directory}, which itself stays as it is`);
   const copy = await makeWorkingCopy(directory, place.tree, signal);
   fact(
@@ -132,7 +131,7 @@ async function demo(directory: string, signal: AbortSignal): Promise<void> {
   if (copy.leftOut > 0)
     fact(`${formatCount(copy.leftOut)} left out: not readable, or no file, directory or link`);
   showCommand("device", "dialhome keygen key");
-  await runDialhome(["keygen", place.deviceKey, "-C", DEVICE], signal);
+  await runHere(["keygen", place.deviceKey, "-C", DEVICE], signal);
 
   headline("2. A backup host: an SSH server that takes backups and does nothing else");
   showCommand(
@@ -164,10 +163,7 @@ async function demo(directory: string, signal: AbortSignal): Promise<void> {
 
   headline("6. Both snapshots are compared with their manifests, byte for byte");
   showCommand("host", `dialhome verify snapshots ${DEVICE} --all`);
-  for (const said of await runDialhome(
-    ["verify", place.store, DEVICE, "--all", "--json"],
-    signal,
-  )) {
+  for (const said of await runHere(["verify", place.store, DEVICE, "--all", "--json"], signal)) {
     if (said["ok"] !== true)
       throw new Error(`snapshot ${String(said["id"])} differs from its manifest`);
     fact(
@@ -178,7 +174,7 @@ async function demo(directory: string, signal: AbortSignal): Promise<void> {
   headline("7. One of the changed files is restored, as it was before");
   const snapshot = `${DEVICE}:${String(first["snapshot"])}`;
   showCommand("host", `dialhome restore snapshots ${snapshot} ${edited.path} --to restored`);
-  await runDialhome(
+  await runHere(
     ["restore", place.store, snapshot, edited.path, "--to", place.restored, "--json"],
     signal,
   );
@@ -208,14 +204,17 @@ for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 }
 const [given] = process.argv.slice(2);
 const directory = resolve(given ?? join(PROJECT, "node_modules"));
+let place: Place | undefined;
 try {
   if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
     throw new Error(`${directory} is no directory`);
   }
-  await demo(directory, stop.signal);
+  place = makePlace();
+  await demo(directory, place, stop.signal);
 } catch (error) {
   const failure: unknown = stop.signal.aborted ? stop.signal.reason : error;
   const why = failure instanceof Error ? failure.message : String(failure);
-  process.stderr.write(`\nThe demo failed: ${why}\n`);
+  const rest = place === undefined ? "" : `; what was made lies in ${place.root}`;
+  process.stderr.write(`\nThe demo failed: ${why}${rest}\n`);
   process.exitCode = 1;
 }

@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { PassThrough } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { main } from "../main.ts";
 
 /** What a command said: one JSON object of its standard output. */
 export type Said = Readonly<Record<string, unknown>>;
@@ -63,24 +65,38 @@ export class DialhomeProcess implements AsyncDisposable {
   };
 
   #hear(line: string): void {
-    // A public key, for instance, is no JSON.
-    if (!line.startsWith("{")) return;
-    const value: unknown = JSON.parse(line);
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what `--json` promises
-    if (typeof value === "object" && value !== null) this.#onSaid(value as Said);
+    for (const said of readSaid(line)) this.#onSaid(said);
   }
 }
 
 /** How long a process may take to end when it is asked to. */
 const END_MS = 5_000;
 
-/** Runs a command to its end and gives what it said. */
-export async function runDialhome(
+/** Runs a device's command as a process of its own, to its end. @throws Error with what it wrote to standard error */
+export async function runAsDevice(args: readonly string[], signal: AbortSignal): Promise<void> {
+  await using command = new DialhomeProcess(args, signal, () => undefined);
+  await command.succeed();
+}
+
+/** Runs a command that needs no process of its own in this one, and gives what it said. */
+export async function runHere(
   args: readonly string[],
   signal: AbortSignal,
 ): Promise<readonly Said[]> {
-  const said: Said[] = [];
-  await using command = new DialhomeProcess(args, signal, (one) => said.push(one));
-  await command.succeed();
-  return said;
+  const stdout = new PassThrough({ encoding: "utf8" });
+  const stderr = new PassThrough({ encoding: "utf8" });
+  const { env, stdin } = process;
+  const code = await main(args, { stdin, stdout, stderr, env, cwd: process.cwd(), signal });
+  signal.throwIfAborted();
+  if (code !== 0) throw new Error(String(stderr.read() ?? `dialhome ended with ${code}`).trim());
+  const lines = String(stdout.read() ?? "").split("\n");
+  return lines.flatMap(readSaid);
+}
+
+/** A line of `--json`; other lines, such as a public key, say nothing to a program. */
+function readSaid(line: string): readonly Said[] {
+  if (!line.startsWith("{")) return [];
+  const value: unknown = JSON.parse(line);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what `--json` promises
+  return typeof value === "object" && value !== null ? [value as Said] : [];
 }
