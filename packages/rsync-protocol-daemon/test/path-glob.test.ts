@@ -29,9 +29,8 @@ test("wildcards that look at too much are refused, and slow patterns are not slo
   await using folder = tempFolder();
   writeFileSync(join(folder.path, "a".repeat(250)), "");
   using root = DirectoryHandle.open(folder.path);
-  const started = performance.now();
+  // Backtracking would outlast the time limit of a test.
   expect(expandPath(root, `${"*a".repeat(100)}b`, { entries: 0 })).toHaveLength(1);
-  expect(performance.now() - started).toBeLessThan(500);
   expect(expandPath(root, "*", { entries: MAX_GLOB_ENTRIES - 1 })).toHaveLength(1);
   expect(() => expandPath(root, "*", { entries: MAX_GLOB_ENTRIES })).toThrow("wildcards over more");
 });

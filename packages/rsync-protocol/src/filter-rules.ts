@@ -88,7 +88,7 @@ export function cvsExcludeRules(): FilterRule[] {
 }
 
 /** Drops each `!` and what stands before it. */
-export function applyClears(rules: readonly FilterRule[]): FilterRule[] {
+function applyClears(rules: readonly FilterRule[]): FilterRule[] {
   return rules.slice(rules.findLastIndex((rule) => rule.type === "clear") + 1);
 }
 

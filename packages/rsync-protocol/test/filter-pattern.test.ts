@@ -170,9 +170,7 @@ describe("a glob", () => {
   it("takes bounded time for the worst patterns there are", () => {
     const path = "a".repeat(255).concat("/").repeat(16).slice(0, 4095);
     const worst = ["*a".repeat(2_000), "**a".repeat(1_300), "**/*a*a*a*a*a*b", "?*".repeat(2_000)];
-    const started = performance.now();
-    for (const pattern of worst) matches(`${pattern}b`, path);
-    // Backtracking would take longer than anyone waits.
-    expect(performance.now() - started).toBeLessThan(2_000);
+    // Backtracking would outlast the time limit of a test.
+    for (const pattern of worst) expect(matches(`${pattern}b`, path)).toBe(false);
   });
 });
