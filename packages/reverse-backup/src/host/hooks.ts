@@ -12,8 +12,9 @@ export const HOOK_POINTS = {
   "rsync.pre":
     "before the transfer; arguments: backup root, directory, name, 1 if the device is privileged else 0",
   "rsync.done":
-    "after the transfer; arguments: backup root, directory, name, exit code; input: the problems, a line each; output: nothing, or an exit code that replaces it",
-  "script.done": "after the publication; arguments: backup root, directory, name",
+    "after the transfer; arguments: backup root, directory, name, exit code; input: the problems, a line each",
+  "script.done":
+    "after the publication; arguments: backup root, directory of the snapshot's tree, name",
 } as const;
 
 /** The name of a point of {@link HOOK_POINTS}. */

@@ -109,7 +109,7 @@ export async function receiveBackup(options: ReceiveOptions): Promise<ReceivedBa
   const snapshot = await publish(transaction, summary);
   // Only now: what the device was told to be done survives whatever comes.
   lines.writeLine(HANDSHAKE.done);
-  await hooks?.run("script.done", hookPlace);
+  await hooks?.run("script.done", [store.root, snapshot.dataPath, name]);
   return { name, snapshot, summary };
 }
 
