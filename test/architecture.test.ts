@@ -74,10 +74,9 @@ describe.each(libraries)("the library $name", (one) => {
     expect(withoutComments(index)).not.toMatch(/^(?!export [*{t]|[\s}]).*(const|function|class) /m);
   });
 
-  test("does not print and does not read the environment", () => {
-    expect(filesWith(one, /\bconsole\.|process\.(env|argv|exit\b|stdout|stderr|stdin)/)).toEqual(
-      [],
-    );
+  // (That nothing prints by console.log is oxlint's to see.)
+  test("leaves the process, its streams and its environment to the program", () => {
+    expect(filesWith(one, /\bprocess\.(env|argv|exit\b|stdout|stderr|stdin)/)).toEqual([]);
   });
 
   test("has a README", () => {
