@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { tunnelPorts, tunnelProof } from "@dialhome/reverse-backup";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import {
   type OriginalDeviceFaults,
   type OriginalDeviceResult,
@@ -27,6 +27,9 @@ import { runOk } from "./support/processes.ts";
 import { type Sshd, startSshd } from "./support/ssh-sshd.ts";
 import { type TempDir, tempDir } from "./support/temp-dir.ts";
 import { makeLargeTree, makeNastyTree } from "./support/tree.ts";
+
+// Every step is a process that starts; on a busy machine that takes its time.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
 const isRoot = process.getuid?.() === 0;
 

@@ -1,6 +1,6 @@
 // kill -9 of either side and cuts of the connection, at random moments; the soak has ten times as many.
 import { mkdirSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { type Blow, strikeBackups } from "./support/backup-kills.ts";
 import { backUpOk, oneLine, runBackup, startBackupHost } from "./support/backup-rig.ts";
 import { assertVerified, snapshotsOf } from "./support/backup-store.ts";
@@ -8,6 +8,9 @@ import { treeDifferences } from "./support/compare-trees.ts";
 import { startCutProxy } from "./support/cut-proxy.ts";
 import { tempDir } from "./support/temp-dir.ts";
 import { makeLargeTree } from "./support/tree.ts";
+
+// Every step is a process that starts; on a busy machine that takes its time.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
 describe("a backup that is struck down", () => {
   it.each<Blow>(["device", "host", "cut"])(
@@ -17,7 +20,6 @@ describe("a backup that is struck down", () => {
       const tally = await strikeBackups({ blow, rounds, seed: `kills-${blow}` });
       expect(tally.connecting + tally.accepted + tally.transfer + tally.published).toBe(rounds);
     },
-    180_000,
   );
 
   it("is taken up again where it was cut", async () => {

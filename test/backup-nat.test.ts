@@ -1,14 +1,17 @@
 // A device behind two NATs: what goes over the network during a backup, and who listens.
 import { mkdirSync, writeFileSync } from "node:fs";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { startBackup, startBackupHost } from "./support/backup-rig.ts";
 import { assertVerified, snapshotsOf } from "./support/backup-store.ts";
 import { treeDifferences } from "./support/compare-trees.ts";
 import { buildDoubleNat, HOST_ADDRESS, NAT_ADDRESS } from "./support/netns-double-nat.ts";
 import { describeWithPeers } from "./support/peers.ts";
-import { runOk } from "./support/processes.ts";
+import { runOk, start } from "./support/processes.ts";
 import { tempDir } from "./support/temp-dir.ts";
 import { makeLargeTree } from "./support/tree.ts";
+
+// Every step is a process that starts; on a busy machine that takes its time.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
 /** Counts, at the device's own router, the packets that ask for a new TCP connection, in each direction. */
 const COUNTER = `
@@ -31,7 +34,7 @@ describeWithPeers(["root", "ip", "ss", "nft", "rsync"], "a device behind two NAT
     makeLargeTree(source, { files: 400, folders: 20, seed: "nat" });
     const nft = async (...args: string[]): Promise<string> => {
       const [program, ...rest] = [...nat.through("nat1"), "nft", ...args];
-      return await runOk(program ?? "", rest);
+      return runOk(program ?? "", rest);
     };
     await nft(COUNTER);
 
@@ -63,8 +66,9 @@ describeWithPeers(["root", "ip", "ss", "nft", "rsync"], "a device behind two NAT
       through: nat.through("device"),
     });
     const ended = device.ended;
+    await using waiting = start("cat", [reached]);
     await Promise.race([
-      runOk("cat", [reached]),
+      waiting.waitFor("stdout", /reached/),
       ended.then((end) => {
         throw new Error(`ended with ${end.code}: ${end.stderr}`);
       }),

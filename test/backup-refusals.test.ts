@@ -1,7 +1,7 @@
 // What can go wrong before and during a backup, and the one line that each side says then.
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import {
   type BackupHostRig,
   backUpOk,
@@ -18,6 +18,9 @@ import { mountSmallDisk } from "./support/full-disk.ts";
 import { describeWithPeers } from "./support/peers.ts";
 import { seededRandom } from "./support/random.ts";
 import { type TempDir, tempDir } from "./support/temp-dir.ts";
+
+// Every step is a process that starts; on a busy machine that takes its time.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
 let folder: TempDir;
 let tree: string;

@@ -1,10 +1,18 @@
 // A file of 2 GiB through both ends: neither process needs much more memory than one that does nothing.
-import { closeSync, mkdirSync, openSync, readFileSync, statfsSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statfsSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import {
-  backUpOk,
   type BackupHostRig,
+  backUpOk,
   type DeviceOptions,
   startBackup,
   startBackupHost,

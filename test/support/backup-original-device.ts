@@ -60,8 +60,9 @@ export async function runOriginalDevice(
   await once(listener, "listening");
   const address = listener.address();
   if (address === null || typeof address === "string") throw new Error("no port");
-  const connected: Promise<Socket[]> = once(listener, "connection");
-  connected.catch(() => {});
+  const connected = new Promise<Socket>((resolve) => {
+    listener.once("connection", resolve);
+  });
 
   for (let attempt = 0; attempt < 5; attempt++) {
     const port = portOf(name, attempt);
@@ -103,7 +104,7 @@ export async function runOriginalDevice(
             },
           }),
       );
-      const [socket] = (await Promise.race([connected, end.then(() => [])])) as [Socket?];
+      const socket = await Promise.race([connected, end.then(() => undefined)]);
       if (socket === undefined) return await finish("");
       socket.on("error", () => {});
       socket.write(faults.proof ?? proofOf(key, "client"));
@@ -127,24 +128,22 @@ export async function runOriginalDevice(
 
 /** The original's ssh, with the options that matter on the wire. */
 function startSsh(target: SshTarget, port: number, localPort: number): Running {
-  return start(
-    requirePeer("ssh"),
-    [
-      ...sshArguments(target),
-      ...["-o", "ControlPath=none", "-o", "ServerAliveInterval=6"],
-      ...["-o", "ExitOnForwardFailure=yes", "-T"],
-      ...["-R", `127.0.0.1:${port}:127.0.0.1:${localPort}`, `${target.user}@127.0.0.1`],
-    ],
-    { stdin: "pipe" },
-  );
+  const args = [...sshArguments(target), "-o", "ControlPath=none", "-o", "ServerAliveInterval=6"];
+  args.push("-o", "ExitOnForwardFailure=yes", "-T");
+  args.push("-R", `127.0.0.1:${port}:127.0.0.1:${localPort}`, `${target.user}@127.0.0.1`);
+  return start(requirePeer("ssh"), args, { stdin: "pipe" });
 }
 
 async function readBytes(socket: Socket, count: number): Promise<Buffer> {
   let read = Buffer.alloc(0);
-  for await (const chunk of socket) {
-    read = Buffer.concat([read, chunk as Buffer]);
-    if (read.length >= count) break;
-  }
+  await new Promise<void>((resolve) => {
+    socket.on("data", (chunk: Buffer) => {
+      read = Buffer.concat([read, chunk]);
+      if (read.length >= count) resolve();
+    });
+    socket.on("end", resolve);
+    socket.on("close", resolve);
+  });
   return read.subarray(0, count);
 }
 
@@ -162,10 +161,8 @@ async function startDaemon(
   lines.push(...(su ? ["uid = root", "gid = *"] : ["use chroot = no"]));
   lines.push("[sshrsync]", ` path = ${path}`);
   writeFileSync(`${folder}/conf`, `${lines.join("\n")}\n`);
-  const daemon = start(requirePeer("rsync"), [
-    ...["--daemon", "--no-detach", "--address=127.0.0.1"],
-    ...[`--port=${port}`, `--config=${folder}/conf`],
-  ]);
+  const args = ["--daemon", "--no-detach", "--address=127.0.0.1", `--port=${port}`];
+  const daemon = start(requirePeer("rsync"), [...args, `--config=${folder}/conf`]);
   await waitForPort(port);
   return daemon;
 }

@@ -68,6 +68,7 @@ function pull({ name, port, rsync: info }: OriginalOffer): void {
 async function receive(): Promise<void> {
   process.stdout.write(`${HELLO}\n`);
   assertEqual("greeting", await line(), HELLO);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is wrong in it ends the program
   const offer = JSON.parse(await line()) as OriginalOffer;
   assertEqual("keys of the offer", Object.keys(offer).join(), "name,port,key,rsync");
   assertEqual("keys of rsync", Object.keys(offer.rsync).join(), "user,key,mod,su,opts");

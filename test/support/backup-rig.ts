@@ -82,9 +82,8 @@ async function startHost(
   ];
   args.push("--host-key", folder.at("host_key"), "--generate-host-key");
   args.push("--listen", options.listen ?? "127.0.0.1:0", ...(options.text ? [] : ["--json"]));
-  const running = startDialhome([...args, ...(options.args ?? [])], {
-    ...(options.through ? { through: options.through } : {}),
-  });
+  const through = options.through ? { through: options.through } : {};
+  const running = startDialhome([...args, ...(options.args ?? [])], through);
   try {
     if (options.text) {
       const [, address = "", port] = await running.waitFor("stdout", /listening on (.*):(\d+)\n/);
