@@ -69,13 +69,16 @@ it("backs up, lists, verifies and restores by the commands of the README", {
 it("has an example of the library that runs as it stands", async () => {
   const readme = readFileSync(new URL("README.md", root), "utf8");
   const example = /^```ts\n(.*?)^```/ms.exec(readme)?.[1] ?? "";
+  await using temporary = tempDir();
   // Where the packages that it imports are found; never committed.
   const folder = new URL("node_modules/.readme/", root);
   mkdirSync(folder, { recursive: true });
   writeFileSync(new URL("example.mts", folder), example);
   try {
     const file = fileURLToPath(new URL("example.mts", folder));
-    const { stdout } = await run(process.execPath, [...DIALHOME.slice(1, -1), file]);
+    const { stdout } = await run(process.execPath, [...DIALHOME.slice(1, -1), file], {
+      env: { ...process.env, TMPDIR: temporary.path },
+    });
     expect(stdout).toMatch(/^0 \S+\/data\n$/);
   } finally {
     rmSync(folder, { recursive: true });
