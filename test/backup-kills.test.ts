@@ -16,7 +16,7 @@ describe("a backup that is struck down", () => {
   it.each<Blow>(["device", "host", "cut"])(
     "leaves nothing half, and the next one succeeds: %s",
     async (blow) => {
-      const rounds = 4;
+      const rounds = 3;
       const tally = await strikeBackups({ blow, rounds, seed: `kills-${blow}` });
       expect(tally.connecting + tally.accepted + tally.transfer + tally.published).toBe(rounds);
     },
