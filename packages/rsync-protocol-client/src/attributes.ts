@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import type { DirectoryHandle, FileStat } from "@dialhome/posix-fs";
-import { type FileEntry, ITEM, isDirectory, isSymlink, MODE } from "@dialhome/rsync-protocol";
+import { type FileEntry, ITEM, isSymlink, MODE } from "@dialhome/rsync-protocol";
 import type { LocalIds } from "./local-ids.ts";
 import type { TransferOptions } from "./pull-options.ts";
 import { describeFailure, type Tally } from "./tally.ts";
@@ -44,8 +44,7 @@ export class Attributes {
   differences(entry: FileEntry, stat: FileStat): number {
     const options = this.#options;
     let bits = 0;
-    const mayTime = options.times && !(isDirectory(entry) && options.dryRun);
-    if (mayTime && !this.sameTime(entry, stat)) bits |= ITEM.REPORT_TIME;
+    if (options.times && !this.sameTime(entry, stat)) bits |= ITEM.REPORT_TIME;
     if (!isSymlink(entry) && this.#mode(entry, stat) !== (stat.mode & MODE.PERMISSIONS)) {
       bits |= ITEM.REPORT_PERMS;
     }

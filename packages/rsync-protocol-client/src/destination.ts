@@ -9,6 +9,8 @@ export interface Destination {
   readonly root: DirectoryHandle;
   /** Set when the destination names the file itself, not the directory that it goes to. */
   readonly fileName: string | undefined;
+  /** The directory was made for this pull (or would be, in a dry run). */
+  readonly created: boolean;
 }
 
 /**
@@ -26,7 +28,7 @@ export function openDestination(
   const only = first.sorted.length === 1 ? first.sorted[0] : undefined;
   const single = only !== undefined && !isDirectory(only) && !text.endsWith("/");
   try {
-    return { root: DirectoryHandle.open(bytes, { followLast: true }), fileName: undefined };
+    return existing(DirectoryHandle.open(bytes, { followLast: true }), undefined);
   } catch (error) {
     const code = errorCode(error);
     if (code !== "ENOENT" && !(code === "ENOTDIR" && single)) throw cannotOpen(text, error);
@@ -35,15 +37,15 @@ export function openDestination(
   const name = path.posix.basename(text);
   try {
     const parent = DirectoryHandle.open(Buffer.from(parentPath, "latin1"), { followLast: true });
-    if (single) return { root: parent, fileName: name };
+    if (single) return existing(parent, name);
     try {
       const nameBytes = Buffer.from(name, "latin1");
       // Nothing is made in a dry run: the parent stands for a directory that has nothing of the list.
-      if (dryRun) return { root: emptyDirectory(), fileName: undefined };
+      if (dryRun) return { root: emptyDirectory(), fileName: undefined, created: true };
       parent.mkdir(nameBytes);
       const stat = parent.lstat(nameBytes);
       if (!stat || !isDirectoryStat(stat)) throw new Error("it was replaced while it was made");
-      return { root: parent.openDirectory(nameBytes), fileName: undefined };
+      return { root: parent.openDirectory(nameBytes), fileName: undefined, created: true };
     } finally {
       parent.close();
     }
@@ -54,7 +56,11 @@ export function openDestination(
 
 /** For a pull that only lists. */
 export function nowhere(): Destination {
-  return { root: emptyDirectory(), fileName: undefined };
+  return existing(emptyDirectory(), undefined);
+}
+
+function existing(root: DirectoryHandle, fileName: string | undefined): Destination {
+  return { root, fileName, created: false };
 }
 
 /** A directory that is empty and stays so: one that was removed while it was held. */

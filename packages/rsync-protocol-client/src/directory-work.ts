@@ -25,6 +25,7 @@ export class DirectoryWork {
   readonly #attributes: Attributes;
   readonly #tally: Tally;
   readonly #options: TransferOptions;
+  readonly #rootIsNew: boolean;
   /** Entered and not finished yet, in order; with whether we made it. */
   readonly #open = new Map<string, { readonly entry: FileEntry; readonly created: boolean }>();
   /** Listed, and not there: what lies below is left out without a further word. */
@@ -35,19 +36,21 @@ export class DirectoryWork {
     attributes: Attributes,
     tally: Tally,
     options: TransferOptions,
+    rootIsNew: boolean,
   ) {
     this.#tree = tree;
     this.#attributes = attributes;
     this.#tally = tally;
     this.#options = options;
+    this.#rootIsNew = rootIsNew;
   }
 
   /** Makes sure that a directory is there. @returns `ITEM` bits: how it differed. */
   enter(entry: FileEntry): number {
     if (entry.name === ".") {
-      const changes = this.#attributes.differences(entry, this.#tree.root.stat());
-      this.#note(entry, false);
-      return changes;
+      this.#note(entry, this.#rootIsNew);
+      if (this.#rootIsNew) return ITEM.IS_NEW | ITEM.LOCAL_CHANGE;
+      return this.#attributes.differences(entry, this.#tree.root.stat());
     }
     const name = nameBytes(baseNameOf(entry.name));
     const parent = this.#parentOf(entry);

@@ -147,7 +147,7 @@ async function transfer(
       new LocalIds(options, decoder.names),
       tally,
     );
-    const directories = new DirectoryWork(tree, attributes, tally, options);
+    const directories = new DirectoryWork(tree, attributes, tally, options, destination.created);
     const deletion = new Deletion(tree, tally, wire, rules.receiver, options);
     const ndx = new NdxCodec();
     const progress = new ListProgress(lists, wire, ndx, ({ list }) => {

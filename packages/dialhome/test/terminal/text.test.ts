@@ -6,7 +6,16 @@ import { formatTable } from "../../src/terminal/table.ts";
 test("what could steer a terminal is escaped", () => {
   expect(printable("a\u001b[31mb\u202ec\nd")).toBe("a\\u{1b}[31mb\\u{202e}c\\u{a}d");
   expect(printable("grüße 日本")).toBe("grüße 日本");
-  expect(printableBytes(Buffer.from("grüße\u0007").toString("latin1"))).toBe("grüße\\u{7}");
+  expect(printableBytes(Buffer.from("grüße\u0007").toString("latin1"))).toBe("grüße\\#007");
+});
+
+test.each([
+  ["lat\xe9in1", "lat\\#351in1"],
+  ["new\nline", "new\\#012line"],
+  ["like an escape: \\#123", "like an escape: \\#134#123"],
+  ["beyond Unicode: \xf4\x90\x80\x80", "beyond Unicode: \\#364\\#220\\#200\\#200"],
+])("the bytes %j are written as rsync writes them", (bytes, text) => {
+  expect(printableBytes(bytes)).toBe(text);
 });
 
 test.each([

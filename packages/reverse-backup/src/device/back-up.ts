@@ -213,6 +213,8 @@ function addStderr(console: SshChannel): (error: unknown) => never {
     const text = (Buffer.isBuffer(said) ? said.toString() : "")
       .replace(/[^\x20-\x7e]+/g, " ")
       .trim()
+      // The name of the program that says it, or the original's word in front.
+      .replace(/^(?:dialhome|ERROR): /, "")
       .slice(0, 300);
     if (!text || !(error instanceof BackupError)) throw error;
     throw new BackupError("ERR_BACKUP_REFUSED", `the backup host refused: ${text}`, {

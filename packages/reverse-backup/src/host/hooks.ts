@@ -10,9 +10,9 @@ export const HOOK_POINTS = {
   "script.handshake":
     "after the handshake; arguments: backup root, directory of the new tree, name",
   "rsync.pre":
-    "before the transfer; arguments: backup root, directory, name, 1 if the device is privileged else 0",
+    "before the transfer; arguments: backup root, directory, name, 1 if the device is privileged else 0; it must write nothing",
   "rsync.done":
-    "after the transfer; arguments: backup root, directory, name, exit code; input: the problems, a line each",
+    "after the transfer; arguments: backup root, directory, name, exit code; input: the problems, a line each; output: nothing, or an exit code instead (0, 23 and 24 are published)",
   "script.done":
     "after the publication; arguments: backup root, directory of the snapshot's tree, name",
 } as const;

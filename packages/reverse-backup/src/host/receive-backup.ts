@@ -1,4 +1,5 @@
 import type { Duplex } from "node:stream";
+import { RsyncError } from "@dialhome/rsync-protocol";
 import {
   type PulledEntry,
   type PullMessage,
@@ -99,18 +100,54 @@ export async function receiveBackup(options: ReceiveOptions): Promise<ReceivedBa
   await hooks?.run("script.handshake", hookPlace);
   await lines.expectLine(HANDSHAKE.start, "its word that it is ready", timeoutMs, signal);
   options.onStep?.({ is: "transfer", name, previous: transaction.previous?.id });
-  await hooks?.run("rsync.pre", [...hookPlace, offer.rsync.privileged ? "1" : "0"]);
-  const summary = await transferTree(options, offer, transaction);
-  await hooks?.run(
-    "rsync.done",
-    [...hookPlace, String(summary.exitCode)],
-    summary.problems.join("\n"),
-  );
+  await runBeforeTransfer(hooks, [...hookPlace, offer.rsync.privileged ? "1" : "0"]);
+  const summary = await transferWithHook(options, offer, transaction, hookPlace);
   const snapshot = await publish(transaction, summary);
   // Only now: what the device was told to be done survives whatever comes.
   lines.writeLine(HANDSHAKE.done);
   await hooks?.run("script.done", [store.root, snapshot.dataPath, name]);
   return { name, snapshot, summary };
+}
+
+/** The original's hook may add arguments for rsync, which does not run here: better to stop than to leave them out. */
+async function runBeforeTransfer(hooks: HookRunner | undefined, args: string[]): Promise<void> {
+  const said = (await hooks?.run("rsync.pre", args)) ?? "";
+  if (said.trim() === "") return;
+  throw new BackupError(
+    "ERR_BACKUP_UNSUPPORTED",
+    "hook rsync.pre wrote arguments for rsync, which this host does not take: it must write nothing",
+  );
+}
+
+/** Transfers, and lets the hook judge: what it writes takes the place of the exit code. It hears of a failed transfer too. */
+async function transferWithHook(
+  options: ReceiveOptions,
+  offer: Offer,
+  transaction: SnapshotTransaction,
+  hookPlace: readonly string[],
+): Promise<PullSummary> {
+  const { hooks } = options;
+  let summary: PullSummary;
+  try {
+    summary = await transferTree(options, offer, transaction);
+  } catch (error) {
+    if (error instanceof RsyncError) {
+      await hooks?.run("rsync.done", [...hookPlace, String(error.exitCode)], error.message);
+    }
+    throw error;
+  }
+  const said = await hooks?.run(
+    "rsync.done",
+    [...hookPlace, String(summary.exitCode)],
+    summary.problems.join("\n"),
+  );
+  const verdict = said?.trim() ?? "";
+  if (verdict === "") return summary;
+  if (/^-?\d{1,5}$/.test(verdict)) return { ...summary, exitCode: Number(verdict) };
+  throw new BackupError(
+    "ERR_BACKUP_HOOK",
+    `hook rsync.done wrote ${quoted(verdict)}, which is no exit code`,
+  );
 }
 
 /**
