@@ -3,12 +3,13 @@ import { type Ended, type ProgramOptions, type Running, start } from "./processe
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** The program and first arguments of the command line, run from its sources. */
+/**
+ * The program and first arguments of the command line as users get it: compiled, which `npm test` does before. A process of
+ * it starts in a third of the time that one from the sources takes.
+ */
 export const DIALHOME: readonly [string, ...string[]] = [
   process.execPath,
-  "--conditions=@dialhome/source",
-  `--import=${import.meta.resolve("tsx")}`,
-  `${ROOT}packages/dialhome/src/bin.ts`,
+  `${ROOT}packages/dialhome/dist/bin.js`,
 ];
 
 export interface DialhomeOptions extends ProgramOptions {

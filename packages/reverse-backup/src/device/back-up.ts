@@ -72,6 +72,15 @@ export async function backUp(options: BackUpOptions): Promise<BackUpResult> {
     fakeSuper: options.fakeSuper ?? false,
   };
   const key = randomBytes(HANDSHAKE.keyBytes);
+  const served: TreeOptions = {
+    path: options.path,
+    credentials,
+    ...(options.filter ? { filter: options.filter } : {}),
+    ...(signal ? { signal } : {}),
+  };
+  await using tree = options.rsync
+    ? await serveByRsync(options.rsync, served)
+    : serveInProcess(served);
   const tunnel = new Tunnel();
   const forwarding = await requestPort(connection, name, tunnel);
   let console: SshChannel | undefined;
@@ -87,15 +96,6 @@ export async function backUp(options: BackUpOptions): Promise<BackUpResult> {
     await tunnel.prove(key, lines, timeoutMs, signal).catch(addStderr(console));
     options.onStep?.({ is: "accepted" });
 
-    const served: TreeOptions = {
-      path: options.path,
-      credentials,
-      ...(options.filter ? { filter: options.filter } : {}),
-      ...(signal ? { signal } : {}),
-    };
-    await using tree = options.rsync
-      ? await serveByRsync(options.rsync, served)
-      : serveInProcess(served);
     tunnel.lead(tree);
     lines.writeLine(HANDSHAKE.start);
     options.onStep?.({ is: "transfer" });

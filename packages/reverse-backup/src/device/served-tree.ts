@@ -1,13 +1,14 @@
 import type { Duplex } from "node:stream";
+import { parseFilterText } from "@dialhome/rsync-protocol";
 import {
   type Log,
   type ModuleOptions,
+  RsyncDaemon,
   type ServeResult,
-  serveDaemon,
 } from "@dialhome/rsync-protocol-daemon";
 import { TRANSFER_TIMEOUT_MS } from "../constants.ts";
+import { BackupError, quoted } from "../errors.ts";
 import type { Offer } from "../offer.ts";
-import { filterWords } from "./filter-words.ts";
 
 /** Something that answers the host's connections with the device's tree, as long as it is open. */
 export interface ServedTree extends AsyncDisposable {
@@ -31,7 +32,10 @@ export interface TreeOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The tree through our own daemon, in process. */
+/**
+ * The tree through our own daemon, in process.
+ * @throws RsyncError for a filter rule that is none, BackupError for one that merges a file
+ */
 export function serveInProcess(options: TreeOptions): ServedTree {
   const { credentials } = options;
   const stop = new AbortController();
@@ -46,7 +50,8 @@ export function serveInProcess(options: TreeOptions): ServedTree {
     numericIds: true,
     timeoutSeconds: TRANSFER_TIMEOUT_MS / 1000,
     maxConnections: 1,
-    ...(options.filter ? { filter: filterWords(options.filter) } : {}),
+    // Paths are matched as bytes.
+    filterRules: (options.filter ?? []).map(asServedRule),
   };
   const log: Log = (_level, event, { path, text, message }) => {
     if (problems.length >= PROBLEMS_LIMIT) return;
@@ -57,9 +62,10 @@ export function serveInProcess(options: TreeOptions): ServedTree {
   const ended = (result: ServeResult): void => {
     exitCode = worse(exitCode, result.exitCode);
   };
+  const daemon = new RsyncDaemon({ modules: [module], signal, log });
   return {
     serve: (channel) => {
-      const session = serveDaemon(channel, { modules: [module], signal, log }).then(ended);
+      const session = daemon.serve(channel).then(ended);
       sessions.add(session);
     },
     get exitCode() {
@@ -71,6 +77,18 @@ export function serveInProcess(options: TreeOptions): ServedTree {
       await Promise.allSettled(sessions);
     },
   };
+}
+
+/** A rule as our daemon takes it; a merged file is for the real rsync to read. */
+function asServedRule(rule: string): string {
+  const latin1 = Buffer.from(rule).toString("latin1");
+  if (parseFilterText(latin1, { entries: "rules" }).some(({ type }) => type === "merge")) {
+    throw new BackupError(
+      "ERR_BACKUP_UNSUPPORTED",
+      `filter rule ${quoted(rule)}: only a real rsync merges files (--rsync); put its rules here instead`,
+    );
+  }
+  return latin1;
 }
 
 /** 0 is best, 24 (vanished) is less than 23 (some could not be read), and anything else is worse. */
