@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { treeDifferences } from "./support/compare-trees.ts";
-import { DIALHOME } from "./support/dialhome-cli.ts";
+import { FROM_SOURCE } from "./support/dialhome-cli.ts";
 import { run, runOk } from "./support/processes.ts";
 import { tempDir } from "./support/temp-dir.ts";
 
 const DEMO = fileURLToPath(new URL("../packages/dialhome/src/demo/demo.ts", import.meta.url));
-const [node, ...flags] = DIALHOME.slice(0, -1);
+const [node, ...flags] = FROM_SOURCE;
 
 it("backs up twice, verifies, restores, and touches nothing but its own folder", {
   timeout: 180_000,
@@ -23,7 +23,7 @@ it("backs up twice, verifies, restores, and touches nothing but its own folder",
   writeFileSync(join(source, "large"), Buffer.alloc(3_000_000, "large "));
   await runOk("cp", ["-a", source, folder.at("before")]);
 
-  const { code, stdout, stderr } = await run(node ?? "", [...flags, DEMO, source]);
+  const { code, stdout, stderr } = await run(node, [...flags, DEMO, source]);
   // It leaves what it made to be looked at, and says where.
   const root = /(?:rm -r |lies in )(\S*dialhome-demo-\w+)\n/.exec(`${stdout}${stderr}`)?.[1] ?? "";
   await using _made = { [Symbol.asyncDispose]: () => rm(root, { recursive: true, force: true }) };
@@ -43,7 +43,7 @@ it("backs up twice, verifies, restores, and touches nothing but its own folder",
 });
 
 it("fails in one line where there is nothing to show", async () => {
-  const { code, stdout, stderr } = await run(node ?? "", [...flags, DEMO, "/nonexistent"]);
+  const { code, stdout, stderr } = await run(node, [...flags, DEMO, "/nonexistent"]);
   expect([code, stdout, stderr]).toEqual([
     1,
     "",

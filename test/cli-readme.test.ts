@@ -5,7 +5,7 @@ import { hostname } from "node:os";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
-import { DIALHOME } from "./support/dialhome-cli.ts";
+import { DIALHOME, FROM_SOURCE } from "./support/dialhome-cli.ts";
 import { freePort } from "./support/ports.ts";
 import { start } from "./support/processes.ts";
 import { tempDir } from "./support/temp-dir.ts";
@@ -76,7 +76,7 @@ it("has an example of the library that runs as it stands", async () => {
   writeFileSync(new URL("example.mts", folder), example);
   try {
     const file = fileURLToPath(new URL("example.mts", folder));
-    const { stdout } = await run(process.execPath, [...DIALHOME.slice(1, -1), file], {
+    const { stdout } = await run(FROM_SOURCE[0], [...FROM_SOURCE.slice(1), file], {
       env: { ...process.env, TMPDIR: temporary.path },
     });
     expect(stdout).toMatch(/^0 \S+\/data\n$/);

@@ -54,7 +54,7 @@ describeWithPeers(["rsync"], "the real rsync pulls from our daemon", () => {
     await assertEqualTrees(dir.at("src"), dir.at("out"), { times: timesOf(way) });
     // Once more: nothing is left to do.
     expect(await runOk(rsync, ["-i", ...args])).toBe("");
-    expect(daemon.results.map((result) => result.exitCode)).toEqual([0, 0]);
+    expect((await daemon.ended(2)).map((result) => result.exitCode)).toEqual([0, 0]);
   });
 
   test.each(WAYS)(
@@ -260,6 +260,7 @@ describeWithPeers(["rsync"], "the real rsync pulls from our daemon", () => {
       expect(code).toBe(5);
       expect(stderr).toContain("@ERROR: auth failed on module m");
     }
+    await daemon.ended(3);
     expect(daemon.results.at(0)).toMatchObject({ exitCode: 0, module: "m", user: "alice" });
     expect(daemon.results.at(-1)).toMatchObject({ exitCode: 5, user: undefined });
   });

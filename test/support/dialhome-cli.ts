@@ -12,6 +12,13 @@ export const DIALHOME: readonly [string, ...string[]] = [
   `${ROOT}packages/dialhome/dist/bin.js`,
 ];
 
+/** How a TypeScript file is run from its sources, without a build. */
+export const FROM_SOURCE: readonly [string, ...string[]] = [
+  process.execPath,
+  "--conditions=@dialhome/source",
+  `--import=${import.meta.resolve("tsx")}`,
+];
+
 export interface DialhomeOptions extends ProgramOptions {
   /** A program that runs the command, such as `["ip", "netns", "exec", NAME]`. */
   readonly through?: readonly string[];

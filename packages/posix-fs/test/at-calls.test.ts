@@ -130,7 +130,8 @@ test("property: both implementations see the same file", () => {
   fs.writeFileSync(handle.at(name("a")), "x");
   fc.assert(
     fc.property(
-      fc.integer({ min: -(2 ** 31), max: 2 ** 33 }),
+      // At the first second that they know, file systems cut the nanoseconds off.
+      fc.integer({ min: 1 - 2 ** 31, max: 2 ** 33 }),
       fc.integer({ min: 0, max: 999_999_999 }),
       (mtimeSec, mtimeNsec) => {
         native.setTimes(handle.fd, name("a"), { mtimeSec, mtimeNsec });
