@@ -5,6 +5,7 @@ import type { LocalIds } from "./local-ids.ts";
 import type { TransferOptions } from "./pull-options.ts";
 import { describeFailure, type Tally } from "./tally.ts";
 
+const SET_GID = 0o2000;
 const SET_ID = 0o6000;
 
 /**
@@ -14,6 +15,10 @@ const SET_ID = 0o6000;
 export class Attributes {
   readonly #options: TransferOptions;
   readonly #ids: LocalIds;
+  readonly #ourUid: number = process.geteuid?.() ?? -1;
+  readonly #ourGid: number = process.getegid?.() ?? -1;
+  /** Which directories give files their own group (setgid, on Linux). */
+  readonly #givesGroup = new WeakMap<DirectoryHandle, boolean>();
   readonly #tally: Tally;
   readonly #window: number;
   readonly #nanoseconds: boolean;
@@ -63,7 +68,7 @@ export class Attributes {
   ): void {
     const { uid, gid } = this.#ids.of(entry);
     let owned = true;
-    if (uid !== undefined || gid !== undefined) {
+    if ((uid !== undefined || gid !== undefined) && !this.#isMadeSo(directory, uid, gid)) {
       owned = this.#try("owner", entry, () => fs.fchownSync(fd, uid ?? KEEP, gid ?? KEEP));
     }
     if (this.#options.times) {
@@ -71,6 +76,18 @@ export class Attributes {
     }
     const mode = safeMode(this.#mode(entry, before), owned);
     this.#try("permissions", entry, () => fs.fchmodSync(fd, mode));
+  }
+
+  /** Whether a file that this process makes there belongs to these already. */
+  #isMadeSo(directory: DirectoryHandle, uid: number | undefined, gid: number | undefined): boolean {
+    if ((uid ?? this.#ourUid) !== this.#ourUid || (gid ?? this.#ourGid) !== this.#ourGid)
+      return false;
+    let givesGroup = this.#givesGroup.get(directory);
+    if (givesGroup === undefined) {
+      givesGroup = (directory.stat().mode & SET_GID) !== 0;
+      this.#givesGroup.set(directory, givesGroup);
+    }
+    return !givesGroup;
   }
 
   /** Corrects what differs on an entry that is no directory. */

@@ -11,10 +11,14 @@ const HELD = 64;
 export class DestinationTree implements Disposable {
   readonly root: DirectoryHandle;
   readonly #held = new Map<string, DirectoryHandle>();
+  /** The directory that was asked for last: mostly it is the next one too. */
+  #lastPath = ".";
+  #last: DirectoryHandle;
 
   /** Takes over `root` and closes it at the end. */
   constructor(root: DirectoryHandle) {
     this.root = root;
+    this.#last = root;
   }
 
   /**
@@ -22,7 +26,14 @@ export class DestinationTree implements Disposable {
    * Throws as `openat` does when it is missing or something else.
    */
   directory(path: string): DirectoryHandle {
-    if (path === ".") return this.root;
+    if (path === this.#lastPath) return this.#last;
+    const handle = path === "." ? this.root : this.#find(path);
+    this.#lastPath = path;
+    this.#last = handle;
+    return handle;
+  }
+
+  #find(path: string): DirectoryHandle {
     const held = this.#held.get(path);
     if (held) {
       // Found again: the youngest, so that the oldest is let go first.
@@ -50,6 +61,8 @@ export class DestinationTree implements Disposable {
 
   /** Lets go of a directory, and of what lies below it: it is about to be removed or replaced. */
   forget(path: string): void {
+    this.#lastPath = ".";
+    this.#last = this.root;
     for (const [held, handle] of this.#held) {
       if (held !== path && !held.startsWith(`${path}/`)) continue;
       handle.close();

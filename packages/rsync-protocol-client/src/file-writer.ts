@@ -1,4 +1,4 @@
-import { createHash, type Hash } from "node:crypto";
+import { createHash, type Hash, hash } from "node:crypto";
 import * as fs from "node:fs";
 import type { FileHasher } from "@dialhome/rsync-protocol";
 
@@ -44,8 +44,7 @@ export class FileWriter {
     this.#endsInHole = false;
     this.#failure = undefined;
     this.#hasher.reset();
-    this.#digest =
-      this.#options.contentDigest && fd >= 0 ? createHash(this.#options.contentDigest) : undefined;
+    this.#digest = undefined;
   }
 
   /** Appends bytes from the wire. */
@@ -56,7 +55,7 @@ export class FileWriter {
       data.copy(this.#buffer, this.#fill, at, at + count);
       this.#fill += count;
       at += count;
-      if (this.#fill === BUFFER_BYTES) this.#flush();
+      if (this.#fill === BUFFER_BYTES) this.#flushFull();
     }
   }
 
@@ -71,13 +70,14 @@ export class FileWriter {
       this.#fill += count;
       from += count;
       left -= count;
-      if (this.#fill === BUFFER_BYTES) this.#flush();
+      if (this.#fill === BUFFER_BYTES) this.#flushFull();
     }
     return true;
   }
 
   /** Writes what is left. @returns the whole-file checksum, the content digest, and what writing failed with. */
   finish(): { checksum: Uint8Array; digest: Uint8Array | undefined; failure: unknown } {
+    const digest = this.#contentDigest();
     this.#flush();
     if (this.#endsInHole && this.#failure === undefined) {
       try {
@@ -88,7 +88,7 @@ export class FileWriter {
     }
     return {
       checksum: this.#hasher.digest(),
-      digest: this.#digest?.digest(),
+      digest,
       failure: this.#failure,
     };
   }
@@ -103,12 +103,29 @@ export class FileWriter {
     return this.#position + this.#fill;
   }
 
+  /** Of what was written and what still waits in the buffer. A small file lies there whole, and needs no state. */
+  #contentDigest(): Uint8Array | undefined {
+    const { contentDigest } = this.#options;
+    if (!contentDigest || this.#fd < 0) return undefined;
+    const rest = this.#buffer.subarray(0, this.#fill);
+    if (this.#digest) return this.#digest.update(rest).digest();
+    return hash(contentDigest, rest, "buffer");
+  }
+
+  /** Writes a full buffer: what follows is no small file. */
+  #flushFull(): void {
+    if (this.#options.contentDigest && this.#fd >= 0) {
+      this.#digest ??= createHash(this.#options.contentDigest);
+      this.#digest.update(this.#buffer);
+    }
+    this.#flush();
+  }
+
   #flush(): void {
     const data = this.#buffer.subarray(0, this.#fill);
     this.#fill = 0;
     if (data.length === 0) return;
     this.#hasher.update(data);
-    this.#digest?.update(data);
     // After a failure the rest is only read, so that the session stays in step.
     if (this.#fd >= 0 && this.#failure === undefined) {
       try {

@@ -162,6 +162,11 @@ export interface PullOptions extends TransferOptions {
   readonly onMessage?: (message: PullMessage) => void;
   /** Called a few times a second. */
   readonly onProgress?: (progress: PullProgress) => void;
+  /**
+   * Nobody reads the destination before the pull has ended well: a new file is written under its own name at once. A pull that is
+   * killed may then leave the beginning of a file. @defaultValue false
+   */
+  readonly privateDestination?: boolean;
   /** Instead of pulling, hears of each entry that the sender lists (`--list-only`). */
   readonly onListed?: (entry: FileEntry) => void;
 }

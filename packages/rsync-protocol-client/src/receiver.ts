@@ -35,6 +35,14 @@ import { describeFailure } from "./tally.ts";
 /** Blocks of a basis that lie side by side are copied in one go, up to this many bytes. */
 const RUN_BYTES = 256 * 1024;
 
+/** A file that is being written. */
+interface OpenFile {
+  readonly name: Buffer;
+  readonly fd: number;
+  /** It has its own name already. */
+  readonly isInPlace: boolean;
+}
+
 interface Reply {
   readonly item: Item;
   readonly sums: SumHeader | undefined;
@@ -162,14 +170,14 @@ export class Receiver {
     const { entry } = transfer.job;
     const { terms, wire, tally } = this.#context;
     let basis = -1;
-    let temporary: { readonly name: Buffer; readonly fd: number } | undefined;
+    let temporary: OpenFile | undefined;
     let failure: unknown;
     let published = false;
     let contentDigest: Uint8Array | undefined;
     try {
       if (transfer.sums.count > 0) basis = this.#openBasis(transfer);
       try {
-        temporary = this.#createTemporary(entry);
+        temporary = this.#createFile(transfer);
       } catch (error) {
         failure = error;
       }
@@ -224,11 +232,20 @@ export class Receiver {
     }
   }
 
-  #createTemporary(entry: FileEntry): { name: Buffer; fd: number } {
-    const place = placeOf(this.#context, entry);
-    const name = temporaryFor(place);
+  /** The file to write to: under a temporary name, or under its own where nobody can meet it. */
+  #createFile({ job, flags: asked }: Transfer): OpenFile {
+    const place = placeOf(this.#context, job.entry);
     const flags = fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL;
-    return { name, fd: place.directory.openFile(name, flags, 0o600) };
+    if (this.#context.options.privateDestination && asked & ITEM.IS_NEW) {
+      try {
+        const fd = place.directory.openFile(place.name, flags, 0o600);
+        return { name: place.name, fd, isInPlace: true };
+      } catch (error) {
+        if (errorCode(error) !== "EEXIST") throw error;
+      }
+    }
+    const name = temporaryFor(place);
+    return { name, fd: place.directory.openFile(name, flags, 0o600), isInPlace: false };
   }
 
   #removeTemporary(entry: FileEntry, name: Buffer): void {
@@ -290,13 +307,14 @@ export class Receiver {
   }
 
   /** The content is right: attributes, then the name. */
-  async #publish(transfer: Transfer, temporary: { name: Buffer; fd: number }): Promise<void> {
+  async #publish(transfer: Transfer, temporary: OpenFile): Promise<void> {
     const { entry } = transfer.job;
     const { attributes, options } = this.#context;
     let place = placeOf(this.#context, entry);
     const isNew = (transfer.flags & ITEM.IS_NEW) !== 0;
     let before = isNew ? undefined : place.directory.lstat(place.name);
     attributes.applyToFile(place.directory, temporary.fd, entry, before);
+    if (temporary.isInPlace) return;
     if (isNew) {
       try {
         place.directory.rename(temporary.name, place.directory, place.name);

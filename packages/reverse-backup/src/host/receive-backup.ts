@@ -229,6 +229,8 @@ async function transferTree(
       // Equal to the nanosecond, or it is another file.
       modifyWindow: -1,
       contentDigest: "sha256",
+      // It is no snapshot before it is published.
+      privateDestination: true,
       timeoutMs: TRANSFER_TIMEOUT_MS,
       onEntry: (pulled) => transaction.record(manifestEntryOf(pulled)),
       ...(options.signal ? { signal: options.signal } : {}),
