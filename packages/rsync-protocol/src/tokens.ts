@@ -22,7 +22,7 @@ export class PlainTokenReader {
       const token = reader.attempt(readToken);
       if (token === undefined) return undefined;
       if (token === 0) return END;
-      if (token < 0) return { is: "block", index: -(token + 1) };
+      if (token < 0) return { is: "block", index: -1 - token };
       this.#literalLeft = token;
     }
     const data = reader.takeUpTo(this.#literalLeft);
