@@ -12,6 +12,7 @@ test.each([
   ["a:b<c>d*e", "a-_b(c)d+e"],
   ['x|y!z"?', "x-y-z-_"],
   ["it's", "its"],
+  ["'.(", "_("],
   ["ends...", "ends_"],
 ])("%j becomes %j", (text, name) => {
   expect(asName(text)).toBe(name);

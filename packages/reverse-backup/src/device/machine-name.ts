@@ -34,6 +34,7 @@ export async function machineName(source: NameSource): Promise<string> {
 export function asName(text: string): string {
   return text
     .trim()
+    .replace(/['’]/g, "")
     .replace(/[\\/]/g, "_")
     .replace(/^\.+/, "_")
     .replace(/\p{Cc}/gu, "_")
@@ -43,7 +44,6 @@ export function asName(text: string): string {
     .replaceAll("*", "+")
     .replace(/[|!"]/g, "-")
     .replaceAll("?", "_")
-    .replace(/['’]/g, "")
     .replace(/\.+$/, "_")
     .replace(/\s/g, "_");
 }
