@@ -83,30 +83,30 @@ export async function backUp(options: BackUpOptions): Promise<BackUpResult> {
     : serveInProcess(served);
   const tunnel = new Tunnel();
   const forwarding = await requestPort(connection, name, tunnel);
-  let console: SshChannel | undefined;
+  let session: SshChannel | undefined;
   try {
     options.onStep?.({ is: "forwarded", port: forwarding.port });
-    console = await connection.openShell();
-    const lines = new ConsoleLines(consoleOf(console), "the backup host");
+    session = await connection.openShell();
+    const lines = new ConsoleLines(consoleOf(session), "the backup host");
     await lines
       .expectLine(HANDSHAKE.hello, "its greeting", timeoutMs, signal)
-      .catch(addStderr(console));
+      .catch(addStderr(session));
     lines.writeLine(HANDSHAKE.hello);
     lines.writeLine(encodeOffer({ name, port: forwarding.port, key, rsync: credentials }));
-    await tunnel.prove(key, lines, timeoutMs, signal).catch(addStderr(console));
+    await tunnel.prove(key, lines, timeoutMs, signal).catch(addStderr(session));
     options.onStep?.({ is: "accepted" });
 
     tunnel.lead(tree);
     lines.writeLine(HANDSHAKE.start);
     options.onStep?.({ is: "transfer" });
-    await lines.expectLine(HANDSHAKE.done, "its confirmation", 0, signal).catch(addStderr(console));
+    await lines.expectLine(HANDSHAKE.done, "its confirmation", 0, signal).catch(addStderr(session));
     options.onStep?.({ is: "published" });
     tunnel.shut();
     await tree[Symbol.asyncDispose]();
     return { exitCode: tree.exitCode, problems: tree.problems };
   } finally {
     tunnel.shut();
-    console?.destroy();
+    session?.destroy();
     await forwarding.cancel().catch(() => undefined);
   }
 }
@@ -123,7 +123,7 @@ class Tunnel {
   /** Waits for the host's first connection, and proves to each other that the console and the tunnel belong together. */
   async prove(
     key: Buffer,
-    console: ConsoleLines,
+    lines: ConsoleLines,
     timeoutMs: number,
     signal: AbortSignal | undefined,
   ): Promise<void> {
@@ -136,7 +136,7 @@ class Tunnel {
     // Should the host give up, it says nothing on the tunnel: its console ends.
     const proven = new AbortController();
     const waiting = signal ? AbortSignal.any([signal, proven.signal]) : proven.signal;
-    const refusal = console
+    const refusal = lines
       .readable("its connection through the tunnel", timeoutMs, waiting)
       .then(() => {
         throw new BackupError(
@@ -148,8 +148,8 @@ class Tunnel {
     refusal.catch(() => undefined);
     proven.abort();
     channel.write(tunnelProof(key, "client"));
-    const lines = new ConsoleLines(consoleOf(channel), "the backup host's tunnel");
-    const proof = await lines.readBytes(HANDSHAKE.keyBytes, "its proof", timeoutMs, signal);
+    const tunnel = new ConsoleLines(consoleOf(channel), "the backup host's tunnel");
+    const proof = await tunnel.readBytes(HANDSHAKE.keyBytes, "its proof", timeoutMs, signal);
     channel.end();
     if (!isProof(proof, tunnelProof(key, "server"))) {
       throw new BackupError(
@@ -207,9 +207,9 @@ async function assertDirectory(path: string): Promise<void> {
 }
 
 /** What the host wrote to standard error is the reason why it ended the session. */
-function addStderr(console: SshChannel): (error: unknown) => never {
+function addStderr(session: SshChannel): (error: unknown) => never {
   return (error) => {
-    const said: unknown = console.stderr.read();
+    const said: unknown = session.stderr.read();
     const text = (Buffer.isBuffer(said) ? said.toString() : "")
       .replace(/[^\x20-\x7e]+/g, " ")
       .trim()
