@@ -1,5 +1,4 @@
 import {
-  baseNameOf,
   type FileEntry,
   ITEM,
   isDevice,
@@ -63,10 +62,4 @@ export function displayName(entry: FileEntry): string {
   if (isSymlink(entry) && entry.linkTarget !== undefined)
     return `${entry.name} -> ${entry.linkTarget}`;
   return entry.name;
-}
-
-/** A name for a temporary file beside `name`: hidden, short enough, unlike any other. */
-export function temporaryName(name: string, random: string): string {
-  // 255 bytes is what a file name may have; dots and six random characters are added.
-  return `.${baseNameOf(name).slice(0, 246)}.${random}`;
 }

@@ -10,7 +10,6 @@ import {
 } from "@dialhome/rsync-protocol";
 import { nameBytes } from "./destination-tree.ts";
 import type { Job, Leader } from "./hard-link-groups.ts";
-import { temporaryName } from "./itemize.ts";
 import type { PullContext } from "./pull-context.ts";
 import type { Outcome, PulledEntry } from "./pull-options.ts";
 import { countKind, describeFailure } from "./tally.ts";
@@ -25,6 +24,12 @@ export interface Place {
 export function placeOf(context: PullContext, entry: Pick<FileEntry, "name">): Place {
   const name = context.fileName ?? baseNameOf(entry.name);
   return { directory: context.tree.directory(directoryOf(entry.name)), name: nameBytes(name) };
+}
+
+/** A name for a temporary file beside `name`: hidden, short enough, unlike any other. */
+export function temporaryName(name: string, random: string): string {
+  // 255 bytes is what a file name may have; dots and six random characters are added.
+  return `.${baseNameOf(name).slice(0, 246)}.${random}`;
 }
 
 /** Six characters that hardly another temporary file has; should one have them, making the file fails and overwrites nothing. */

@@ -43,10 +43,6 @@ export interface TransferOptions {
   readonly specials?: boolean;
   /** `-S`: runs of zeros become holes. */
   readonly sparse?: boolean;
-  /** `-A` */
-  readonly acls?: boolean;
-  /** `-X` */
-  readonly xattrs?: boolean;
   /** `--numeric-ids` */
   readonly numericIds?: boolean;
   /** `-x` */

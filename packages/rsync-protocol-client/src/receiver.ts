@@ -50,7 +50,8 @@ interface Reply {
 
 /**
  * The half that reads (rsync's receiver): replies with the content of files, further lists, the ends of the phases. Each
- * file is rebuilt under a temporary name, verified, given its attributes and then its name.
+ * file is rebuilt under a temporary name, verified, given its attributes and then its name; in a private destination a new one
+ * has its name from the start, and loses it when it turns out wrong.
  */
 export class Receiver {
   readonly #context: PullContext;

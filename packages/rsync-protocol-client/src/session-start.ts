@@ -64,8 +64,9 @@ export async function startSession(
       group: options.group === true,
       devices: options.devices === true,
       specials: options.specials === true,
-      acls: options.acls === true,
-      xattrs: options.xattrs === true,
+      // Not asked for: see serverArguments().
+      acls: false,
+      xattrs: false,
       numericIds: options.numericIds === true,
       checksumBytes: options.checksum ? CHECKSUM_BYTES[name] : 0,
     },

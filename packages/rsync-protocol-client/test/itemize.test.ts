@@ -1,7 +1,6 @@
 import { ITEM } from "@dialhome/rsync-protocol";
 import { describe, expect, it } from "vitest";
 import { displayName, itemize, type PulledEntry } from "../src/index.ts";
-import { temporaryName } from "../src/itemize.ts";
 import { fileEntry } from "./support/entries.ts";
 
 function told(outcome: PulledEntry["outcome"], changes: number, mode = 0o100644): PulledEntry {
@@ -48,12 +47,5 @@ describe("displayName", () => {
     expect(displayName(fileEntry("a/b"))).toBe("a/b");
     expect(displayName(fileEntry("a", { mode: 0o040755 }))).toBe("a/");
     expect(displayName(fileEntry("a", { mode: 0o120777, linkTarget: "t" }))).toBe("a -> t");
-  });
-});
-
-describe("temporaryName", () => {
-  it("fits where the name fits", () => {
-    expect(temporaryName("d/file", "abc123")).toBe(".file.abc123");
-    expect(temporaryName("n".repeat(255), "abc123").length).toBeLessThanOrEqual(255);
   });
 });

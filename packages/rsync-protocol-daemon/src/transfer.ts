@@ -1,8 +1,8 @@
 import {
+  FILTER_LIMITS,
   type FilterRule,
   hasWildcard,
   type IdNameLookup,
-  LIMITS,
   type Message,
   parseSentFilter,
   protocolError,
@@ -126,8 +126,8 @@ async function readFilters(wire: Wire, cvsExclude: boolean): Promise<FilterRule[
       return rules;
     }
     rules.push(parseSentFilter(text));
-    if (rules.length > LIMITS.filterRules) {
-      throw new RsyncError("ERR_RSYNC_LIMIT", `more than ${LIMITS.filterRules} filter rules`);
+    if (rules.length > FILTER_LIMITS.rules) {
+      throw new RsyncError("ERR_RSYNC_LIMIT", `more than ${FILTER_LIMITS.rules} filter rules`);
     }
   }
 }

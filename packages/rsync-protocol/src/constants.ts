@@ -118,8 +118,6 @@ export const LIMITS = {
   negotiationBytes: 1024,
   /** Longest filter rule, in bytes. */
   filterRuleBytes: 5_120,
-  /** Rules in one session. */
-  filterRules: 10_000,
   /** Entries of one session's file lists together. */
   entries: 50_000_000,
   /** Names in the lists of user and group ids. */

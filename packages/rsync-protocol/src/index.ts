@@ -62,7 +62,7 @@ export { type FileListFormat, formatOfSession } from "./file-list-format.ts";
 export { FilterChain, type FilterChainOptions, type FilterDecision } from "./filter-chain.ts";
 export { compileGlob, type GlobFraming, type GlobMatcher } from "./filter-glob.ts";
 export { readFilterRule, writeFilterList } from "./filter-list.ts";
-export { type FilterRule, formatFilterRule } from "./filter-rule.ts";
+export { FILTER_LIMITS, type FilterRule, formatFilterRule } from "./filter-rule.ts";
 export {
   formatSentFilters,
   type ModuleFilterText,
@@ -103,7 +103,6 @@ export {
   unescapeServerPath,
 } from "./server-arguments.ts";
 export {
-  ALL_CAPABILITIES,
   CAPABILITY,
   noServerOptions,
   type ServerOptions,

@@ -2,6 +2,7 @@ import type { ByteReader } from "./byte-reader.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { COMPAT, LIMITS } from "./constants.ts";
 import { RsyncError } from "./errors.ts";
+import { CAPABILITY } from "./server-options.ts";
 
 /** Names of algorithms, best first, as one string with spaces. */
 export function writeNames(writer: ByteWriter, names: readonly string[]): void {
@@ -33,23 +34,24 @@ export function chooseName(
 
 /** The letters behind `e.` in a client's arguments, and the compat flag that a server sets for each. */
 const FLAG_BY_LETTER: Readonly<Record<string, number>> = {
-  f: COMPAT.SAFE_FLIST,
-  x: COMPAT.AVOID_XATTR_OPTIM,
-  C: COMPAT.CHKSUM_SEED_FIX,
-  I: COMPAT.INPLACE_PARTIAL,
-  v: COMPAT.VARINT_FLIST_FLAGS,
-  u: COMPAT.ID0_NAMES,
+  [CAPABILITY.SAFE_FLIST]: COMPAT.SAFE_FLIST,
+  [CAPABILITY.AVOID_XATTR_OPTIM]: COMPAT.AVOID_XATTR_OPTIM,
+  [CAPABILITY.CHKSUM_SEED_FIX]: COMPAT.CHKSUM_SEED_FIX,
+  [CAPABILITY.INPLACE_PARTIAL]: COMPAT.INPLACE_PARTIAL,
+  [CAPABILITY.VARINT_FLIST_FLAGS]: COMPAT.VARINT_FLIST_FLAGS,
+  [CAPABILITY.ID0_NAMES]: COMPAT.ID0_NAMES,
 };
 
 /** What this client says of itself behind `e.`. Symlink conversion (`s`) is said as rsync does, and never used. */
 export function clientCapabilities(incRecurse: boolean): string {
-  return `${incRecurse ? "i" : ""}LsfxCIvu`;
+  const { INC_RECURSE, ...others } = CAPABILITY;
+  return `${incRecurse ? INC_RECURSE : ""}${Object.values(others).join("")}`;
 }
 
 /** The compat flags that answer a client's letters. Symlink times are ours to set on every system with `lutimes`. */
 export function serverCompatFlags(letters: string, incRecurse: boolean): number {
   let flags: number = COMPAT.SYMLINK_TIMES;
-  if (incRecurse && letters.includes("i")) flags |= COMPAT.INC_RECURSE;
+  if (incRecurse && letters.includes(CAPABILITY.INC_RECURSE)) flags |= COMPAT.INC_RECURSE;
   for (const letter of letters) flags |= FLAG_BY_LETTER[letter] ?? 0;
   return flags;
 }

@@ -88,9 +88,6 @@ export const CAPABILITY = {
   ID0_NAMES: "u",
 } as const;
 
-/** The letters a current client sends when it takes incremental recursion. */
-export const ALL_CAPABILITIES = "iLsfxCIvu";
-
 type KeysOf<T> = {
   [K in keyof ServerOptions]-?: ServerOptions[K] extends T ? K : never;
 }[keyof ServerOptions];

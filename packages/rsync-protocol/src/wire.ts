@@ -131,11 +131,6 @@ export class Wire {
     }
   }
 
-  /** True when the peer has closed its side and nothing is left to read. */
-  get atEnd(): boolean {
-    return this.#ended && this.reader.available === 0;
-  }
-
   // Output.
 
   /** From here on what is written goes out as DATA frames. */
