@@ -661,6 +661,26 @@ describe("pull from a sender that means harm", () => {
     }
   });
 
+  it("leaves nothing of a new file that came wrong in a private destination", async () => {
+    for (const wrongTimes of [1, 2]) {
+      const end = await runSession(
+        async (s) => {
+          s.list(ROOT, { name: "d", mode: DIRECTORY }, { name: "d/a", size: 3 });
+          let times = 0;
+          await s.serve(31, () => {
+            const data = Buffer.from("abc");
+            return times++ < wrongTimes ? { data, sum: Buffer.alloc(16) } : { data };
+          });
+        },
+        { pull: { privateDestination: true } },
+      );
+      const arrived = wrongTimes === 1;
+      expect(end.summary).toMatchObject({ exitCode: arrived ? 0 : 23 });
+      expect(end.files.get("d/a")).toBe(arrived ? "abc" : undefined);
+      assertUnharmed(end);
+    }
+  });
+
   it("passes the lead of a hard link group on when its leader does not come", async () => {
     const links: (string | undefined)[] = [];
     const script = async (s: ScriptedSender): Promise<void> => {
