@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { bundle } from "../scripts/bundle.mjs";
 import { startCutProxy } from "../test/support/cut-proxy.ts";
 import { requirePeer } from "../test/support/peers.ts";
 import { runOk } from "../test/support/processes.ts";
@@ -170,8 +171,7 @@ async function measure(workload: Workload, plan: Plan): Promise<Figures[]> {
 }
 
 const plan = readPlan(process.argv.slice(2));
-if (plan.contenders.some((name) => name.startsWith("dialhome")))
-  await runOk("npm", ["exec", "--", "tsc", "-b", "packages/dialhome"]);
+if (plan.contenders.some((name) => name.startsWith("dialhome"))) await bundle();
 say(await describeMachine());
 say(
   `in ${plan.folder}, rsync ${plan.rsyncOptions.join(" ")}, medians of ${plan.rounds} round(s), taking turns`,

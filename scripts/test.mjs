@@ -12,6 +12,4 @@ if (!ensurePeers()) {
   say("CI=true: a missing peer is a failure.");
   process.exit(1);
 }
-// End to end the compiled command line is tested, as users get it.
-runOrExit(process.execPath, ["node_modules/typescript/bin/tsc", "-b"]);
 runOrExit(process.execPath, ["node_modules/vitest/vitest.mjs", "run", ...projects, ...args]);
