@@ -9,8 +9,8 @@ export interface CompareOptions {
   readonly owners?: boolean;
   /** Which names are the same file. @defaultValue true */
   readonly hardLinks?: boolean;
-  /** Modification times: of everything, of everything but symbolic links, or none. @defaultValue "all" */
-  readonly times?: "all" | "not-of-links" | "none";
+  /** Modification times: of everything, of everything but symbolic links or but folders, or none. @defaultValue "all" */
+  readonly times?: "all" | "not-of-links" | "not-of-folders" | "none";
 }
 
 const slash = Buffer.from("/");
@@ -41,7 +41,11 @@ function describeTree(root: string, options: CompareOptions): Map<string, string
     const facts: string[] = [type];
     if (type !== "link") facts.push(`mode ${(stats.mode & 0o7777n).toString(8)}`);
     if (owners) facts.push(`owner ${stats.uid}:${stats.gid}`);
-    if (times === "all" || (times === "not-of-links" && type !== "link")) {
+    const isTimed =
+      times === "all" ||
+      (times === "not-of-links" && type !== "link") ||
+      (times === "not-of-folders" && type !== "folder");
+    if (isTimed) {
       facts.push(`mtime ${stats.mtimeNs}`);
     }
     if (type === "file") {

@@ -23,6 +23,15 @@ export function assertOptions(options: PullOptions): void {
   if ((options.linkDest?.length ?? 0) > MAX_LINK_DEST) {
     throw wrong(`more than ${MAX_LINK_DEST} link-dest directories`);
   }
+  for (const [name, value] of Object.entries({
+    bwlimit: options.bwlimit,
+    maxSize: options.maxSize,
+    minSize: options.minSize,
+  })) {
+    if (value !== undefined && !isWithin(value, 0, Number.MAX_SAFE_INTEGER)) {
+      throw wrong(`${name} ${value}: a whole number from 0 on`);
+    }
+  }
   if (source.kind === "server") return;
   if (!/^[^/\r\n\0#@][^/\r\n\0]*$/.test(source.module)) throw wrong("that is no name of a module");
   if (/[\s\0]/.test(source.user ?? "")) throw wrong("a user name has no white space");

@@ -3,6 +3,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { DirectoryHandle, errorCode, isDirectory as isDirectoryStat } from "@dialhome/posix-fs";
 import { EXIT, type FileList, isDirectory, RsyncError } from "@dialhome/rsync-protocol";
+import type { TransferOptions } from "./pull-options.ts";
 
 /** Where a pull writes to. */
 export interface Destination {
@@ -21,7 +22,7 @@ export interface Destination {
 export function openDestination(
   destination: string | Buffer,
   first: FileList,
-  dryRun: boolean,
+  options: Pick<TransferOptions, "dryRun" | "mkpath">,
 ): Destination {
   const bytes = Buffer.isBuffer(destination) ? destination : Buffer.from(destination);
   const text = bytes.toString("latin1");
@@ -36,12 +37,20 @@ export function openDestination(
   const parentPath = path.posix.dirname(text.replace(/(?<=[^/])\/+$/, ""));
   const name = path.posix.basename(text);
   try {
+    if (options.mkpath) {
+      if (options.dryRun && !fs.existsSync(Buffer.from(parentPath, "latin1"))) return notMade();
+      if (!options.dryRun) {
+        fs.mkdirSync(single ? Buffer.from(parentPath, "latin1") : bytes, { recursive: true });
+        // As in rsync(1), a directory that was made this way counts as one that was there.
+        if (!single) return existing(DirectoryHandle.open(bytes, { followLast: true }), undefined);
+      }
+    }
     const parent = DirectoryHandle.open(Buffer.from(parentPath, "latin1"), { followLast: true });
     if (single) return existing(parent, name);
     try {
       const nameBytes = Buffer.from(name, "latin1");
       // Nothing is made in a dry run: the parent stands for a directory that has nothing of the list.
-      if (dryRun) return { root: emptyDirectory(), fileName: undefined, created: true };
+      if (options.dryRun) return notMade();
       parent.mkdir(nameBytes);
       const stat = parent.lstat(nameBytes);
       if (!stat || !isDirectoryStat(stat)) throw new Error("it was replaced while it was made");
@@ -57,6 +66,11 @@ export function openDestination(
 /** For a pull that only lists. */
 export function nowhere(): Destination {
   return existing(emptyDirectory(), undefined);
+}
+
+/** A directory that is missing, in a dry run. */
+function notMade(): Destination {
+  return { root: emptyDirectory(), fileName: undefined, created: true };
 }
 
 function existing(root: DirectoryHandle, fileName: string | undefined): Destination {

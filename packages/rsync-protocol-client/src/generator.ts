@@ -46,6 +46,8 @@ export class Generator {
   readonly #requests: Requests;
   readonly #sweeps: Sweeps;
   readonly #slices = new Slices();
+  readonly #largest: number;
+  readonly #smallest: number;
 
   constructor(
     context: PullContext,
@@ -54,6 +56,8 @@ export class Generator {
     references: ReferenceFiles,
   ) {
     this.#context = context;
+    this.#largest = context.options.maxSize ?? Number.POSITIVE_INFINITY;
+    this.#smallest = context.options.minSize ?? 0;
     this.#requests = new Requests(context);
     this.#sweeps = new Sweeps(context, directories, deletion);
     this.#directories = directories;
@@ -283,6 +287,10 @@ export class Generator {
   #file(job: Job, stat: FileStat | undefined, redo: boolean): Promise<void> | undefined {
     const { entry } = job;
     const { options, attributes } = this.#context;
+    if (entry.size > this.#largest || entry.size < this.#smallest) {
+      giveUp(this.#context, job);
+      return undefined;
+    }
     if (stat && isRegularFile(stat)) {
       if (options.update && attributes.isNewer(entry, stat)) {
         succeed(this.#context, job, "unchanged", 0);

@@ -71,6 +71,26 @@ export interface TransferOptions {
   readonly ignoreErrors?: boolean;
   /** `--link-dest`: files that are the same in one of these directories become hard links to it; relative to the destination. */
   readonly linkDest?: readonly (string | Buffer)[];
+  /** `-L`: the sender follows symbolic links. */
+  readonly copyLinks?: boolean;
+  /** `-k`: the sender follows symbolic links to directories. */
+  readonly copyDirlinks?: boolean;
+  /** `--copy-unsafe-links`: the sender follows symbolic links that lead out of what it sends. */
+  readonly copyUnsafeLinks?: boolean;
+  /** `--ignore-missing-args`: a path that the sender does not have is no error. */
+  readonly ignoreMissingArgs?: boolean;
+  /** `--bwlimit`, KiB per second: the sender sends no faster. */
+  readonly bwlimit?: number;
+  /** `--max-size`, bytes: larger files are passed over. */
+  readonly maxSize?: number;
+  /** `--min-size`, bytes: smaller files are passed over. */
+  readonly minSize?: number;
+  /** `-m`: directories in which no file would be are left out. Lists all at first. */
+  readonly pruneEmptyDirs?: boolean;
+  /** `--mkpath`: makes all missing directories on the way to the destination, not only the last. */
+  readonly mkpath?: boolean;
+  /** `--fsync`: each file is written to the disk before it gets its name. */
+  readonly fsync?: boolean;
   /** `-B`, bytes, at most 131,072. */
   readonly blockSize?: number;
   /** `--checksum-choice`; by default the best that both have. */
@@ -149,6 +169,8 @@ export interface PullOptions extends TransferOptions {
   readonly destination: string | Buffer;
   /** Longest silence in ms; 0 is for ever. @defaultValue 0 */
   readonly timeoutMs?: number;
+  /** `--stop-at`, ms since 1970: then the pull ends with exit code 30; what was finished stays. */
+  readonly stopAtMs?: number;
   /** Ends the pull: what was finished stays, nothing is half-written. */
   readonly signal?: AbortSignal;
   /** A digest of each file's content as it passes, for {@link PulledEntry.digest}. */

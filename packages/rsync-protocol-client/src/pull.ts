@@ -27,6 +27,7 @@ import { Deletion } from "./deletion.ts";
 import { nowhere, openDestination } from "./destination.ts";
 import { DestinationTree } from "./destination-tree.ts";
 import { DirectoryWork } from "./directory-work.ts";
+import { dropEmptyDirectories } from "./empty-directories.ts";
 import { Generator } from "./generator.ts";
 import { HardLinkGroups } from "./hard-link-groups.ts";
 import { ListProgress } from "./list-progress.ts";
@@ -40,6 +41,7 @@ import { openReferences, ReferenceFiles } from "./reference-files.ts";
 import { requestedNames } from "./requested-names.ts";
 import { offersIncRecursion, serverArguments } from "./server-command.ts";
 import { type SessionTerms, startSession } from "./session-start.ts";
+import { StopTime } from "./stop-time.ts";
 import type { PullSummary } from "./summary.ts";
 import { Tally } from "./tally.ts";
 import { TransferQueue } from "./transfer-queue.ts";
@@ -61,6 +63,7 @@ export async function pull(options: PullOptions): Promise<PullSummary> {
     ...(options.signal ? { signal: options.signal } : {}),
   });
   let protocol = 0;
+  using _stop = new StopTime(wire, options.stopAtMs);
   try {
     protocol = await begin(wire, options);
     const terms = await startSession(wire, protocol, options, offersIncRecursion(options));
@@ -133,11 +136,12 @@ async function transfer(
     undefined,
     requestedNames(options.source),
   );
-  if (first.wire.length === 0) return nothingSent(wire, terms, tally, rules.sent);
+  if (first.wire.length === 0) return nothingSent(wire, terms, tally, options, rules.sent);
+  if (options.pruneEmptyDirs) dropEmptyDirectories(first, rules.receiver);
 
   const destination = options.onListed
     ? nowhere()
-    : openDestination(options.destination, first, options.dryRun === true);
+    : openDestination(options.destination, first, options);
   using tree = new DestinationTree(destination.root);
   const references = openReferences(options.linkDest ?? [], tree);
   try {
@@ -297,10 +301,12 @@ function nothingSent(
   wire: Wire,
   terms: SessionTerms,
   tally: Tally,
+  options: PullOptions,
   rules: readonly string[],
 ): PullSummary {
   if (terms.protocol >= 31) wire.intMessage(TAG.ERROR_EXIT, EXIT.PARTIAL);
-  if (tally.problems.length === 0 && tally.ioError === 0 && rules.length === 0) {
+  const isFine = rules.length > 0 || options.ignoreMissingArgs === true;
+  if (tally.problems.length === 0 && tally.ioError === 0 && !isFine) {
     throw new RsyncError("ERR_RSYNC_FILE", "the sender has nothing under that path", {
       exitCode: EXIT.PARTIAL,
     });

@@ -315,6 +315,7 @@ export class Receiver {
     const isNew = (transfer.flags & ITEM.IS_NEW) !== 0;
     let before = isNew ? undefined : place.directory.lstat(place.name);
     attributes.applyToFile(place.directory, temporary.fd, entry, before);
+    if (options.fsync) fs.fsyncSync(temporary.fd);
     if (temporary.isInPlace) return;
     if (isNew) {
       try {

@@ -138,6 +138,7 @@ export class ReferenceFiles {
         try {
           digest = await copyContent(from, to, options.contentDigest);
           attributes.applyToFile(directory, to, entry, undefined);
+          if (options.fsync) fs.fsyncSync(to);
         } finally {
           fs.closeSync(to);
         }

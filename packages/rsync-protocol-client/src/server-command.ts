@@ -38,13 +38,18 @@ export function serverArguments(
       listOnly: options.listOnly === true,
       checksumChoice: options.checksumChoice,
       blockSize: options.blockSize,
+      copyLinks: options.copyLinks === true,
+      copyDirlinks: options.copyDirlinks === true,
+      copyUnsafeLinks: options.copyUnsafeLinks === true,
+      ignoreMissingArgs: options.ignoreMissingArgs === true,
+      bwlimit: options.bwlimit || undefined,
       capabilities: clientCapabilities(offersIncRecursion(options)),
     },
     paths.map(escapeServerPath),
   );
 }
 
-/** Incremental recursion needs recursion, and everything that is done here can be done with it. */
+/** Incremental recursion needs recursion; and what looks at the whole list before anything else cannot be done with it. */
 export function offersIncRecursion(options: TransferOptions): boolean {
-  return options.recursive === true && options.incRecursive !== false;
+  return options.recursive === true && options.incRecursive !== false && !options.pruneEmptyDirs;
 }

@@ -76,7 +76,10 @@ function namesByDirectory(
     if (!isDirectory(entry) || !entry.hasContent || names.has(entry.name)) continue;
     if (!rootOnly || entry.name === ".") names.set(entry.name, new Set());
   }
-  for (const { name } of list.sorted) {
+  for (const entry of list.sorted) {
+    // One that was dropped for another of its name does no harm; one that is not wanted (-m) must not stay.
+    if (list.dropped.has(entry)) continue;
+    const { name } = entry;
     if (name !== ".") names.get(directoryOf(name))?.add(baseNameOf(name));
   }
   return names;

@@ -42,7 +42,11 @@ async function transfer(settings: RsyncSettings, io: CommandIo): Promise<number>
   const startedAt = performance.now();
   const socket = await connectToDaemon(source, settings, io.signal);
   try {
-    const limits = { timeoutMs: settings.timeoutSeconds * 1000, signal: io.signal };
+    const limits = {
+      timeoutMs: settings.timeoutSeconds * 1000,
+      signal: io.signal,
+      ...(settings.stopAtMs === undefined ? {} : { stopAtMs: settings.stopAtMs }),
+    };
     if (source.module === "") {
       // The lines of the list have a tab between name and comment.
       const say = (line: string): void => {

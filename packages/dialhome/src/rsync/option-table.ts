@@ -30,6 +30,13 @@ export type Flag =
   | "sizeOnly"
   | "incRecursive"
   | "listOnly"
+  | "copyLinks"
+  | "copyDirlinks"
+  | "copyUnsafeLinks"
+  | "ignoreMissingArgs"
+  | "pruneEmptyDirs"
+  | "mkpath"
+  | "fsync"
   | "ipv4"
   | "ipv6"
   | "help"
@@ -47,6 +54,11 @@ export type Valued =
   | "address"
   | "protocol"
   | "linkDest"
+  | "bwlimit"
+  | "maxSize"
+  | "minSize"
+  | "stopAfter"
+  | "stopAt"
   | "info"
   | "exclude"
   | "include"
@@ -112,6 +124,9 @@ const SUPPORTED: readonly OptionRow[] = [
   flag("recursive r", "recursive", "enter directories"),
   flag("dirs d", "dirs", "transfer directories without entering them"),
   flag("links l", "links", "transfer symbolic links"),
+  flag("copy-links L", "copyLinks", "follow symbolic links at the source"),
+  flag("copy-dirlinks k", "copyDirlinks", "follow symbolic links to directories at the source"),
+  flag("copy-unsafe-links", "copyUnsafeLinks", "follow links that lead out of the source"),
   flag("perms p", "perms", "set permissions"),
   flag("times t", "times", "set modification times"),
   flag("owner o", "owner", "set owners (as root)"),
@@ -138,6 +153,15 @@ const SUPPORTED: readonly OptionRow[] = [
   ),
   flag("force", "force", "let a file replace a directory that is not empty"),
   flag("ignore-errors", "ignoreErrors", "delete even if the source had errors"),
+  valued("max-size", "maxSize", "SIZE", "pass over files that are larger"),
+  valued("min-size", "minSize", "SIZE", "pass over files that are smaller"),
+  flag("prune-empty-dirs m", "pruneEmptyDirs", "leave out directories without files"),
+  flag("mkpath", "mkpath", "make all directories on the way to the destination"),
+  flag("fsync", "fsync", "write each file to the disk before it gets its name"),
+  flag("ignore-missing-args", "ignoreMissingArgs", "pass over sources that are not there"),
+  valued("bwlimit", "bwlimit", "RATE", "let the sender send no faster, KiB a second"),
+  valued("stop-after time-limit", "stopAfter", "MINUTES", "stop after so many minutes"),
+  valued("stop-at", "stopAt", "TIME", "stop at that time, y-m-dTh:m"),
   valued("link-dest", "linkDest", "DIR", "hard link to files in DIR that are the same"),
   valued("exclude", "exclude", "PATTERN", "leave out what matches"),
   valued("exclude-from", "excludeFrom", "FILE", "leave out what matches a line of FILE"),
@@ -195,9 +219,6 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "blocking-io",
     "compress z old-compress new-compress",
     "copy-devices",
-    "copy-dirlinks k",
-    "copy-links L",
-    "copy-unsafe-links",
     "crtimes N",
     "cvs-exclude C",
     "daemon",
@@ -212,14 +233,11 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "F",
     "fake-super",
     "from0 0",
-    "fsync",
     "fuzzy y",
-    "ignore-missing-args",
     "implied-dirs i-d",
     "inplace",
     "insecure-links",
     "keep-dirlinks K",
-    "mkpath",
     "motd",
     "msgs2stderr",
     "munge-links",
@@ -231,7 +249,6 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "P",
     "partial",
     "preallocate",
-    "prune-empty-dirs m",
     "qsort",
     "relative R",
     "remove-source-files remove-sent-files",
@@ -246,7 +263,6 @@ const UNSUPPORTED: readonly OptionRow[] = [
   ].map((names) => unsupported(names)),
   ...[
     "backup-dir",
-    "bwlimit",
     "checksum-seed",
     "chmod",
     "chown",
@@ -269,8 +285,6 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "log-format",
     "max-alloc",
     "max-delete",
-    "max-size",
-    "min-size",
     "only-write-batch",
     "out-format",
     "outbuf",
@@ -282,8 +296,6 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "skip-compress",
     "sockopts",
     "stderr",
-    "stop-after time-limit",
-    "stop-at",
     "suffix",
     "temp-dir T",
     "usermap",

@@ -7,6 +7,8 @@ import {
 import { syntaxError, unsupportedError } from "./errors.ts";
 import type { Valued } from "./option-table.ts";
 import type { RsyncSettings } from "./settings.ts";
+import { parseSize } from "./size-argument.ts";
+import { parseStopAfter, parseStopAt } from "./stop-argument.ts";
 
 /** Gives the lines of a file that an option names. */
 export type ReadRuleFile = (path: string) => readonly string[];
@@ -30,6 +32,10 @@ export class OptionValues {
   #port: number | undefined;
   #address: string | undefined;
   #protocol: number | undefined;
+  #bwlimit: number | undefined;
+  #maxSize: number | undefined;
+  #minSize: number | undefined;
+  #stopAtMs: number | undefined;
   #totalProgress = false;
   #nameLevel: number | undefined;
 
@@ -50,6 +56,10 @@ export class OptionValues {
       port: this.#port,
       address: this.#address,
       protocol: this.#protocol,
+      bwlimit: this.#bwlimit,
+      maxSize: this.#maxSize,
+      minSize: this.#minSize,
+      stopAtMs: this.#stopAtMs,
       totalProgress: this.#totalProgress,
       nameLevel: this.#nameLevel,
     };
@@ -87,6 +97,21 @@ export class OptionValues {
         break;
       case "linkDest":
         this.#linkDest.push(value);
+        break;
+      case "bwlimit":
+        this.#bwlimit = parseBwlimit(value, spelling);
+        break;
+      case "maxSize":
+        this.#maxSize = parseSize(value, spelling, "b");
+        break;
+      case "minSize":
+        this.#minSize = parseSize(value, spelling, "b");
+        break;
+      case "stopAfter":
+        this.#stopAtMs = parseStopAfter(value, spelling, Date.now());
+        break;
+      case "stopAt":
+        this.#stopAtMs = parseStopAt(value, spelling, Date.now());
         break;
       case "info":
         this.#setInfo(value);
@@ -153,17 +178,17 @@ function parseInteger(text: string, spelling: string, least: number, most: numbe
   return value;
 }
 
-const SIZE_UNITS: Readonly<Record<string, number>> = { "": 1, b: 1, k: 1024, m: 1024 ** 2 };
+/** In KiB per second; what is less than half a KiB is a mistake, but 0 is no limit. */
+function parseBwlimit(text: string, spelling: string): number {
+  const bytes = parseSize(text, spelling, "k");
+  if (bytes > 0 && bytes < 512) {
+    throw syntaxError(`${spelling}=${text} is too small (min: 512 or 0 for unlimited)`);
+  }
+  return Math.floor((bytes + 512) / 1024);
+}
 
-/** A SIZE of rsync(1): a number, with a fraction and a unit if need be; `KB` counts in thousands, `K` and `KiB` in 1024s. */
 function parseBlockSize(text: string, spelling: string): number {
-  const match = /^(\d+(?:\.\d+)?)(b|[km](?:i?b)?)?$/i.exec(text);
-  const unit = (match?.[2] ?? "").toLowerCase();
-  const thousands = /^[km]b$/.test(unit);
-  const factor = thousands ? (unit === "kb" ? 1000 : 1_000_000) : SIZE_UNITS[unit.charAt(0)];
-  if (match === null || factor === undefined)
-    throw syntaxError(`${spelling}=${text}: invalid size`);
-  const bytes = Math.floor(Number(match[1]) * factor);
+  const bytes = parseSize(text, spelling, "b");
   if (bytes > BLOCK_SIZE_LIMIT) {
     throw syntaxError(`${spelling}=${text}: more than ${BLOCK_SIZE_LIMIT} bytes`);
   }

@@ -148,7 +148,7 @@ class Reading {
   }
 }
 
-const CAN_BE_TAKEN_BACK: ReadonlySet<Valued> = new Set(["timeout", "contimeout"]);
+const CAN_BE_TAKEN_BACK: ReadonlySet<Valued> = new Set(["timeout", "contimeout", "bwlimit"]);
 
 function takesValue(effect: Effect): boolean {
   return effect.is === "value" || (effect.is === "unsupported" && effect.takesValue);

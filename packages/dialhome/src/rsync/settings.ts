@@ -18,6 +18,13 @@ export interface RsyncSettings {
   readonly port: number | undefined;
   readonly address: string | undefined;
   readonly protocol: number | undefined;
+  /** KiB per second; 0 is no limit. */
+  readonly bwlimit: number | undefined;
+  /** Bytes. */
+  readonly maxSize: number | undefined;
+  readonly minSize: number | undefined;
+  /** ms since 1970. */
+  readonly stopAtMs: number | undefined;
   readonly linkDest: readonly string[];
   /** In rsync's filter grammar, in their order. */
   readonly filterRules: readonly string[];

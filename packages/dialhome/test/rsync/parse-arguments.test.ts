@@ -145,7 +145,7 @@ describe("what is refused", () => {
     [["--timeout="], "--timeout=: invalid numeric value"],
     [["--port=0"], "--port=0: want a number from 1 to 65535"],
     [["-B", "200000"], "-B=200000: more than 131072 bytes"],
-    [["-B", "1X"], "-B=1X: invalid size"],
+    [["-B", "1X"], "-B=1X is invalid"],
     [["--no-port"], "--no-port: unknown option"],
   ])("%j is a mistake: exit code 1", (args, message) => {
     expect(() => parse(...args)).toThrow(expect.objectContaining({ exitCode: 1, message }));
