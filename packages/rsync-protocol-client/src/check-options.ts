@@ -17,6 +17,9 @@ export function assertOptions(options: PullOptions): void {
   if (modifyWindow !== undefined && !isWithin(modifyWindow, -1, MAX_WINDOW)) {
     throw wrong(`modify window ${modifyWindow}: -1 to ${MAX_WINDOW} seconds`);
   }
+  if (options.maxListBytes !== undefined && !isWithin(options.maxListBytes, 1, Infinity)) {
+    throw wrong(`at most ${options.maxListBytes} bytes of lists`);
+  }
   if (options.delete && !options.recursive && !options.dirs) {
     throw wrong("delete needs recursive or dirs: otherwise no directory has a list");
   }

@@ -29,6 +29,7 @@ export async function readFileList(
   requested?: ReadonlySet<string>,
 ): Promise<FileList> {
   const list = lists.begin(directory);
+  let shared = decoder.sharedBytes;
   for (;;) {
     const decode = (reader: typeof wire.reader) => decoder.read(reader, list);
     const read = wire.reader.attempt(decode) ?? (await wire.read(decode));
@@ -36,7 +37,8 @@ export async function readFileList(
       tally.ioError |= read.ioError;
       break;
     }
-    lists.countEntry();
+    lists.hold(list, read, decoder.sharedBytes - shared);
+    shared = decoder.sharedBytes;
     if (!directory) assertRequested(read.name, requested);
     list.wire.push(read);
     tally.countListed(read);

@@ -171,6 +171,11 @@ export interface PullOptions extends TransferOptions {
   readonly timeoutMs?: number;
   /** `--stop-at`, ms since 1970: then the pull ends with exit code 30; what was finished stays. */
   readonly stopAtMs?: number;
+  /**
+   * Memory that the sender's lists may take at a time, in bytes (about; at most 2 GiB): a sender that lists more is refused with exit
+   * code 22. An entry takes 400 bytes and its texts. @defaultValue half of what the JavaScript heap may grow to
+   */
+  readonly maxListBytes?: number;
   /** Ends the pull: what was finished stays, nothing is half-written. */
   readonly signal?: AbortSignal;
   /** A digest of each file's content as it passes, for {@link PulledEntry.digest}. */

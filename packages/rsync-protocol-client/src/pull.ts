@@ -1,3 +1,4 @@
+import { getHeapStatistics } from "node:v8";
 import {
   agreeProtocol,
   asRsyncError,
@@ -125,7 +126,7 @@ async function transfer(
   writeFilterList(wire.out, rules.sent);
   wire.flush();
 
-  const lists = new FileLists(terms.format.incRecurse);
+  const lists = new FileLists(terms.format.incRecurse, options.maxListBytes ?? defaultListBytes());
   const decoder = new FileListDecoder(terms.format);
   const first = await readFileList(
     wire,
@@ -187,6 +188,11 @@ async function transfer(
   } finally {
     for (const reference of references) reference.tree[Symbol.dispose]();
   }
+}
+
+/** A process that runs out of heap is gone, whatever else it does: lists may have half of it. */
+function defaultListBytes(): number {
+  return Math.floor(getHeapStatistics().heap_size_limit / 2);
 }
 
 /** The rules as the sender gets them, and as they hold here for deletes. */

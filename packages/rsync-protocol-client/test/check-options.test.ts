@@ -20,6 +20,8 @@ describe("options of pull", () => {
     { blockSize: 131_073 },
     { modifyWindow: -2 },
     { modifyWindow: Number.NaN },
+    { maxListBytes: 0 },
+    { maxListBytes: Number.NaN },
     { delete: true },
     { linkDest: Array.from({ length: 21 }, () => "x") },
   ])("refuses %j before anything happens", (more) => {

@@ -33,6 +33,9 @@ const HAS = { OWNER: 1, GROUP: 2, MASK: 4, OTHER: 8, NAMED: 16 } as const;
 /** In front of each named entry, below its permissions. */
 const NAMED_IS = { NAME_FOLLOWS: 1, USER: 2 } as const;
 
+/** What a list, and each named entry of it, takes in memory; bytes. */
+const PERMISSION_BYTES = 80;
+
 /** Gives the name that goes with an id when it is told for the first time. */
 export type NameOnce = (kind: "user" | "group", id: number) => string | undefined;
 
@@ -77,6 +80,8 @@ export class AclEncoder {
 export class AclDecoder {
   readonly #lists: WireAcl[] = [];
   #read: WireAcl | undefined;
+  /** Memory of the lists so far, about; bytes. */
+  heldBytes = 0;
   #names: { kind: "user" | "group"; id: number; name: string }[] = [];
 
   /** Reads within an attempt; {@link commit} keeps what was told in full. */
@@ -122,6 +127,7 @@ export class AclDecoder {
 
   commit(onName: (kind: "user" | "group", id: number, name: string) => void): void {
     if (!this.#read) return;
+    this.heldBytes += (1 + this.#read.named.length) * PERMISSION_BYTES;
     this.#lists.push(this.#read);
     for (const { kind, id, name } of this.#names) onName(kind, id, name);
     this.#read = undefined;

@@ -6,6 +6,11 @@ const NEED_MORE = new Error("more bytes are needed");
 
 const NOTHING = Buffer.alloc(0);
 
+/** Chunks below this many bytes are gathered while they wait: a peer that cuts its bytes small must not cost an object for each. */
+const SMALL_BYTES = 512;
+/** Room that is made for small chunks at a time, in bytes. */
+const GATHER_BYTES = 16 * 1024;
+
 /**
  * Reads rsync's primitives from chunks as they arrive.
  *
@@ -22,12 +27,32 @@ export class ByteReader {
   #nextChunk = 0;
   #waiting = 0;
   #consumed = 0;
+  /** Where small chunks are gathered; the last of {@link #chunks} is its first {@link #gathered} bytes, if that is not 0. */
+  #gathering = NOTHING;
+  #gathered = 0;
+  #shortBy = 0;
+  #reached = 0;
 
-  /** Appends bytes. They are not copied and must not change afterwards. */
+  /** Appends bytes. Unless they are few they are not copied, and must not change afterwards. */
   push(chunk: Buffer): void {
     if (chunk.length === 0) return;
-    this.#chunks.push(chunk);
     this.#waiting += chunk.length;
+    if (chunk.length < SMALL_BYTES && this.#nextChunk < this.#chunks.length) {
+      this.#gather(chunk);
+    } else {
+      this.#gathered = 0;
+      this.#chunks.push(chunk);
+    }
+  }
+
+  /** By how many bytes the last {@link attempt} fell short at least; 0 when it did not. */
+  get shortBy(): number {
+    return this.#shortBy;
+  }
+
+  /** How many bytes the last {@link attempt} went through before it fell short: what the next one does again. */
+  get reached(): number {
+    return this.#reached;
   }
 
   /** Bytes that can be read without waiting. */
@@ -48,10 +73,12 @@ export class ByteReader {
     decode: (reader: ByteReader) => T,
   ): T | undefined {
     this.#mark = this.#position;
+    this.#shortBy = 0;
     try {
       return decode(this);
     } catch (error) {
       if (error !== NEED_MORE) throw error;
+      this.#reached = this.#position - this.#mark;
       this.#position = this.#mark;
       return undefined;
     } finally {
@@ -184,32 +211,65 @@ export class ByteReader {
     return pieces;
   }
 
+  /** Makes the next `count` bytes one piece of the buffer; nothing is moved before all of them are there. */
   #need(count: number): void {
-    while (this.#buffer.length - this.#position < count) {
-      if (!this.#advance()) throw NEED_MORE;
+    const ready = this.#buffer.length - this.#position;
+    if (ready >= count) return;
+    if (ready + this.#waiting < count) {
+      this.#shortBy = count - ready - this.#waiting;
+      throw NEED_MORE;
     }
+    const keep = this.#mark >= 0 ? this.#mark : this.#position;
+    const pieces = keep === this.#buffer.length ? [] : [this.#buffer.subarray(keep)];
+    for (let have = ready; have < count; ) {
+      const next = this.#takeChunk();
+      pieces.push(next);
+      have += next.length;
+    }
+    this.#replace(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), keep);
   }
 
-  /** Makes the next chunk part of the buffer; false when there is none. */
+  /** Makes the next chunk the buffer; false when there is none. For use outside of attempts, with nothing left to read. */
   #advance(): boolean {
-    const next = this.#chunks[this.#nextChunk];
-    if (next === undefined) return false;
-    this.#nextChunk++;
+    if (this.#nextChunk === this.#chunks.length) return false;
+    this.#replace(this.#takeChunk(), this.#position);
+    return true;
+  }
+
+  #replace(buffer: Buffer, keep: number): void {
+    this.#consumed += keep;
+    this.#buffer = buffer;
+    this.#position -= keep;
+    if (this.#mark >= 0) this.#mark = 0;
+  }
+
+  /** The oldest chunk that waits; the caller knows that there is one. */
+  #takeChunk(): Buffer {
+    const next = this.#chunks[this.#nextChunk++]!;
     if (this.#nextChunk === this.#chunks.length) {
       this.#chunks = [];
       this.#nextChunk = 0;
+      this.#gathered = 0;
     } else if (this.#nextChunk === 256) {
       this.#chunks.splice(0, 256);
       this.#nextChunk = 0;
     }
     this.#waiting -= next.length;
-    const keep = this.#mark >= 0 ? this.#mark : this.#position;
-    this.#consumed += keep;
-    this.#buffer =
-      keep === this.#buffer.length ? next : Buffer.concat([this.#buffer.subarray(keep), next]);
-    this.#position -= keep;
-    if (this.#mark >= 0) this.#mark = 0;
-    return true;
+    return next;
+  }
+
+  /** Appends to the last chunk where it has room, which nobody has seen yet. */
+  #gather(chunk: Buffer): void {
+    const isNew = this.#gathered === 0 || this.#gathered + chunk.length > this.#gathering.length;
+    if (isNew) {
+      this.#gathering = Buffer.allocUnsafeSlow(GATHER_BYTES);
+      this.#gathered = 0;
+    } else {
+      this.#chunks.pop();
+    }
+    chunk.copy(this.#gathering, this.#gathered);
+    this.#gathered += chunk.length;
+    this.#chunks.push(this.#gathering.subarray(0, this.#gathered));
   }
 }
 

@@ -120,6 +120,8 @@ export const LIMITS = {
   filterRuleBytes: 5_120,
   /** Entries of one session's file lists together. */
   entries: 50_000_000,
+  /** Memory that the lists of one session may take at a time, in bytes, as {@link entryBytes} estimates it; see `FileLists`. */
+  listBytes: 0x8000_0000,
   /** Names in the lists of user and group ids. */
   idNames: 65_536,
   /** Extended attributes of one entry, and sets of them in one session. */

@@ -10,6 +10,7 @@ export const EXIT = {
   FILE_IO: 11,
   STREAM: 12,
   SIGNAL: 20,
+  MEMORY: 22,
   PARTIAL: 23,
   VANISHED: 24,
   MAX_DELETE: 25,

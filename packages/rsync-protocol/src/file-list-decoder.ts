@@ -57,6 +57,11 @@ export class FileListDecoder {
     this.#format = format;
   }
 
+  /** Memory of what the entries so far share (sets of attributes, ACLs), about; it stays for the session. Bytes. */
+  get sharedBytes(): number {
+    return this.#accessLists.heldBytes + this.#defaultLists.heldBytes + this.#xattrSets.heldBytes;
+  }
+
   /** Reads one entry of `list`, or the mark behind its last, within an attempt. It does not add the entry. */
   read(reader: ByteReader, list: FileList): FileEntry | EndOfList {
     const flags = this.#readFlags(reader);

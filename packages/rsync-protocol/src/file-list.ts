@@ -1,7 +1,7 @@
 import { LIMITS, NDX } from "./constants.ts";
 import { protocolError, RsyncError } from "./errors.ts";
 import { EXIT } from "./exit-codes.ts";
-import { directoryOf, type FileEntry, isDirectory } from "./file-entry.ts";
+import { directoryOf, entryBytes, type FileEntry, isDirectory } from "./file-entry.ts";
 
 /**
  * What a name sorts by. Plain comparison of two keys gives rsync's order (protocol 29 and later): level by level, files
@@ -30,6 +30,8 @@ export class FileList {
   sorted: readonly FileEntry[] = [];
   /** Entries that repeat a name: they keep their index, but must never be asked for. */
   readonly dropped: Set<FileEntry> = new Set();
+  /** Of {@link FileLists.hold}: what is free again when this list goes. */
+  passingBytes = 0;
 
   constructor(start: number, directory: FileEntry | undefined) {
     this.start = start;
@@ -72,12 +74,16 @@ export class FileLists {
   readonly #live: FileList[] = [];
   /** Every directory ever listed, in the order that sub-lists refer to; undefined once its content has come. */
   readonly #directories: (FileEntry | undefined)[] = [];
+  readonly #limitBytes: number;
   #next: number;
   #count = 0;
   #total = 0;
+  #heldBytes = 0;
 
-  constructor(incRecurse: boolean) {
+  /** @param limitBytes - for {@link hold}; at most {@link LIMITS.listBytes} */
+  constructor(incRecurse: boolean, limitBytes: number = LIMITS.listBytes) {
     this.#incRecurse = incRecurse;
+    this.#limitBytes = Math.min(limitBytes, LIMITS.listBytes);
     this.#next = incRecurse ? 1 : 0;
   }
 
@@ -91,6 +97,26 @@ export class FileLists {
     this.#total++;
     if (this.#total > LIMITS.entries) {
       throw new RsyncError("ERR_RSYNC_LIMIT", `more than ${LIMITS.entries} entries`);
+    }
+  }
+
+  /**
+   * Counts an entry that a peer has sent against {@link LIMITS.entries}, and its memory against the limit of these lists. Most of
+   * that is free again when the list goes; directories wait for their content, and hard link groups for further members.
+   * @param sharedBytes - what came with it and stays for the session: sets of attributes, ACLs
+   * @throws RsyncError `ERR_RSYNC_LIMIT`, exit code 22
+   */
+  hold(list: FileList, entry: FileEntry, sharedBytes = 0): void {
+    this.countEntry();
+    const bytes = entryBytes(entry);
+    this.#heldBytes += bytes + sharedBytes;
+    if (!isDirectory(entry) && entry.hardLinkGroup < 0) list.passingBytes += bytes;
+    if (this.#heldBytes > this.#limitBytes) {
+      throw new RsyncError(
+        "ERR_RSYNC_LIMIT",
+        `file lists of more than ${Math.floor(this.#limitBytes / 0x10_0000)} MiB at a time, after ${this.#total} entries`,
+        { exitCode: EXIT.MEMORY },
+      );
     }
   }
 
@@ -121,6 +147,7 @@ export class FileLists {
       );
     }
     this.#directories[index] = undefined;
+    this.#heldBytes -= entryBytes(directory);
     return directory;
   }
 
@@ -151,7 +178,9 @@ export class FileLists {
 
   /** Lets the oldest list go. */
   shift(): FileList | undefined {
-    return this.#live.shift();
+    const list = this.#live.shift();
+    this.#heldBytes -= list?.passingBytes ?? 0;
+    return list;
   }
 
   /** The live list that `ndx` lies in; its directory's own index (`start − 1`) is taken as part of it. */

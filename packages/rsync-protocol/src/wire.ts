@@ -1,4 +1,5 @@
 import type { Duplex } from "node:stream";
+import { setTimeout as pause } from "node:timers/promises";
 import { ByteReader } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import { TAG } from "./constants.ts";
@@ -9,6 +10,10 @@ import { Demultiplexer, encodeFrame, type Message, writeFrameHeader } from "./mu
 const FRAME_BYTES = 64 * 1024 - 4;
 /** Input that may wait to be read before the stream is paused. */
 const INPUT_HIGH_WATER = 1024 * 1024;
+/** An attempt that went through so many bytes in vain is not made again for each byte that drips in, in bytes. */
+const LONG_ATTEMPT_BYTES = 16 * 1024;
+/** How long bytes are gathered before such an attempt is made again, in ms. */
+const LONG_ATTEMPT_PAUSE_MS = 20;
 /** Output that may wait in the stream before a writer should pause itself. */
 const OUTPUT_HIGH_WATER = 1024 * 1024;
 
@@ -96,14 +101,17 @@ export class Wire {
     for (const piece of rest) this.#demultiplex(piece);
   }
 
-  /** Sends what was gathered, and waits until more bytes are there. Rejects at the end of the stream, after a failure, timeout or abort. */
+  /** Sends what was gathered, and waits until as many bytes are there as the last attempt lacked, or any. Rejects at the end of the stream, after a failure, timeout or abort. */
   async more(): Promise<void> {
-    const before = this.reader.available;
+    const wanted = this.reader.available + Math.max(1, this.reader.shortBy);
     // Nobody answers what was not sent.
     this.flush();
+    if (this.reader.shortBy > 0 && this.reader.reached > LONG_ATTEMPT_BYTES) {
+      await pause(LONG_ATTEMPT_PAUSE_MS);
+    }
     for (;;) {
       if (this.#failure) throw this.#failure;
-      if (this.reader.available > before) return;
+      if (this.reader.available >= wanted) return;
       if (this.#peerExit) throw this.#peerExit;
       if (this.#ended) throw connectionLost(this.reader.offset);
       if (this.#stream.isPaused()) this.#stream.resume();

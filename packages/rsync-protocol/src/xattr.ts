@@ -21,6 +21,8 @@ export type XattrSet = readonly ListedXattr[];
 export const INLINE_BYTES = 32;
 /** Length of the digest that stands for a longer value (always MD5, never seeded). */
 const DIGEST_BYTES = 16;
+/** What an attribute takes in memory beside its name and data, in bytes. */
+const XATTR_BYTES = 200;
 
 /** The attribute as it goes into a list. */
 export function listXattr(name: string, value: Buffer): ListedXattr {
@@ -67,6 +69,8 @@ export class XattrSetEncoder {
 export class XattrSetDecoder {
   readonly #sets: XattrSet[] = [];
   #read: XattrSet | undefined;
+  /** Memory of the sets so far, about; bytes. */
+  heldBytes = 0;
 
   /** Reads within an attempt; {@link commit} keeps a set that was told in full. */
   read(reader: ByteReader): XattrSet {
@@ -101,6 +105,8 @@ export class XattrSetDecoder {
         `more than ${LIMITS.xattrSets} sets of extended attributes`,
       );
     }
+    for (const { name, data } of this.#read)
+      this.heldBytes += XATTR_BYTES + name.length + data.length;
     this.#sets.push(this.#read);
     this.#read = undefined;
   }

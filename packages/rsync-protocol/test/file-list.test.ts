@@ -119,6 +119,47 @@ describe("FileLists", () => {
     }
   });
 
+  it("counts the memory of what was sent until its list goes, and of directories until they are listed", () => {
+    const mib = 1 << 20;
+    const hold = (lists: FileLists, list: FileList, entries: readonly FileEntry[]): void => {
+      for (const each of entries) {
+        lists.hold(list, each);
+        list.wire.push(each);
+      }
+    };
+    const many = (mode: number, hardLinkGroup = -1): FileEntry[] =>
+      Array.from({ length: 1_000 }, (_, i) => ({ ...entry(`${i}`, mode), hardLinkGroup }));
+    // 1,000 entries are counted as about 400 kB.
+    const passing = new FileLists(true, mib);
+    for (let round = 0; round < 10; round++) {
+      const list = passing.begin();
+      hold(passing, list, many(FILE));
+      passing.add(list);
+      passing.shift();
+    }
+    for (const staying of [many(DIRECTORY), many(FILE, 7)]) {
+      const lists = new FileLists(true, mib);
+      const rounds = (): void => {
+        for (let round = 0; round < 3; round++) {
+          const list = lists.begin();
+          hold(lists, list, staying);
+          lists.add(list);
+          lists.shift();
+        }
+      };
+      expect(rounds).toThrow(/more than 1 MiB at a time/);
+    }
+    const lists = new FileLists(true, mib);
+    for (let round = 0; round < 10; round++) {
+      const list = lists.begin();
+      hold(lists, list, many(DIRECTORY));
+      lists.add(list);
+      for (let i = 0; i < 1_000; i++) lists.takeAnnounced(NDX.FLIST_OFFSET - round * 1_000 - i);
+      lists.shift();
+    }
+    expect(() => lists.hold(lists.begin(), entry("a"), mib)).toThrow(RsyncError);
+  });
+
   it("takes only direct children into a sub-list", () => {
     const list = (...names: string[]): FileList => {
       const made = new FileList(0, entry("d/e", DIRECTORY));

@@ -135,4 +135,25 @@ describe("Wire", () => {
     });
     expect(asRsyncError("text")).toMatchObject({ code: "ERR_RSYNC_PROTOCOL", message: "text" });
   });
+
+  it("does not go through a long list again for each byte that drips in", async () => {
+    const { wire, far } = pair();
+    const length = 40_000;
+    let attempts = 0;
+    const decode = (reader: ByteReader): { sum: number } => {
+      attempts++;
+      let sum = 0;
+      for (let i = 0; i < length; i++) sum += reader.byte();
+      return { sum };
+    };
+    const reading = wire.read(decode);
+    far.write(Buffer.alloc(length - 3_000, 1));
+    for (let i = 0; i < 3_000; i++) {
+      far.write(Buffer.of(1));
+      await new Promise(setImmediate);
+    }
+    expect(await reading).toEqual({ sum: length });
+    // One each 20 ms instead of one for each byte.
+    expect(attempts).toBeLessThan(300);
+  });
 });
