@@ -1,9 +1,10 @@
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type CompareOptions, treeDifferences } from "./support/compare-trees.ts";
 import { runDialhome } from "./support/dialhome-cli.ts";
 import { describeWithPeers, requirePeer } from "./support/peers.ts";
-import { makePlacementDestination, makePlacementSource } from "./support/placement-trees.ts";
+import { makePlacementDestination, makePlacementSource, put } from "./support/placement-trees.ts";
 import { type Ended, run } from "./support/processes.ts";
 import { type RealRsyncd, startRealRsyncd } from "./support/real-rsyncd.ts";
 import { type TempDir, tempDir } from "./support/temp-dir.ts";
@@ -32,7 +33,53 @@ const CASES: readonly Case[] = [
   { args: ["-a", "--fsync", "--bwlimit=100m"] },
   { args: ["-a", "--ignore-missing-args"], paths: ["dir", "no such", "same"] },
   { args: ["-a", "--stop-after=5"] },
+  ...["--delete-before", "--delete-during", "--delete-delay", "--delete-after"].flatMap((when) => [
+    { args: ["-aH", when] },
+    { args: ["-a", when, "--max-delete=3"] },
+    { args: ["-an", when, "--filter=P extra.o"] },
+  ]),
+  { args: ["-a", "--delete", "--max-delete=-1", "--force"] },
+  { args: ["-a", "--delete", "--exclude=*.o", "--exclude=inner"] },
+  { args: ["-a", "--delete-excluded", "--exclude=*.o", "--exclude=inner", "--filter=P er"] },
+  { args: ["-a", "--delete", "--filter=-p *.o", "--filter=R kept.o", "--filter=P,r *o"] },
+  { args: ["-aC", "--delete"], prepare: cvsTree },
+  { args: ["-aC", "--delete-excluded"], prepare: cvsTree },
+  { args: ["-aF", "--delete"], prepare: filterTree },
+  { args: ["-aFF", "--delete-after"], prepare: filterTree },
+  { args: ["-aFF", "--delete-delay", "--no-inc-recursive"], prepare: filterTree },
+  { args: ["-a", "--delete", "--filter=:n- .hidden", "--filter=. rules"], prepare: filterTree },
+  { args: ["-a", "--delete", "--filter=merge rules", "--exclude-from=list"], prepare: filterTree },
+  { args: ["-dlpt", "--delete"] },
 ];
+
+/** What CVS ignores, and what a file says that it ignores. */
+function cvsTree(root: string): void {
+  for (const name of [
+    "dir/old.o",
+    "dir/core",
+    "extra-dir/x.bak",
+    "dir/mine",
+    "dir/sub/CVS/Entries",
+  ]) {
+    put(join(root, "dest"), name, name);
+  }
+  put(join(root, "dest"), "dir/.cvsignore", "mine extra\n");
+}
+
+/**
+ * Rule files in the destination and beside it. No directory is in the way of a file: rsync 3.5 forgets the rules from above the
+ * destination after it has emptied one.
+ */
+function filterTree(root: string): void {
+  for (const name of ["was-dir", "dir-to-link"])
+    rmSync(join(root, "dest", name), { recursive: true });
+  put(root, ".rsync-filter", "- extra~\n");
+  put(join(root, "dest"), "dir/.rsync-filter", "# kept\n- extra\n-! /sub/\n");
+  put(join(root, "dest"), "extra-dir/.rsync-filter", "P er\n-p *.o\n");
+  put(join(root, "dest"), ".hidden", "extra\n");
+  put(root, "rules", "P /dir/sub/*\nH only-there\n");
+  put(root, "list", "; nothing\nkept.o\n+ /same\n- /sam?\n");
+}
 
 /** The lines of `-i`, sorted, without those of a hard link group: any of it may be the one that is transferred. */
 function itemized({ stdout }: Ended): string[] {

@@ -14,7 +14,7 @@ const OLD = 1_500_000_000;
 const NEW = 1_600_000_000;
 
 /** Makes a file with the directories on the way to it. */
-function put(root: string, name: string, text: string, time = OLD, mode = 0o644): void {
+export function put(root: string, name: string, text: string, time = OLD, mode = 0o644): void {
   const path = join(root, name);
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, text);

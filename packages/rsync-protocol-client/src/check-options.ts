@@ -1,4 +1,5 @@
 import { LIMITS, PROTOCOL, RsyncError } from "@dialhome/rsync-protocol";
+import { deleteTime } from "./delete-time.ts";
 import type { PullOptions } from "./pull-options.ts";
 
 /**
@@ -20,7 +21,7 @@ export function assertOptions(options: PullOptions): void {
   if (options.maxListBytes !== undefined && !isWithin(options.maxListBytes, 1, Infinity)) {
     throw wrong(`at most ${options.maxListBytes} bytes of lists`);
   }
-  if (options.delete && !options.recursive && !options.dirs) {
+  if (deleteTime(options) && !options.recursive && !options.dirs) {
     throw wrong("delete needs recursive or dirs: otherwise no directory has a list");
   }
   if ((options.linkDest?.length ?? 0) > MAX_LINK_DEST) {
@@ -30,6 +31,7 @@ export function assertOptions(options: PullOptions): void {
     bwlimit: options.bwlimit,
     maxSize: options.maxSize,
     minSize: options.minSize,
+    maxDelete: options.maxDelete,
   })) {
     if (value !== undefined && !isWithin(value, 0, Number.MAX_SAFE_INTEGER)) {
       throw wrong(`${name} ${value}: a whole number from 0 on`);

@@ -1,6 +1,13 @@
-import { type DirectoryHandle, isDirectory } from "@dialhome/posix-fs";
-import { type FilterChain, RsyncError, type Wire } from "@dialhome/rsync-protocol";
+import { type DirectoryHandle, errorCode, type FileStat, isDirectory } from "@dialhome/posix-fs";
+import {
+  type FilterChain,
+  IO_ERROR,
+  RsyncError,
+  sortKey,
+  type Wire,
+} from "@dialhome/rsync-protocol";
 import { type DestinationTree, nameBytes } from "./destination-tree.ts";
+import { type LocalFilters, readRuleFile } from "./local-filters.ts";
 import type { DeletedEntry, PullOptions } from "./pull-options.ts";
 import { Slices } from "./slices.ts";
 import { countKind, describeFailure, type Tally } from "./tally.ts";
@@ -10,63 +17,107 @@ const COUNTED_DEPTH = 64;
 /** Permissions that a directory needs while it is emptied. */
 const WORKABLE = 0o700;
 
+export type DeletionOptions = Pick<
+  PullOptions,
+  "dryRun" | "onDelete" | "maxDelete" | "oneFileSystem"
+>;
+
+/** One of the entries of a directory that have to go. */
+interface Doomed {
+  readonly name: string;
+  readonly stat: FileStat;
+}
+
+/** What is being removed, and on what terms. */
+interface Removal {
+  readonly rules: FilterChain;
+  readonly depth: number;
+  /** It is told, counted and bounded; not what makes way for something else. */
+  readonly told: boolean;
+}
+
 /** Removes what is in the destination and not in the list, but for what filter rules protect. */
 export class Deletion {
   readonly #tree: DestinationTree;
   readonly #tally: Tally;
   readonly #wire: Wire;
-  readonly #rules: FilterChain;
-  readonly #options: Pick<PullOptions, "dryRun" | "onDelete">;
+  readonly #filters: LocalFilters;
+  readonly #options: DeletionOptions;
   readonly #slices = new Slices();
+  /** With `--delete-delay`: what was found, in the order in which it goes. */
+  readonly #delayed: { readonly directory: string; readonly name: string }[] = [];
+  #count = 0;
+  #skipped = 0;
 
   constructor(
     tree: DestinationTree,
     tally: Tally,
     wire: Wire,
-    rules: FilterChain,
-    options: Pick<PullOptions, "dryRun" | "onDelete">,
+    filters: LocalFilters,
+    options: DeletionOptions,
   ) {
     this.#tree = tree;
     this.#tally = tally;
     this.#wire = wire;
-    this.#rules = rules;
+    this.#filters = filters;
     this.#options = options;
   }
 
-  /** Removes from the directory `path` all names but those in `keep`. */
-  async sweep(path: string, keep: ReadonlySet<string>): Promise<void> {
-    let names: string[];
+  /**
+   * Removes from the directory `path` all names but those in `keep`.
+   * @param delayed - notes them for {@link removeDelayed} instead
+   */
+  async sweep(path: string, keep: ReadonlySet<string>, delayed = false): Promise<void> {
+    let doomed: Doomed[];
+    const rules = this.#filters.walkTo(path);
     try {
-      names = this.#tree
-        .directory(path)
-        .names()
-        .map((name) => name.toString("latin1"));
+      const directory = this.#tree.directory(path);
+      doomed = this.#doomed(directory, path, rules, false, keep);
     } catch (error) {
+      if (error instanceof RsyncError) throw error;
       this.#tally.problem(describeFailure("cannot read directory", path, error));
       return;
     }
-    for (const name of names) {
-      if (keep.has(name)) continue;
-      if (this.#rules.isEmpty || this.#atRisk(path, name)) await this.remove(path, name);
+    for (const { name } of doomed) {
+      if (delayed) this.#delayed.push({ directory: path, name });
+      else await this.#removeHere(path, name, rules, true);
     }
+  }
+
+  /** Removes what sweeps have noted. */
+  async removeDelayed(): Promise<void> {
+    for (const { directory, name } of this.#delayed.splice(0)) await this.remove(directory, name);
   }
 
   /** Removes one entry and all below it that no rule protects. @returns false when something of it stays */
   async remove(directory: string, name: string): Promise<boolean> {
-    return this.#removeHere(directory, name, true);
+    return this.#removeHere(directory, name, this.#filters.at(directory), true);
   }
 
   /** As {@link remove}, for what stands in the way of something else: as in rsync(1), only its content is told as deleted. */
   async makeWay(directory: string, name: string): Promise<boolean> {
-    return this.#removeHere(directory, name, false);
+    return this.#removeHere(directory, name, this.#filters.at(directory), false);
   }
 
-  async #removeHere(directory: string, name: string, told: boolean): Promise<boolean> {
+  /** After the last: says what `--max-delete` has kept. */
+  finish(): void {
+    if (this.#skipped === 0) return;
+    const text = `Deletions stopped due to --max-delete limit (${this.#skipped} skipped)`;
+    this.#tally.message({ level: "warning", text, fromPeer: false });
+    this.#tally.ioError |= IO_ERROR.DELETE_LIMIT;
+  }
+
+  async #removeHere(
+    directory: string,
+    name: string,
+    rules: FilterChain,
+    told: boolean,
+  ): Promise<boolean> {
     const path = directory === "." ? name : `${directory}/${name}`;
     try {
       // A handle of its own: between two slices others use the tree.
       using parent = this.#tree.own(directory);
-      return await this.#remove(parent, name, path, 0, told);
+      return await this.#remove(parent, name, path, { rules, depth: 0, told });
     } catch (error) {
       if (error instanceof RsyncError) throw error;
       this.#tally.problem(describeFailure("cannot delete", path, error));
@@ -74,13 +125,13 @@ export class Deletion {
     }
   }
 
-  /** @returns false when a rule protects something below it, so that it stays */
+  /** @returns false when something of it stays */
   async #remove(
     parent: DirectoryHandle,
     name: string,
     path: string,
-    depth: number,
-    told: boolean,
+    removal: Removal,
+    known?: FileStat,
   ): Promise<boolean> {
     if (this.#slices.over) {
       await this.#slices.rest();
@@ -88,18 +139,38 @@ export class Deletion {
       await this.#wire.drained();
     }
     const bytes = nameBytes(name);
-    const stat = parent.lstat(bytes);
+    const stat = known ?? parent.lstat(bytes);
     if (!stat) return true;
-    if (isDirectory(stat)) {
+    const { told, depth } = removal;
+    const { dryRun } = this.#options;
+    const directory = isDirectory(stat);
+    if (directory) {
       this.#tree.forget(path);
-      if (!(await this.#empty(parent, bytes, stat.mode, path, depth))) return false;
-      if (!this.#options.dryRun && depth < COUNTED_DEPTH) parent.rmdir(bytes);
-    } else if (!this.#options.dryRun) {
-      parent.unlink(bytes);
+      if (!(await this.#empty(parent, bytes, stat.mode, path, removal))) return false;
     }
+    if (told && this.#count >= (this.#options.maxDelete ?? Number.POSITIVE_INFINITY)) {
+      this.#skipped++;
+      return false;
+    }
+    if (!dryRun && !directory) unlinkIfThere(parent, bytes);
+    else if (!dryRun && depth < COUNTED_DEPTH && !this.#rmdir(parent, bytes, path)) return false;
     countKind(this.#tally.deleted, stat);
-    if (told) this.#tell({ name: path, isDirectory: isDirectory(stat) });
+    if (told) {
+      this.#count++;
+      this.#tell({ name: path, isDirectory: directory });
+    }
     return true;
+  }
+
+  #rmdir(parent: DirectoryHandle, name: Buffer, path: string): boolean {
+    try {
+      parent.rmdir(name);
+      return true;
+    } catch (error) {
+      if (errorCode(error) !== "ENOTEMPTY") throw error;
+      this.#tellNotEmpty(path);
+      return false;
+    }
   }
 
   #tell(deleted: DeletedEntry): void {
@@ -111,17 +182,22 @@ export class Deletion {
     }
   }
 
+  #tellNotEmpty(path: string): void {
+    const text = `cannot delete non-empty directory: ${path}`;
+    this.#tally.message({ level: "info", text, fromPeer: false });
+  }
+
   /** Removes the content of a directory; far down, without rules, the directory itself as well. */
   async #empty(
     parent: DirectoryHandle,
     name: Buffer,
     mode: number,
     path: string,
-    depth: number,
+    { rules, depth }: Removal,
   ): Promise<boolean> {
     const { dryRun } = this.#options;
     if (depth >= COUNTED_DEPTH) {
-      if (!this.#rules.isEmpty) throw new Error("too deep to tell what filter rules protect");
+      if (!rules.isEmpty) throw new Error("too deep to tell what filter rules protect");
       if (!dryRun) await parent.removeTreeInSlices(name);
       return true;
     }
@@ -129,42 +205,68 @@ export class Deletion {
       parent.chmod(name, (mode & 0o7777) | WORKABLE);
     }
     using handle = parent.openDirectory(name);
+    const reads = rules.readsDirectories;
+    if (reads) rules.enterDirectory(path, (file) => readRuleFile(handle, file));
     let empty = true;
-    for (const below of handle.names()) {
-      const text = below.toString("latin1");
-      const inside = `${path}/${text}`;
-      const stays = !this.#rules.isEmpty && this.#isProtected(handle, below, inside, true);
-      if (stays || !(await this.#remove(handle, text, inside, depth + 1, true))) empty = false;
+    try {
+      const doomed = this.#doomed(handle, path, rules, true, NOTHING, () => {
+        empty = false;
+      });
+      const below: Removal = { rules, depth: depth + 1, told: true };
+      for (const { name: inside, stat } of doomed) {
+        if (!(await this.#remove(handle, inside, `${path}/${inside}`, below, stat))) empty = false;
+      }
+    } finally {
+      if (reads) rules.leaveDirectory();
     }
-    if (!empty) {
-      const text = `cannot delete "${path}": a filter rule protects something in it`;
-      this.#tally.message({ level: "info", text, fromPeer: false });
-    }
+    if (!empty) this.#tellNotEmpty(path);
     return empty;
   }
 
-  /** Whether no rule protects an entry of a directory that stays. What cannot be looked at is not at risk. */
-  #atRisk(directory: string, name: string): boolean {
-    const path = directory === "." ? name : `${directory}/${name}`;
-    try {
-      return !this.#isProtected(this.#tree.directory(directory), nameBytes(name), path, false);
-    } catch (error) {
-      this.#tally.problem(describeFailure("cannot delete", path, error));
-      return false;
-    }
-  }
-
-  /** Whether a rule protects an entry; perishable ones do not where the directory around it goes. */
-  #isProtected(
+  /**
+   * What of a directory has to go, in the order in which rsync(1) deletes: the last first, so directories before files.
+   * Perishable rules do not hold where the directory around goes.
+   */
+  #doomed(
     directory: DirectoryHandle,
-    name: Buffer,
     path: string,
+    rules: FilterChain,
     ignorePerishable: boolean,
-  ): boolean {
-    const stat = directory.lstat(name);
-    return (
-      stat !== undefined &&
-      this.#rules.decide(path, isDirectory(stat), ignorePerishable) === "exclude"
-    );
+    keep: ReadonlySet<string>,
+    onProtected?: () => void,
+  ): Doomed[] {
+    const found: (Doomed & { readonly key: string })[] = [];
+    const { oneFileSystem } = this.#options;
+    const device = oneFileSystem ? directory.stat().dev : undefined;
+    for (const bytes of directory.names()) {
+      const name = bytes.toString("latin1");
+      if (keep.has(name)) continue;
+      const stat = directory.lstat(bytes);
+      if (!stat) continue;
+      const isDir = isDirectory(stat);
+      const inside = path === "." ? name : `${path}/${name}`;
+      if (!rules.isEmpty && rules.decide(inside, isDir, ignorePerishable) === "exclude") {
+        onProtected?.();
+      } else if (isDir && device !== undefined && stat.dev !== device) {
+        const text = `cannot delete mount point: ${inside}`;
+        this.#tally.message({ level: "info", text, fromPeer: false });
+        onProtected?.();
+      } else {
+        found.push({ name, stat, key: sortKey(name, isDir) });
+      }
+    }
+    found.sort((a, b) => (a.key > b.key ? -1 : a.key < b.key ? 1 : 0));
+    return found;
   }
 }
+
+/** Others may have been quicker. */
+function unlinkIfThere(directory: DirectoryHandle, name: Buffer): void {
+  try {
+    directory.unlink(name);
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT") throw error;
+  }
+}
+
+const NOTHING: ReadonlySet<string> = new Set();

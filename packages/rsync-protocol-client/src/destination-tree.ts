@@ -33,6 +33,16 @@ export class DestinationTree implements Disposable {
     return handle;
   }
 
+  /** Whether there is such a directory. */
+  has(path: string): boolean {
+    try {
+      this.directory(path);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   #find(path: string): DirectoryHandle {
     const held = this.#held.get(path);
     if (held) {

@@ -11,6 +11,7 @@ import {
   isSpecial,
   isSymlink,
 } from "@dialhome/rsync-protocol";
+import { deleteTime } from "./delete-time.ts";
 import type { Deletion } from "./deletion.ts";
 import { nameBytes } from "./destination-tree.ts";
 import type { DirectoryWork } from "./directory-work.ts";
@@ -32,7 +33,7 @@ import { sameChecksum } from "./quick-check.ts";
 import type { Found, ReferenceFiles } from "./reference-files.ts";
 import { type Basis, Requests } from "./requests.ts";
 import { Slices } from "./slices.ts";
-import { Sweeps } from "./sweeps.ts";
+import type { Sweeps } from "./sweeps.ts";
 
 /**
  * The half that decides (rsync's generator): goes through the lists in order, makes directories, links and devices,
@@ -53,13 +54,14 @@ export class Generator {
     context: PullContext,
     directories: DirectoryWork,
     deletion: Deletion,
+    sweeps: Sweeps,
     references: ReferenceFiles,
   ) {
     this.#context = context;
     this.#largest = context.options.maxSize ?? Number.POSITIVE_INFINITY;
     this.#smallest = context.options.minSize ?? 0;
     this.#requests = new Requests(context);
-    this.#sweeps = new Sweeps(context, directories, deletion);
+    this.#sweeps = sweeps;
     this.#directories = directories;
     this.#deletion = deletion;
     this.#references = references;
@@ -204,7 +206,7 @@ export class Generator {
     const { entry } = job;
     const { options } = this.#context;
     const name = this.#context.fileName ?? baseNameOf(entry.name);
-    if (options.delete || options.force) {
+    if (deleteTime(options) || options.force) {
       if (!(await this.#deletion.makeWay(directoryOf(entry.name), name))) {
         giveUp(this.#context, job);
         return;

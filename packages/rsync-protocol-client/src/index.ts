@@ -8,6 +8,7 @@ export { displayName, itemize } from "./itemize.ts";
 export { pull } from "./pull.ts";
 export type {
   DeletedEntry,
+  DeleteTime,
   Outcome,
   PulledEntry,
   PullMessage,

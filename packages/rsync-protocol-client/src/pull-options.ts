@@ -19,6 +19,9 @@ export type PullSource =
       readonly kind: "server";
     };
 
+/** When something is deleted: `--delete-before` and so on. */
+export type DeleteTime = "before" | "during" | "delay" | "after";
+
 /** What a pull does, in rsync(1)'s words. Everything is off unless it is asked for. */
 export interface TransferOptions {
   /** `-r` */
@@ -63,8 +66,15 @@ export interface TransferOptions {
   readonly wholeFile?: boolean;
   /** `-n`: nothing is changed. */
   readonly dryRun?: boolean;
-  /** `--delete`, directory by directory as they come (`--delete-during`). */
-  readonly delete?: boolean;
+  /**
+   * `--delete`, and when: `true` and `during` are directory by directory as they come, `delay` finds them so and deletes at the
+   * end, `before` and `after` are before and after everything else and list all at first.
+   */
+  readonly delete?: boolean | DeleteTime;
+  /** `--delete-excluded`: what the rules exclude at the sender is deleted too. Means `delete`. */
+  readonly deleteExcluded?: boolean;
+  /** `--max-delete`: no more than so many are deleted; had there been more, the exit code is 25. */
+  readonly maxDelete?: number;
   /** `--force`: a directory with content makes way for something else. */
   readonly force?: boolean;
   /** `--ignore-errors`: deletes also after an I/O error of the sender. */
@@ -103,6 +113,10 @@ export interface TransferOptions {
   readonly incRecursive?: boolean;
   /** Rules in their wire form, sent to the sender, which leaves out what they exclude. */
   readonly filterRules?: readonly string[];
+  /** `-C`: files that CVS ignores are left out, and not deleted. */
+  readonly cvsExclude?: boolean;
+  /** Words that `-C` takes besides its own here: the texts of `$HOME/.cvsignore` and CVSIGNORE, latin1. */
+  readonly cvsIgnore?: readonly string[];
 }
 
 /** What became of an entry. */

@@ -7,12 +7,10 @@ import {
   FileListDecoder,
   FileLists,
   FilterChain,
-  formatSentFilters,
   type Message,
   NDX,
   NdxCodec,
   PROTOCOL,
-  parseSentFilter,
   protocolError,
   RsyncError,
   type ServerStatistics,
@@ -24,6 +22,7 @@ import {
 import { Attributes } from "./attributes.ts";
 import { assertOptions } from "./check-options.ts";
 import { logIn } from "./daemon-login.ts";
+import { deleteTime } from "./delete-time.ts";
 import { Deletion } from "./deletion.ts";
 import { nowhere, openDestination } from "./destination.ts";
 import { DestinationTree } from "./destination-tree.ts";
@@ -33,10 +32,12 @@ import { Generator } from "./generator.ts";
 import { HardLinkGroups } from "./hard-link-groups.ts";
 import { ListProgress } from "./list-progress.ts";
 import { readFileList } from "./list-reader.ts";
+import { LocalFilters } from "./local-filters.ts";
 import { LocalIds } from "./local-ids.ts";
 import { giveUp } from "./placement.ts";
 import type { PullContext } from "./pull-context.ts";
 import type { PullOptions } from "./pull-options.ts";
+import { type PullRules, readRules } from "./pull-rules.ts";
 import { Receiver } from "./receiver.ts";
 import { openReferences, ReferenceFiles } from "./reference-files.ts";
 import { requestedNames } from "./requested-names.ts";
@@ -44,6 +45,7 @@ import { offersIncRecursion, serverArguments } from "./server-command.ts";
 import { type SessionTerms, startSession } from "./session-start.ts";
 import { StopTime } from "./stop-time.ts";
 import type { PullSummary } from "./summary.ts";
+import { Sweeps } from "./sweeps.ts";
 import { Tally } from "./tally.ts";
 import { TransferQueue } from "./transfer-queue.ts";
 
@@ -114,7 +116,7 @@ async function transfer(
   wire: Wire,
   terms: SessionTerms,
   options: PullOptions,
-  rules: Rules,
+  rules: PullRules,
 ): Promise<PullSummary> {
   const tally = new Tally(options.onMessage, options.onProgress);
   const transfers = new TransferQueue();
@@ -138,7 +140,9 @@ async function transfer(
     requestedNames(options.source),
   );
   if (first.wire.length === 0) return nothingSent(wire, terms, tally, options, rules.sent);
-  if (options.pruneEmptyDirs) dropEmptyDirectories(first, rules.receiver);
+  if (options.pruneEmptyDirs) {
+    dropEmptyDirectories(first, new FilterChain(rules.local, { side: "receiver" }));
+  }
 
   const destination = options.onListed
     ? nowhere()
@@ -153,10 +157,12 @@ async function transfer(
       tally,
     );
     const directories = new DirectoryWork(tree, attributes, tally, options, destination.created);
-    const deletion = new Deletion(tree, tally, wire, rules.receiver, options);
+    const filters = new LocalFilters(tree, rules.local, options);
+    const deletion = new Deletion(tree, tally, wire, filters, options);
     const ndx = new NdxCodec();
     const progress = new ListProgress(lists, wire, ndx, ({ list }) => {
-      if (terms.format.incRecurse) directories.listFinished(list);
+      // Late deletes would change the times that directories get.
+      if (terms.format.incRecurse && !deletesLate(options)) directories.listFinished(list);
     });
     const context: PullContext = {
       options,
@@ -176,10 +182,20 @@ async function transfer(
     };
     lost = (refused) => giveUp(context, transfers.refuse(refused).job);
     beginWithList(context, first);
-    const generator = new Generator(context, directories, deletion, new ReferenceFiles(context));
+    const sweeps = new Sweeps(context, directories, deletion);
+    const generator = new Generator(
+      context,
+      directories,
+      deletion,
+      sweeps,
+      new ReferenceFiles(context),
+    );
     const receiver = new Receiver(context, decoder, deletion);
     const server = await runBoth(context, generator, receiver);
+    await sweeps.end(first);
+    deletion.finish();
     directories.finishAll();
+    if (deletesLate(options)) tellDeleted(context);
     await receiver.readGoodbye();
     ndx.write(wire.out, NDX.DONE);
     wire.flush();
@@ -193,24 +209,6 @@ async function transfer(
 /** A process that runs out of heap is gone, whatever else it does: lists may have half of it. */
 function defaultListBytes(): number {
   return Math.floor(getHeapStatistics().heap_size_limit / 2);
-}
-
-/** The rules as the sender gets them, and as they hold here for deletes. */
-interface Rules {
-  readonly sent: readonly string[];
-  readonly receiver: FilterChain;
-}
-
-function readRules(options: PullOptions): Rules {
-  const parsed = (options.filterRules ?? []).map(parseSentFilter);
-  const receiver = new FilterChain(parsed, { side: "receiver" });
-  if (options.delete && receiver.readsDirectories) {
-    throw new RsyncError(
-      "ERR_RSYNC_UNSUPPORTED",
-      "--delete does not go with dir-merge filter rules here: what they exclude could not be protected",
-    );
-  }
-  return { sent: formatSentFilters(parsed), receiver };
 }
 
 /** The first list is there; without incremental recursion it is the only one. */
@@ -248,11 +246,24 @@ async function runBoth(
  * Every list is finished and told so: the ends of the redo phase and of the phase of delayed updates follow at once, since failed
  * files were asked for again within their own list; and from protocol 31 on what was deleted.
  */
-function endPhases({ wire, ndx, terms, options, tally }: PullContext): void {
+function endPhases(context: PullContext): void {
+  const { wire, ndx, options } = context;
   ndx.write(wire.out, NDX.DONE);
   ndx.write(wire.out, NDX.DONE);
+  if (deletesLate(options)) wire.flush();
+  else tellDeleted(context);
+}
+
+/** Whether there are deletes after the last phase. */
+function deletesLate(options: PullOptions): boolean {
+  const when = deleteTime(options);
+  return when === "delay" || when === "after";
+}
+
+/** From protocol 31 on the sender hears what was deleted, and that this was all. */
+function tellDeleted({ wire, ndx, terms, options, tally }: PullContext): void {
   if (terms.protocol >= 31) {
-    if (options.delete) {
+    if (deleteTime(options)) {
       ndx.write(wire.out, NDX.DEL_STATS);
       writeDeleteStatistics(wire.out, tally.deleted);
     }

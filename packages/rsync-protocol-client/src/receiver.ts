@@ -23,6 +23,7 @@ import {
   type ServerStatistics,
   type SumHeader,
 } from "@dialhome/rsync-protocol";
+import { deleteTime } from "./delete-time.ts";
 import type { Deletion } from "./deletion.ts";
 import { nameBytes } from "./destination-tree.ts";
 import { FileWriter } from "./file-writer.ts";
@@ -110,7 +111,7 @@ export class Receiver {
       const { ndx } = await wire.read((reader) => ({ ndx: this.#ndx.peek(reader) }));
       this.#ndx.commit(ndx);
       if (ndx === NDX.DONE) return;
-      if (ndx !== NDX.DEL_STATS || !options.delete) {
+      if (ndx !== NDX.DEL_STATS || !deleteTime(options)) {
         throw protocolError(`index ${ndx} where the session should end`);
       }
       await wire.read(readDeleteStatistics);
@@ -329,7 +330,7 @@ export class Receiver {
     }
     if (before && isDirectory(before)) {
       this.#context.tree.forget(entry.name);
-      if (options.delete || options.force) {
+      if (deleteTime(options) || options.force) {
         const name = this.#context.fileName ?? baseNameOf(entry.name);
         await this.#deletion.makeWay(directoryOf(entry.name), name);
       } else {

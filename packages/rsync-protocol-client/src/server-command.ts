@@ -3,6 +3,7 @@ import {
   escapeServerPath,
   formatServerArguments,
 } from "@dialhome/rsync-protocol";
+import { deleteTime } from "./delete-time.ts";
 import type { TransferOptions } from "./pull-options.ts";
 
 /**
@@ -37,6 +38,7 @@ export function serverArguments(
       dryRun: options.dryRun === true,
       listOnly: options.listOnly === true,
       checksumChoice: options.checksumChoice,
+      cvsExclude: options.cvsExclude === true,
       blockSize: options.blockSize,
       copyLinks: options.copyLinks === true,
       copyDirlinks: options.copyDirlinks === true,
@@ -51,5 +53,7 @@ export function serverArguments(
 
 /** Incremental recursion needs recursion; and what looks at the whole list before anything else cannot be done with it. */
 export function offersIncRecursion(options: TransferOptions): boolean {
-  return options.recursive === true && options.incRecursive !== false && !options.pruneEmptyDirs;
+  if (options.recursive !== true || options.incRecursive === false) return false;
+  const deletes = deleteTime(options);
+  return deletes !== "before" && deletes !== "after" && !options.pruneEmptyDirs;
 }

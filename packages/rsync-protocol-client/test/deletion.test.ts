@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { duplexPair } from "node:stream";
 import { DirectoryHandle } from "@dialhome/posix-fs";
-import { FilterChain, parseSentFilter, RsyncError, Wire } from "@dialhome/rsync-protocol";
+import { parseSentFilter, RsyncError, Wire } from "@dialhome/rsync-protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Deletion } from "../src/deletion.ts";
+import { Deletion, type DeletionOptions } from "../src/deletion.ts";
 import { DestinationTree } from "../src/destination-tree.ts";
-import type { PullOptions } from "../src/index.ts";
+import { LocalFilters } from "../src/local-filters.ts";
 import { Tally } from "../src/tally.ts";
 
 let root = "";
@@ -31,12 +31,9 @@ afterEach(() => {
   rmSync(root, { recursive: true, force: true });
 });
 
-function deletionWith(
-  rules: readonly string[],
-  options: Pick<PullOptions, "dryRun" | "onDelete"> = {},
-): Deletion {
-  const chain = new FilterChain(rules.map(parseSentFilter), { side: "receiver" });
-  return new Deletion(tree, tally, wire, chain, options);
+function deletionWith(rules: readonly string[], options: DeletionOptions = {}): Deletion {
+  const filters = new LocalFilters(tree, rules.map(parseSentFilter), {});
+  return new Deletion(tree, tally, wire, filters, options);
 }
 
 const left = (): string[] => readdirSync(root, { recursive: true, encoding: "utf8" }).toSorted();
@@ -66,6 +63,34 @@ describe("Deletion", () => {
   it("keeps a perishable one only where its directory stays", async () => {
     await deletionWith(["-p *.o"]).sweep(".", new Set(["a"]));
     expect(left()).toEqual(["a", "b.o"]);
+  });
+
+  it("obeys the rule files of the directories that it goes through", async () => {
+    writeFileSync(join(root, "d/.rules"), "- c\n");
+    writeFileSync(join(root, "d/e/.rules"), "+ c\n- *.o\n");
+    symlinkSync("d/.rules", join(root, ".rules"));
+    await deletionWith([": .rules"]).sweep(".", new Set());
+    expect(left()).toEqual(["d", "d/c", "d/e", "d/e/f.o"]);
+  });
+
+  it("notes what it finds, and removes it later", async () => {
+    const deletion = deletionWith([]);
+    const before = left();
+    await deletion.sweep(".", new Set(["a"]), true);
+    expect(left()).toEqual(before);
+    await deletion.removeDelayed();
+    expect(left()).toEqual(["a"]);
+  });
+
+  it("stops at the limit, the last names first, and says so", async () => {
+    const told: string[] = [];
+    const options: DeletionOptions = { maxDelete: 2, onDelete: ({ name }) => told.push(name) };
+    const deletion = deletionWith([], options);
+    await deletion.sweep(".", new Set());
+    deletion.finish();
+    expect(told).toEqual(["d/e/f.o", "d/e"]);
+    expect(left()).toEqual(["a", "b.o", "d", "d/c", "link"]);
+    expect(tally.exitCode).toBe(25);
   });
 
   it("does not protect by a rule of the sender alone", async () => {

@@ -63,7 +63,10 @@ export { FilterChain, type FilterChainOptions, type FilterDecision } from "./fil
 export { compileGlob, type GlobFraming, type GlobMatcher } from "./filter-glob.ts";
 export { readFilterRule, writeFilterList } from "./filter-list.ts";
 export { FILTER_LIMITS, type FilterRule, formatFilterRule } from "./filter-rule.ts";
+export { parseFilterRule, parsePatternRule } from "./filter-rule-parser.ts";
 export {
+  cvsExcludeRules,
+  expandMergeRules,
   formatSentFilters,
   type ModuleFilterText,
   parseFilterText,

@@ -38,7 +38,7 @@ export async function runRsync(args: readonly string[], io: CommandIo): Promise<
 
 async function transfer(settings: RsyncSettings, io: CommandIo): Promise<number> {
   const { source, destination } = parseOperands(settings.operands, settings.port);
-  const options = transferOptions(settings);
+  const options = { ...transferOptions(settings), cvsIgnore: readCvsIgnore(io) };
   const startedAt = performance.now();
   const socket = await connectToDaemon(source, settings, io.signal);
   try {
@@ -120,11 +120,22 @@ function exists(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
-/** Lines of `--exclude-from` and `--include-from`, without comments and empty ones. */
-function readRuleFile(path: string): readonly string[] {
+/** What `-C` ignores besides CVS's own list. */
+function readCvsIgnore(io: CommandIo): readonly string[] {
+  const home = io.env["HOME"];
+  const texts = [io.env["CVSIGNORE"] ?? ""];
   try {
-    const lines = readFileSync(path, "utf8").split(/[\r\n]+/);
-    return lines.filter((line) => line !== "" && !/^[;#]/.test(line));
+    if (home !== undefined) texts.unshift(readFileSync(resolve(home, ".cvsignore"), "latin1"));
+  } catch {
+    // Hardly anybody has one.
+  }
+  return texts;
+}
+
+/** The text of `--exclude-from`, `--include-from` and merge files. */
+function readRuleFile(path: string): string {
+  try {
+    return readFileSync(path, "latin1");
   } catch (cause) {
     const message = `cannot read "${path}": ${reasonOf(cause)}`;
     throw new RsyncError("ERR_RSYNC_FILE", message, { cause });

@@ -23,6 +23,12 @@ export type Flag =
   | "progress"
   | "numericIds"
   | "delete"
+  | "deleteBefore"
+  | "deleteDuring"
+  | "deleteDelay"
+  | "deleteAfter"
+  | "deleteExcluded"
+  | "cvsExclude"
   | "force"
   | "ignoreErrors"
   | "existing"
@@ -55,6 +61,7 @@ export type Valued =
   | "protocol"
   | "linkDest"
   | "bwlimit"
+  | "maxDelete"
   | "maxSize"
   | "minSize"
   | "stopAfter"
@@ -73,6 +80,8 @@ export type Effect =
   /** One more of it each time; `--no-NAME` sets it back to none. */
   | { readonly is: "count"; readonly counter: "verbose" | "human" }
   | { readonly is: "value"; readonly name: Valued }
+  /** `-F`: rules from a file in each directory. */
+  | { readonly is: "perDirectoryFilter" }
   /** rsync has it, dialhome does not. */
   | { readonly is: "unsupported"; readonly takesValue: boolean };
 
@@ -146,11 +155,13 @@ const SUPPORTED: readonly OptionRow[] = [
   flag("existing ignore-non-existing", "existing", "make nothing new"),
   flag("ignore-existing", "ignoreExisting", "change no file that exists"),
   flag("dry-run n", "dryRun", "change nothing, tell what would be done"),
-  flag(
-    "delete del delete-during",
-    "delete",
-    "delete what the source does not have, directory by directory",
-  ),
+  flag("delete", "delete", "delete what the source does not have"),
+  flag("delete-during del", "deleteDuring", "delete directory by directory (the default)"),
+  flag("delete-before", "deleteBefore", "delete before anything is transferred"),
+  flag("delete-after", "deleteAfter", "delete when everything is transferred"),
+  flag("delete-delay", "deleteDelay", "find during the transfer what is deleted after it"),
+  flag("delete-excluded", "deleteExcluded", "delete what the filter rules leave out as well"),
+  valued("max-delete", "maxDelete", "NUMBER", "delete no more than so many"),
   flag("force", "force", "let a file replace a directory that is not empty"),
   flag("ignore-errors", "ignoreErrors", "delete even if the source had errors"),
   valued("max-size", "maxSize", "SIZE", "pass over files that are larger"),
@@ -168,6 +179,12 @@ const SUPPORTED: readonly OptionRow[] = [
   valued("include", "include", "PATTERN", "do not leave out what matches"),
   valued("include-from", "includeFrom", "FILE", "do not leave out what matches a line of FILE"),
   valued("filter f", "filter", "RULE", "add a filter rule"),
+  {
+    names: ["F"],
+    effect: { is: "perDirectoryFilter" },
+    help: "take rules from .rsync-filter in each directory (-FF: and leave that file out)",
+  },
+  flag("cvs-exclude C", "cvsExclude", "leave out what CVS ignores"),
   valued("block-size B", "blockSize", "SIZE", "use blocks of this size for deltas"),
   valued(
     "checksum-choice cc",
@@ -220,17 +237,11 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "compress z old-compress new-compress",
     "copy-devices",
     "crtimes N",
-    "cvs-exclude C",
     "daemon",
     "delay-updates",
-    "delete-after",
-    "delete-before",
-    "delete-delay",
-    "delete-excluded",
     "delete-missing-args",
     "drop-D",
     "executability E",
-    "F",
     "fake-super",
     "from0 0",
     "fuzzy y",
@@ -284,7 +295,6 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "log-file-format",
     "log-format",
     "max-alloc",
-    "max-delete",
     "only-write-batch",
     "out-format",
     "outbuf",

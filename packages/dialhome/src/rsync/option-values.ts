@@ -1,17 +1,10 @@
-import {
-  type ChecksumName,
-  formatSentFilters,
-  parseChecksumName,
-  parseSentFilter,
-} from "@dialhome/rsync-protocol";
+import { type ChecksumName, parseChecksumName } from "@dialhome/rsync-protocol";
 import { syntaxError, unsupportedError } from "./errors.ts";
+import { FilterArguments, type ReadRuleFile } from "./filter-arguments.ts";
 import type { Valued } from "./option-table.ts";
 import type { RsyncSettings } from "./settings.ts";
 import { parseSize } from "./size-argument.ts";
 import { parseStopAfter, parseStopAt } from "./stop-argument.ts";
-
-/** Gives the lines of a file that an option names. */
-export type ReadRuleFile = (path: string) => readonly string[];
 
 type Values = Omit<RsyncSettings, "flags" | "verbose" | "human" | "operands">;
 
@@ -20,9 +13,8 @@ const BLOCK_SIZE_LIMIT = 131_072;
 
 /** The options that have values, read one by one. */
 export class OptionValues {
-  readonly #readRuleFile: ReadRuleFile;
   readonly #linkDest: string[] = [];
-  readonly #filterRules: string[] = [];
+  readonly #filters: FilterArguments;
   #blockSize: number | undefined;
   #checksumChoice: ChecksumName | undefined;
   #modifyWindow: number | undefined;
@@ -32,6 +24,7 @@ export class OptionValues {
   #port: number | undefined;
   #address: string | undefined;
   #protocol: number | undefined;
+  #maxDelete: number | undefined;
   #bwlimit: number | undefined;
   #maxSize: number | undefined;
   #minSize: number | undefined;
@@ -40,13 +33,13 @@ export class OptionValues {
   #nameLevel: number | undefined;
 
   constructor(readRuleFile: ReadRuleFile) {
-    this.#readRuleFile = readRuleFile;
+    this.#filters = new FilterArguments(readRuleFile);
   }
 
   result(): Values {
     return {
       linkDest: this.#linkDest,
-      filterRules: this.#filterRules,
+      filterRules: this.#filters.result(),
       blockSize: this.#blockSize,
       checksumChoice: this.#checksumChoice,
       modifyWindow: this.#modifyWindow,
@@ -56,6 +49,7 @@ export class OptionValues {
       port: this.#port,
       address: this.#address,
       protocol: this.#protocol,
+      maxDelete: this.#maxDelete,
       bwlimit: this.#bwlimit,
       maxSize: this.#maxSize,
       minSize: this.#minSize,
@@ -118,33 +112,28 @@ export class OptionValues {
         break;
       case "exclude":
       case "include":
-        this.#addPattern(name, value);
+        this.#filters.addPattern(name, value);
         break;
       case "excludeFrom":
-        for (const line of this.#readRuleFile(value)) this.#addPattern("exclude", line);
+        this.#filters.addPatternFile("exclude", value);
         break;
       case "includeFrom":
-        for (const line of this.#readRuleFile(value)) this.#addPattern("include", line);
+        this.#filters.addPatternFile("include", value);
         break;
       case "filter":
-        this.#addRule(value);
+        this.#filters.addRule(value);
+        break;
+      case "maxDelete":
+        this.#maxDelete = Math.max(0, parseInteger(value, spelling, -(2 ** 31), 2 ** 31 - 1));
         break;
       default:
         throw new Error(`no such option: ${String(name satisfies never)}`);
     }
   }
 
-  /** As of old, a pattern may bring its own `+ ` or `- `, and `!` forgets those before it. */
-  #addPattern(kind: "exclude" | "include", pattern: string): void {
-    if (/^[+-] /.test(pattern) || pattern === "!") this.#addRule(pattern);
-    else this.#addRule(`${kind === "exclude" ? "-" : "+"} ${pattern}`);
-  }
-
-  #addRule(text: string): void {
-    const latin1 = Buffer.from(text, "utf8").toString("latin1");
-    const rule = parseSentFilter(latin1);
-    if (rule.type === "clear") this.#filterRules.length = 0;
-    else this.#filterRules.push(...formatSentFilters([rule]));
+  /** `-F` */
+  addPerDirectoryFilter(): void {
+    this.#filters.addPerDirectoryFile();
   }
 
   #setInfo(value: string): void {

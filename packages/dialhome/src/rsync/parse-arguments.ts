@@ -1,4 +1,5 @@
 import { syntaxError, unsupportedError } from "./errors.ts";
+import type { ReadRuleFile } from "./filter-arguments.ts";
 import {
   type Effect,
   type Flag,
@@ -6,7 +7,7 @@ import {
   optionNamed,
   type Valued,
 } from "./option-table.ts";
-import { OptionValues, type ReadRuleFile } from "./option-values.ts";
+import { OptionValues } from "./option-values.ts";
 import type { RsyncSettings } from "./settings.ts";
 
 /**
@@ -113,6 +114,9 @@ class Reading {
       case "value":
         this.#values.set(effect.name, this.#valueOf(spelling, given), spelling);
         break;
+      case "perDirectoryFilter":
+        this.#values.addPerDirectoryFilter();
+        break;
       case "unsupported":
         throw unsupportedError(`option ${spelling} is not supported by dialhome rsync`);
       default:
@@ -138,6 +142,8 @@ class Reading {
         if (!CAN_BE_TAKEN_BACK.has(effect.name)) throw syntaxError(`${spelling}: unknown option`);
         this.#values.set(effect.name, "0", spelling);
         break;
+      case "perDirectoryFilter":
+        throw syntaxError(`${spelling}: unknown option`);
       case "unsupported":
         // It is not in force anyway.
         if (effect.takesValue) throw syntaxError(`${spelling}: unknown option`);

@@ -18,6 +18,7 @@ export interface RsyncSettings {
   readonly port: number | undefined;
   readonly address: string | undefined;
   readonly protocol: number | undefined;
+  readonly maxDelete: number | undefined;
   /** KiB per second; 0 is no limit. */
   readonly bwlimit: number | undefined;
   /** Bytes. */

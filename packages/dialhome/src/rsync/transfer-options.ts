@@ -1,4 +1,5 @@
 import type { TransferOptions } from "@dialhome/rsync-protocol-client";
+import { deleteOptions } from "./delete-options.ts";
 import type { RsyncSettings } from "./settings.ts";
 
 /** The options of a pull that the command line asks for. */
@@ -26,7 +27,8 @@ export function transferOptions(settings: RsyncSettings): TransferOptions {
     ignoreExisting: flags.has("ignoreExisting"),
     wholeFile: flags.has("wholeFile"),
     dryRun: flags.has("dryRun"),
-    delete: flags.has("delete"),
+    ...deleteOptions(flags),
+    cvsExclude: flags.has("cvsExclude"),
     force: flags.has("force"),
     ignoreErrors: flags.has("ignoreErrors"),
     copyLinks: flags.has("copyLinks"),
@@ -42,6 +44,7 @@ export function transferOptions(settings: RsyncSettings): TransferOptions {
     ...defined("blockSize", settings.blockSize || undefined),
     ...defined("checksumChoice", settings.checksumChoice),
     ...defined("modifyWindow", settings.modifyWindow),
+    ...defined("maxDelete", settings.maxDelete),
     ...defined("bwlimit", settings.bwlimit),
     ...defined("maxSize", settings.maxSize),
     ...defined("minSize", settings.minSize),

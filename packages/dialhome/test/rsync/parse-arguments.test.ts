@@ -7,7 +7,7 @@ import type { RsyncSettings } from "../../src/rsync/settings.ts";
 import { transferOptions } from "../../src/rsync/transfer-options.ts";
 
 const parse = (...args: string[]): RsyncSettings =>
-  parseRsyncArguments(args, (path) => [`line of ${path}`]);
+  parseRsyncArguments(args, (path) => `# a comment\nline of ${path}\n`);
 const flagsOf = (...args: string[]): string[] =>
   [...parse(...args).flags].filter((flag) => flag !== "incRecursive").toSorted();
 
@@ -28,8 +28,8 @@ describe("rsync's grammar", () => {
     [["--no-owner", "-a"], ARCHIVE],
     [["-a", "--no-archive"], []],
     [["--no-z", "--no-partial", "--no-xattrs"], []],
-    [["--del"], ["delete"]],
-    [["--delete-during"], ["delete"]],
+    [["--del"], ["deleteDuring"]],
+    [["--delete-during"], ["deleteDuring"]],
     [["--ignore-non-existing"], ["existing"]],
     [["-4"], ["ipv4"]],
   ])("%j switches on %j", (args, flags) => {
@@ -156,7 +156,7 @@ describe("what is refused", () => {
     [["-avzP"], "option -z is not supported by dialhome rsync"],
     [["-e", "ssh"], "option -e is not supported by dialhome rsync"],
     [["-essh"], "option -e is not supported by dialhome rsync"],
-    [["--delete-excluded"], "option --delete-excluded is not supported by dialhome rsync"],
+    [["--fuzzy"], "option --fuzzy is not supported by dialhome rsync"],
     [["--info=del"], "option --info=del is not supported by dialhome rsync"],
     [["--protocol=29"], "--protocol=29: only 30, 31 and 32 are spoken here"],
     [["--cc=crc"], "--cc=crc: no such checksum here"],
