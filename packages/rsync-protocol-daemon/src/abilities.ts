@@ -3,18 +3,10 @@ import type { ServerArguments, ServerOptions } from "@dialhome/rsync-protocol";
 
 /** Options that change what is sent, in ways that are not offered here. */
 const NOT_OFFERED: readonly (readonly [keyof ServerOptions, string])[] = [
-  ["copyLinks", "--copy-links (-L)"],
-  ["copyDirlinks", "--copy-dirlinks (-k)"],
-  ["copyUnsafeLinks", "--copy-unsafe-links"],
   ["atimes", "--atimes (-U)"],
   ["crtimes", "--crtimes (-N)"],
-  ["relative", "--relative (-R)"],
   ["removeSourceFiles", "--remove-source-files"],
-  ["deleteMissingArgs", "--delete-missing-args"],
-  ["filesFrom", "--files-from"],
-  ["iconv", "--iconv"],
   ["copyDevices", "--copy-devices"],
-  ["openNoatime", "--open-noatime"],
 ];
 
 /**
@@ -28,6 +20,8 @@ export function refusal(args: ServerArguments, refused: readonly string[]): stri
   if (args.problems[0] !== undefined) return args.problems[0];
   const denied = args.given.find((name) => refused.includes(name));
   if (denied !== undefined) return `The server is configured to refuse --${denied}`;
+  // As rsync's own daemon has it for modules without a character set.
+  if (options.iconv !== undefined) return "The server is configured to refuse --iconv";
   for (const [key, name] of NOT_OFFERED) {
     const value = options[key];
     if (value !== undefined && value !== false && value !== 0) {

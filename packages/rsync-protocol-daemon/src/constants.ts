@@ -39,3 +39,10 @@ export const MAX_SUM_BYTES: number = 512 * 1024 * 1024;
 
 /** Lines a client may send before it names a module. */
 export const MAX_COMMAND_LINES = 8;
+
+/** What stands in front of the targets of links in a tree with munged links (rsync.h SYMLINK_PREFIX). */
+export const MUNGED_PREFIX = "/rsyncd-munged/";
+
+/** Names in a list of `--files-from`, and bytes of all of them: memory that a client can claim by sending as much. */
+export const MAX_FILES_FROM_NAMES = 1_000_000;
+export const MAX_FILES_FROM_BYTES: number = 64 * 1024 * 1024;

@@ -79,7 +79,7 @@ export class RsyncDaemon {
       paths: wanted.paths,
       root: {
         directory,
-        followAbsolute: false,
+        followAbsolute: module.followAbsoluteLinks ?? true,
         label: (path) => `"/${path}" (in ${module.name})`,
       },
       hasWildcards: true,

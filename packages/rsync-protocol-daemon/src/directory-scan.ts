@@ -1,18 +1,46 @@
-import { closeSync, constants as fsConstants, readSync } from "node:fs";
+import { accessSync, closeSync, constants as fsConstants, readSync } from "node:fs";
 import {
   type DirectoryHandle,
+  errorCode,
   type FileStat,
   isDirectory,
   isRegularFile,
   isSymlink,
 } from "@dialhome/posix-fs";
-import { type FileList, type FileLists, LIMITS, MODE } from "@dialhome/rsync-protocol";
-import { READ_BYTES } from "./constants.ts";
+import {
+  directoryOf,
+  type FileList,
+  type FileLists,
+  IO_ERROR,
+  LIMITS,
+  MODE,
+  RsyncError,
+} from "@dialhome/rsync-protocol";
+import { MUNGED_PREFIX, READ_BYTES } from "./constants.ts";
 import { readAcl, readXattrs } from "./entry-metadata.ts";
 import { HardLinks } from "./hard-links.ts";
-import { assertSystemError } from "./report.ts";
+import { noSuchEntry } from "./link-follower.ts";
+import { assertSystemError, describeError } from "./report.ts";
+import { directoriesAbove } from "./requested-source.ts";
 import type { Session } from "./session.ts";
 import type { Source, SourceEntry } from "./source.ts";
+import type { SourceRequest } from "./sources.ts";
+
+/** What stands in the list for something that is not there, so that the client deletes it (`--delete-missing-args`). */
+const MISSING: FileStat = {
+  mode: 0,
+  size: 0,
+  mtimeSec: 0,
+  mtimeNsec: 0,
+  uid: 0,
+  gid: 0,
+  ino: 0n,
+  dev: 0,
+  nlink: 1,
+  rdevMajor: 0,
+  rdevMinor: 0,
+  blocks: 0,
+};
 
 const NO_METADATA = { acl: undefined, xattrs: undefined } as const;
 
@@ -23,7 +51,8 @@ interface EntryPlace {
   /** The last component of the name. */
   readonly leaf: Buffer;
   readonly list: FileList;
-  readonly isTop: boolean;
+  /** Asked for, on the way to what was asked for, or found in a directory. */
+  readonly kind: "top" | "implied" | "found";
   /** Whether a directory's content is sent as well. */
   readonly isEntered: boolean;
   readonly checksum: Buffer | undefined;
@@ -34,6 +63,10 @@ export class DirectoryScan {
   readonly #session: Session;
   readonly #lists: FileLists;
   readonly #hardLinks = new HardLinks();
+  /** The root stands in the list because a path began with `./`. */
+  #hasImpliedRoot = false;
+  /** The directory above what was asked for last with `-R`. */
+  #impliedLast = "";
   readonly #write: (list: FileList, entry: SourceEntry) => void;
   #buffer: Buffer | undefined;
   /** Sum of the sizes of files and symbolic links, in bytes. */
@@ -50,25 +83,74 @@ export class DirectoryScan {
     this.#write = write;
   }
 
-  /** Adds what a source was asked for; undefined when it is not there, or is a directory that is not to be sent. */
-  async top(source: Source, list: FileList): Promise<SourceEntry | undefined> {
+  /**
+   * Adds what a source was asked for, and with `-R` the directories above it.
+   *
+   * @returns undefined when it is not there, is left out, or is a directory that is not to be sent
+   */
+  async top(request: SourceRequest, list: FileList): Promise<SourceEntry | undefined> {
     const { options, report } = this.#session;
-    const name = source.top ?? ".";
-    const leaf = leafOf(name);
-    const stat =
-      source.top === undefined
-        ? source.directory(".").stat()
-        : this.#lstat(source, ".", name, leaf);
+    const { source } = request;
+    if (request.hasImpliedRoot && !this.#hasImpliedRoot) {
+      this.#hasImpliedRoot = true;
+      this.#addImplied(source, ".", list);
+    }
+    const name = request.top ?? ".";
+    const stat = this.#statTop(source, name);
     if (stat === undefined) return undefined;
-    const isEntered = options.recursive || (options.dirs && source.top === undefined);
-    if (isDirectory(stat) && !options.recursive && !options.dirs) {
+    const isDir = isDirectory(stat);
+    if (name !== "." && stat !== MISSING && source.filter.excludes(name, isDir)) return undefined;
+    if (isDir && !options.recursive && !options.dirs) {
       report.info(`skipping directory ${name}`);
       return undefined;
     }
-    const checksum = this.#isSummed(stat)
-      ? await this.#sumOf(source, name, leaf, stat.size)
-      : undefined;
-    return this.#add(stat, { source, name, leaf, list, isTop: true, isEntered, checksum });
+    this.#addAllImplied(source, name, list);
+    const leaf = leafOf(name);
+    const isEntered = options.recursive || (options.dirs && request.isContent);
+    const checksum = this.#isSummed(stat) ? await this.#sumOf(source, name, stat.size) : undefined;
+    return this.#add(stat, { source, name, leaf, list, kind: "top", isEntered, checksum });
+  }
+
+  /** What a source was asked for is; {@link MISSING} if the client wants to hear that it is not there. */
+  #statTop(source: Source, name: string): FileStat | undefined {
+    const { options, report } = this.#session;
+    if (name === ".") return source.directory(".").stat();
+    try {
+      const stat = this.#lookUp(source, name, source.parent(name), leafOf(name));
+      if (stat !== undefined && !source.hides(name, isDirectory(stat))) return stat;
+      throw noSuchEntry();
+    } catch (thrown) {
+      const error = thrown instanceof LostLink ? thrown.cause : thrown;
+      if (!(error instanceof RsyncError)) assertSystemError(error);
+      const isAbsent = errorCode(error) === "ENOENT";
+      if (isAbsent && options.deleteMissingArgs) return MISSING;
+      if (isAbsent && options.ignoreMissingArgs) return undefined;
+      // As rsync: only what may be there after all keeps the client from deleting.
+      const what = "[sender] link_stat";
+      if (!isAbsent) report.ioError |= IO_ERROR.GENERAL;
+      report.transferError(`${what} ${source.label(name)} failed: ${describeError(error)}`);
+      return undefined;
+    }
+  }
+
+  /** Adds the directories above a name, but for those that the last call has added just now. */
+  #addAllImplied(source: Source, name: string, list: FileList): void {
+    const last = `${this.#impliedLast}/`;
+    const fresh = directoriesAbove(name).filter((above) => !last.startsWith(`${above}/`));
+    for (const above of fresh) this.#addImplied(source, above, list);
+    if (fresh.length > 0) this.#impliedLast = directoryOf(name);
+  }
+
+  /** Adds a directory on the way to what was asked for with `-R`. Only the module's rules count. */
+  #addImplied(source: Source, name: string, list: FileList): void {
+    const leaf = leafOf(name);
+    const stat =
+      name === "."
+        ? source.directory(".").stat()
+        : this.#stat(source, directoryOf(name), name, leaf);
+    if (stat === undefined) return;
+    const place = { source, name, leaf, list, kind: "implied", isEntered: false } as const;
+    this.#add(stat, { ...place, checksum: undefined });
   }
 
   /**
@@ -83,7 +165,7 @@ export class DirectoryScan {
     list: FileList,
     device: number | undefined,
   ): Promise<SourceEntry[]> {
-    const { pace, report, options } = this.#session;
+    const { pace, report, options, rules } = this.#session;
     let names: Buffer[];
     try {
       source.filter.enter(directory, (path) => source.directory(path));
@@ -102,39 +184,69 @@ export class DirectoryScan {
         report.failed("send_file_list", source.label(directory), new Error("name too long"));
         continue;
       }
-      const stat = this.#lstat(source, directory, name, leaf);
+      const stat = this.#stat(source, directory, name, leaf);
       if (stat === undefined || source.filter.excludes(name, isDirectory(stat))) continue;
+      if (rules.ignoreNonreadable && !this.#isReadable(stat, source, name)) continue;
       const isForeign = device !== undefined && stat.dev !== device && isDirectory(stat);
       if (isForeign && options.oneFileSystem > 1) continue;
       const isEntered = options.recursive && !isForeign;
       const checksum = this.#isSummed(stat)
-        ? await this.#sumOf(source, name, leaf, stat.size)
+        ? await this.#sumOf(source, name, stat.size)
         : undefined;
-      const entry = this.#add(stat, {
-        source,
-        name,
-        leaf,
-        list,
-        isTop: false,
-        isEntered,
-        checksum,
-      });
+      const place = { source, name, leaf, list, kind: "found", isEntered, checksum } as const;
+      const entry = this.#add(stat, place);
       if (entry !== undefined && isEntered && isDirectory(entry)) directories.push(entry);
     }
     return directories;
   }
 
-  #lstat(source: Source, directory: string, name: string, leaf: Buffer): FileStat | undefined {
+  /** What an entry is; undefined after it was reported that this cannot be found out. */
+  #stat(source: Source, directory: string, name: string, leaf: Buffer): FileStat | undefined {
     const { report } = this.#session;
     try {
-      const stat = source.directory(directory).lstat(leaf);
+      const stat = this.#lookUp(source, name, source.directory(directory), leaf);
       if (stat === undefined) report.vanished(source.label(name));
       return stat;
     } catch (error) {
-      assertSystemError(error);
-      report.failedOrVanished("readlink_stat", `${source.label(name)} failed`, error);
+      const isLost = error instanceof LostLink;
+      if (!isLost) assertSystemError(error);
+      // What is left out anyway is not worth a word.
+      const { filter } = source;
+      if (isLost && (filter.excludes(name, false) || filter.excludes(name, true))) return undefined;
+      if (isLost) report.lostLink(source.label(name));
+      else report.failedOrVanished("readlink_stat", `${source.label(name)} failed`, error);
       return undefined;
     }
+  }
+
+  /** An entry, or what it leads to if it is a link and the client wants it followed. Throws {@link LostLink} when that is nothing. */
+  #lookUp(
+    source: Source,
+    name: string,
+    directory: DirectoryHandle,
+    leaf: Buffer,
+  ): FileStat | undefined {
+    const stat = directory.lstat(leaf);
+    if (stat === undefined || !isSymlink(stat) || !source.mayFollow(name)) return stat;
+    const target = directory.readlink(leaf).toString("latin1");
+    try {
+      const followed = source.followed(name, target);
+      const { options, report } = this.#session;
+      if (followed && options.copyUnsafeLinks && !options.copyLinks && options.verbose > 0) {
+        report.info(`copying unsafe symlink "${name}" -> "${target}"`);
+      }
+      return followed ?? stat;
+    } catch (error) {
+      if (error instanceof RsyncError || errorCode(error) === "ENOENT") throw new LostLink(error);
+      throw error;
+    }
+  }
+
+  /** Whether this process may read an entry; a link always may be. */
+  #isReadable(stat: FileStat, source: Source, name: string): boolean {
+    if (isSymlink(stat)) return true;
+    if (isDirectory(stat)) return mayRead(source.parent(name).at(leafOf(name)));
+    return source.reach(name, (directory, leaf) => mayRead(directory.at(leaf)));
   }
 
   /** Whether the list has a checksum of the file's content. */
@@ -144,7 +256,7 @@ export class DirectoryScan {
 
   #add(stat: FileStat, place: EntryPlace): SourceEntry | undefined {
     const { options } = this.#session;
-    const { source, name, list } = place;
+    const { source, name, list, kind } = place;
     const isFile = isRegularFile(stat);
     const isDir = isDirectory(stat);
     let linkTarget: string | undefined;
@@ -171,7 +283,8 @@ export class DirectoryScan {
       hardLinkGroup:
         options.hardLinks && !isDir && stat.nlink > 1 ? this.#hardLinks.groupOf(stat, index) : -1,
       ...metadata,
-      isTopDirectory: isDir && place.isTop && place.isEntered,
+      // A directory that is only on the way is marked as asked for, but without content.
+      isTopDirectory: isDir && (kind === "implied" || (kind === "top" && place.isEntered)),
       hasContent: isDir && place.isEntered,
       source,
     };
@@ -187,9 +300,9 @@ export class DirectoryScan {
     { source, name }: EntryPlace,
   ): Pick<SourceEntry, "acl" | "xattrs"> | undefined {
     const { format, report } = this.#session;
-    if (!format.acls && !format.xattrs) return NO_METADATA;
+    if ((!format.acls && !format.xattrs) || stat === MISSING) return NO_METADATA;
     try {
-      const attributes = source.attributes(name);
+      const attributes = source.attributes(name, isSymlink(stat));
       return {
         acl: format.acls && !isSymlink(stat) ? readAcl(attributes, stat.mode) : undefined,
         xattrs: format.xattrs ? readXattrs(attributes, stat.mode) : undefined,
@@ -203,7 +316,8 @@ export class DirectoryScan {
 
   #readlink({ source, name, leaf }: EntryPlace): string | undefined {
     try {
-      return source.parent(name).readlink(leaf).toString("latin1");
+      const target = source.parent(name).readlink(leaf).toString("latin1");
+      return this.#session.rules.unmungesLinks ? unmunge(target) : target;
     } catch (error) {
       assertSystemError(error);
       this.#session.report.failedOrVanished("readlink_stat", `${source.label(name)} failed`, error);
@@ -212,14 +326,14 @@ export class DirectoryScan {
   }
 
   /** The sum of a file's content for `-c`; zeros when it cannot be read, which no file's sum is. */
-  async #sumOf(source: Source, name: string, leaf: Buffer, size: number): Promise<Buffer> {
-    const { listChecksum, pace } = this.#session;
+  async #sumOf(source: Source, name: string, size: number): Promise<Buffer> {
+    const { listChecksum, pace, rules } = this.#session;
     const hasher = listChecksum.fileHasher();
     this.#buffer ??= Buffer.allocUnsafeSlow(READ_BYTES);
     const buffer = this.#buffer;
     let fd = -1;
     try {
-      fd = openForReading(source.parent(name), leaf);
+      fd = openForReading(source, name, rules.noAtime);
       for (let left = size; left > 0; ) {
         const got = readSync(fd, buffer, 0, Math.min(left, buffer.length), null);
         if (got === 0) break;
@@ -242,7 +356,42 @@ export function leafOf(name: string): Buffer {
   return Buffer.from(name.slice(name.lastIndexOf("/") + 1), "latin1");
 }
 
-/** Opens a file; the handle adds that a link is not followed and a fifo does not hang. */
-export function openForReading(directory: DirectoryHandle, leaf: Buffer): number {
-  return directory.openFile(leaf, fsConstants.O_RDONLY);
+/**
+ * Opens a file of the list; the handle adds that a link is not followed and a fifo does not hang.
+ *
+ * @param noAtime - its time of access is to stay, where that is allowed: to root, and to the file's owner
+ */
+export function openForReading(source: Source, name: string, noAtime: boolean): number {
+  return source.reach(name, (directory, leaf) => {
+    if (!noAtime) return directory.openFile(leaf, fsConstants.O_RDONLY);
+    try {
+      return directory.openFile(leaf, fsConstants.O_RDONLY | fsConstants.O_NOATIME);
+    } catch (error) {
+      if (errorCode(error) !== "EPERM") throw error;
+      return directory.openFile(leaf, fsConstants.O_RDONLY);
+    }
+  });
+}
+
+/** Whether this process may read what lies at a path. */
+function mayRead(path: Buffer): boolean {
+  try {
+    accessSync(path, fsConstants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Takes the prefix away that makes a link unusable on a daemon's machine (`--munge-links`). */
+function unmunge(target: string): string {
+  return target.startsWith(MUNGED_PREFIX) ? target.slice(MUNGED_PREFIX.length) : target;
+}
+
+/** A link that is to be followed and leads nowhere, or where it may not. */
+class LostLink extends RsyncError {
+  constructor(cause: unknown) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    super("ERR_RSYNC_FILE", message, { cause });
+  }
 }

@@ -17,7 +17,7 @@ import {
   type XattrValue,
 } from "@dialhome/rsync-protocol";
 import { READ_BYTES, STEP_BYTES } from "./constants.ts";
-import { leafOf, openForReading } from "./directory-scan.ts";
+import { openForReading } from "./directory-scan.ts";
 import { assertSystemError } from "./report.ts";
 import type { Session } from "./session.ts";
 import type { SourceEntry } from "./source.ts";
@@ -91,11 +91,11 @@ export class FileSender {
   }
 
   #open(entry: SourceEntry): OpenFile | undefined {
-    const { report } = this.#session;
+    const { report, rules } = this.#session;
     const label = entry.source.label(entry.name);
     let fd = -1;
     try {
-      fd = openForReading(entry.source.parent(entry.name), leafOf(entry.name));
+      fd = openForReading(entry.source, entry.name, rules.noAtime);
       const stat = fstatSync(fd);
       if (stat.isFile()) return { fd, size: stat.size };
       closeSync(fd);

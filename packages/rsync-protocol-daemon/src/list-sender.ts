@@ -12,7 +12,8 @@ import {
 import { LOOK_AHEAD_ENTRIES } from "./constants.ts";
 import { DirectoryScan } from "./directory-scan.ts";
 import type { Session } from "./session.ts";
-import type { Source, SourceEntry } from "./source.ts";
+import type { SourceEntry } from "./source.ts";
+import type { SourceOpener, SourceRequest } from "./sources.ts";
 
 /** A directory whose own list is still to be sent. */
 interface Waiting {
@@ -28,19 +29,22 @@ interface Waiting {
 export class ListSender {
   readonly lists: FileLists;
   readonly #session: Session;
-  readonly #sources: readonly Source[];
+  readonly #sources: SourceOpener;
+  readonly #paths: readonly string[];
   readonly #ndx: NdxCodec;
   readonly #encoder: FileListEncoder;
   readonly #scan: DirectoryScan;
   /** The next one is at the end. */
   readonly #waiting: Waiting[] = [];
-  /** File system of each source's top with `-x`. */
-  readonly #devices = new Map<Source, number>();
+  /** File system of what was asked for last, with `-x`. */
+  #device: number | undefined;
   #isComplete = false;
 
-  constructor(session: Session, sources: readonly Source[], ndx: NdxCodec) {
+  /** @param paths - what was asked for */
+  constructor(session: Session, sources: SourceOpener, paths: readonly string[], ndx: NdxCodec) {
     this.#session = session;
     this.#sources = sources;
+    this.#paths = paths;
     this.#ndx = ndx;
     this.lists = new FileLists(session.format.incRecurse);
     this.#encoder = new FileListEncoder(session.format, session.names);
@@ -59,9 +63,13 @@ export class ListSender {
 
   /** Sends the first list, which is the only one without incremental recursion. */
   async sendFirst(): Promise<void> {
-    const { format, wire } = this.#session;
+    const { format, wire, pace } = this.#session;
     const list = this.lists.begin();
-    for (const source of this.#sources) await this.#sendSource(source, list);
+    for (const path of this.#paths) {
+      const request = this.#sources.open(path);
+      if (request !== undefined) await this.#sendSource(request, list);
+      if (pace.over) await pace.rest();
+    }
     this.#finish(list);
     this.#encoder.writeIdLists(wire.out);
     if (!format.incRecurse) this.#isComplete = true;
@@ -78,18 +86,19 @@ export class ListSender {
     }
   }
 
-  async #sendSource(source: Source, list: FileList): Promise<void> {
+  async #sendSource(request: SourceRequest, list: FileList): Promise<void> {
     const { format, options } = this.#session;
-    const top = await this.#scan.top(source, list);
+    const { source } = request;
+    const top = await this.#scan.top(request, list);
     if (top === undefined || !isDirectory(top) || !top.hasContent) return;
     if (options.oneFileSystem > 0) {
-      this.#devices.set(source, source.directory(top.name).stat().dev);
+      this.#device = source.directory(top.name).stat().dev;
     }
     // With incremental recursion a directory that was named has a list of its own, `.` has not.
-    if (format.incRecurse && source.top !== undefined) return;
+    if (format.incRecurse && request.top !== undefined) return;
     const todo: SourceEntry[] = [top];
     for (let entry = todo.pop(); entry !== undefined; entry = todo.pop()) {
-      const inside = await this.#scan.content(source, entry.name, list, this.#devices.get(source));
+      const inside = await this.#scan.content(source, entry.name, list, this.#device);
       if (!format.incRecurse) todo.push(...inside.toReversed());
     }
   }
@@ -105,7 +114,7 @@ export class ListSender {
     const list = this.lists.begin(entry);
     this.#ndx.write(wire.out, announcement);
     if (entry.hasContent) {
-      await this.#scan.content(source, entry.name, list, this.#devices.get(source));
+      await this.#scan.content(source, entry.name, list, this.#device);
     }
     this.#finish(list);
     this.#announceEnd();

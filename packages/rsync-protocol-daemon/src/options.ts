@@ -43,6 +43,12 @@ export interface ModuleOptions {
   readonly timeoutSeconds?: number;
   /** Long names of options that are refused, such as `checksum`. @defaultValue none */
   readonly refuseOptions?: readonly string[];
+  /**
+   * Where a symbolic link is followed, in a requested path or for `-L`: whether one to an absolute path is taken as seen from
+   * the module's directory, as behind chroot(2). Else it leads nowhere. Nothing outside is reached either way.
+   * @defaultValue true
+   */
+  readonly followAbsoluteLinks?: boolean;
   /** Sessions at a time; 0 is no limit. Counted per {@link RsyncDaemon}. @defaultValue 0 */
   readonly maxConnections?: number;
 }

@@ -29,6 +29,12 @@ export class Report {
     this.#log("warn", "vanished", { path: label });
   }
 
+  /** A link that the client wants to have followed leads nowhere, or out of the module. */
+  lostLink(label: string): void {
+    this.ioError |= IO_ERROR.GENERAL;
+    this.transferError(`symlink has no referent: ${label}`, "");
+  }
+
   /** As {@link failed} or {@link vanished}, by what the kernel said. */
   failedOrVanished(what: string, label: string, error: unknown): void {
     if (errorCode(error) === "ENOENT") this.vanished(label);
@@ -36,9 +42,9 @@ export class Report {
   }
 
   /** A line that makes the client exit with 23, without an I/O error bit. */
-  transferError(text: string): void {
+  transferError(text: string, prefix = "rsync: "): void {
     this.hadTransferError = true;
-    this.#text(TAG.ERROR_XFER, `rsync: ${text}`);
+    this.#text(TAG.ERROR_XFER, prefix + text);
     this.#log("warn", "transfer-error", { text });
   }
 

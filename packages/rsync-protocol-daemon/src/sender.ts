@@ -4,6 +4,7 @@ import {
   ITEM,
   type Item,
   isRegularFile,
+  isSymlink,
   NDX,
   NdxCodec,
   RsyncError,
@@ -13,6 +14,7 @@ import {
   readXattrRequest,
   type SumHeader,
   TAG,
+  writeDeleteStatistics,
   writeItem,
   writeStatistics,
   writeXattrValues,
@@ -22,7 +24,8 @@ import { readBlockSums } from "./block-sums-reader.ts";
 import { FileSender } from "./file-sender.ts";
 import { ListSender } from "./list-sender.ts";
 import type { Session } from "./session.ts";
-import type { Source, SourceEntry } from "./source.ts";
+import type { SourceEntry } from "./source.ts";
+import type { SourceOpener } from "./sources.ts";
 
 /** A request as it was read: its head, and the sum header of one that asks for content. */
 interface Request {
@@ -52,9 +55,10 @@ export class Sender {
   #current = 0;
   #listMs = 0;
 
-  constructor(session: Session, sources: readonly Source[]) {
+  /** @param paths - what was asked for */
+  constructor(session: Session, sources: SourceOpener, paths: readonly string[]) {
     this.#session = session;
-    this.#listSender = new ListSender(session, sources, this.#out);
+    this.#listSender = new ListSender(session, sources, paths, this.#out);
     this.#fileSender = new FileSender(session, this.#out);
   }
 
@@ -86,8 +90,10 @@ export class Sender {
       if (request !== undefined) {
         this.#in.commit(request.item.ndx);
         if (request.item.ndx !== NDX.DEL_STATS) return request;
-        // What the client deleted is of no interest here.
-        await wire.read(readDeleteStatistics);
+        // What the client's generator deleted; its receiver hears of it by this echo alone.
+        const deleted = await wire.read(readDeleteStatistics);
+        this.#out.write(wire.out, NDX.DEL_STATS);
+        writeDeleteStatistics(wire.out, deleted);
         continue;
       }
       wire.flush();
@@ -175,16 +181,16 @@ export class Sender {
   /** The values as they are now; one that is gone meanwhile is empty. */
   #valuesOf(entry: SourceEntry | undefined, numbers: readonly number[]): XattrValue[] {
     if (!entry) return [];
-    const { source, name, xattrs } = entry;
     return numbers.map((number) => {
-      const attribute = xattrs?.[number - 1]?.name ?? "";
-      return { number, value: this.#readValue(source, name, attribute) };
+      const attribute = entry.xattrs?.[number - 1]?.name ?? "";
+      return { number, value: this.#readValue(entry, attribute) };
     });
   }
 
-  #readValue(source: Source, name: string, attribute: string): Buffer {
+  #readValue(entry: SourceEntry, attribute: string): Buffer {
+    const { source, name } = entry;
     try {
-      return source.attributes(name).get(attribute) ?? Buffer.alloc(0);
+      return source.attributes(name, isSymlink(entry)).get(attribute) ?? Buffer.alloc(0);
     } catch (error) {
       this.#session.report.failedOrVanished(
         "get_xattr_data",

@@ -27,11 +27,11 @@ export async function serveSender(
     const protocol = agreeProtocol(ours, theirs);
     progress.protocol = protocol;
     using directory = DirectoryHandle.open(options.root ?? "/", { followLast: true });
-    const cwd = options.cwd ?? "/";
     return await transfer(wire, {
       protocol,
       args,
-      paths: args.paths.map((path) => (path.startsWith("/") ? path : `${cwd}/${path}`)),
+      paths: args.paths,
+      cwd: options.cwd ?? "/",
       root: { directory, followAbsolute: true, label: (path) => `"/${path}"` },
       hasWildcards: false,
       moduleFilters: [],

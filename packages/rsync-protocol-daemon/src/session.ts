@@ -10,6 +10,16 @@ import type { Log } from "./options.ts";
 import type { Pace } from "./pace.ts";
 import type { Report } from "./report.ts";
 
+/** What the module, and options that only concern the sender, say about how entries are sent. */
+export interface SendRules {
+  /** Leave out what this process may not read, without a word. */
+  readonly ignoreNonreadable: boolean;
+  /** Take the prefix of munged links away. */
+  readonly unmungesLinks: boolean;
+  /** Leave times of access as they are. */
+  readonly noAtime: boolean;
+}
+
 /** What the sending part of a session works with, once the start is over. */
 export interface Session {
   readonly wire: Wire;
@@ -18,6 +28,7 @@ export interface Session {
   readonly log: Log;
   readonly protocol: number;
   readonly options: Readonly<ServerOptions>;
+  readonly rules: SendRules;
   readonly format: FileListFormat;
   /** Of blocks and of whole files in the transfer. */
   readonly checksum: Checksum;

@@ -66,9 +66,9 @@ export class SourceFilter {
   #missing(directory: string): string[] {
     const last = this.#entered.at(-1);
     if (last === directory) return [];
-    if (last === undefined || directory === ".") return [directory];
+    if (directory === ".") return [directory];
     const paths: string[] = [];
-    const start = last === "." ? 0 : last.length + 1;
+    const start = last === undefined || last === "." ? 0 : last.length + 1;
     for (
       let slash = directory.indexOf("/", start);
       slash >= 0;

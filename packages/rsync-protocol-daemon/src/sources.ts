@@ -1,9 +1,16 @@
-import { type DirectoryHandle, errorCode, isDirectory } from "@dialhome/posix-fs";
-import { RsyncError } from "@dialhome/rsync-protocol";
+import { type DirectoryHandle, errorCode } from "@dialhome/posix-fs";
+import { LIMITS, RsyncError, type ServerOptions } from "@dialhome/rsync-protocol";
 import { MAX_SOURCES } from "./constants.ts";
-import { openInside, parseRequestedPath } from "./path-gate.ts";
+import { LinkFollower, type LinkPolicy, linkPolicies, noSuchEntry } from "./link-follower.ts";
+import { type Reached, walkInside } from "./path-gate.ts";
 import { expandPath, type GlobBudget } from "./path-glob.ts";
-import { describeError, type Report } from "./report.ts";
+import type { Report } from "./report.ts";
+import {
+  directoriesAbove,
+  parseSource,
+  type RequestedSource,
+  type RequestStyle,
+} from "./requested-source.ts";
 import { Source } from "./source.ts";
 import { type SessionFilters, SourceFilter } from "./source-filter.ts";
 
@@ -17,8 +24,12 @@ export interface SourceRoot {
   readonly label: (path: string) => string;
 }
 
-/** A source, or why there is none. */
-type Opened = Source | { readonly missing: string; readonly error: unknown };
+/** What decides how sources are opened. */
+export interface OpenOptions {
+  readonly style: RequestStyle;
+  readonly options: Readonly<ServerOptions>;
+  readonly filters: SessionFilters;
+}
 
 /**
  * Expands wildcards in the paths of a daemon's client. A path stays below the root.
@@ -34,62 +45,104 @@ export function expandPaths(root: SourceRoot, paths: readonly string[]): string[
   return expanded;
 }
 
-/**
- * Opens what was asked for. What is not there is reported to the client and left out.
- *
- * @returns sources that the caller closes
- */
-export function openSources(
-  root: SourceRoot,
-  paths: readonly string[],
-  filters: SessionFilters,
-  report: Report,
-  ignoreMissing: boolean,
-): Source[] {
-  const sources: Source[] = [];
-  for (const path of paths) {
-    const opened = openSource(root, path, filters);
-    if (opened instanceof Source) sources.push(opened);
-    else if (!ignoreMissing || errorCode(opened.error) !== "ENOENT") {
-      // As rsync: no I/O error bit, only a message that makes the client exit with 23.
-      report.transferError(
-        `[sender] link_stat ${root.label(opened.missing)} failed: ${describeError(opened.error)}`,
-      );
-    }
-  }
-  return sources;
+/** One requested path, and the source in which it lies. */
+export interface SourceRequest extends RequestedSource {
+  readonly source: Source;
 }
 
-function openSource(root: SourceRoot, path: string, filters: SessionFilters): Opened {
-  const { components, isContent } = parseRequestedPath(path);
-  const missing = components.join("/");
-  const above = isContent ? components : components.slice(0, -1);
-  const top = isContent ? undefined : components.at(-1);
-  let directory: DirectoryHandle;
-  try {
-    directory = openInside(root.directory, above, root.followAbsolute);
-  } catch (error) {
-    if (error instanceof RsyncError || errorCode(error) !== undefined) return { missing, error };
-    throw error;
+/**
+ * Opens the directories in which what was asked for lies: one source for all paths with the same root of transfer.
+ * Where there is no such directory, the client is told.
+ */
+export class SourceOpener {
+  readonly #root: SourceRoot;
+  readonly #how: OpenOptions;
+  readonly #report: Report;
+  readonly #policies: ReadonlySet<LinkPolicy>;
+  /** The module's rules as seen from its root. */
+  readonly #whole: SourceFilter;
+  /** By the path of their directory; undefined where it cannot be opened. */
+  readonly #sources = new Map<string, Source | undefined>();
+
+  constructor(root: SourceRoot, how: OpenOptions, report: Report) {
+    this.#root = root;
+    this.#how = how;
+    this.#report = report;
+    this.#policies = linkPolicies(how.options);
+    this.#whole = new SourceFilter(how.filters, "");
   }
-  const prefix = above.length === 0 ? "" : `${above.join("/")}/`;
-  const label = (name: string): string =>
-    root.label(name === "." ? above.join("/") : prefix + name);
-  const within = new SourceFilter(filters, "");
-  const filter = new SourceFilter(filters, above.join("/"));
-  try {
-    const stat = top === undefined ? directory.stat() : directory.lstat(Buffer.from(top, "latin1"));
-    if (stat !== undefined && !within.hidesRequested(missing, isDirectory(stat))) {
-      return new Source(directory, top, filter, label);
+
+  /**
+   * @returns undefined when the client was told that there is nothing
+   * @throws RsyncError for a path that no transfer can take
+   */
+  open(path: string): SourceRequest | undefined {
+    const requested = parseSource(path, this.#how.style);
+    const { base, top, isContent } = requested;
+    const key = base.join("/");
+    if (path.length > LIMITS.nameBytes) {
+      this.#failed(key, nameTooLong());
+      return undefined;
     }
-  } catch (error) {
-    directory.close();
-    return { missing, error };
+    if (!this.#sources.has(key)) this.#sources.set(key, this.#openBase(base));
+    const source = this.#sources.get(key);
+    if (source === undefined) return undefined;
+    if (top !== undefined) {
+      const above = directoriesAbove(top);
+      source.willFollow(isContent ? [...above, top] : above);
+    }
+    return { ...requested, source };
   }
-  directory.close();
-  const error = Object.assign(new Error("ENOENT: no such file or directory"), {
-    code: "ENOENT",
-    errno: 2,
+
+  /** Closes all sources. */
+  close(): void {
+    for (const source of this.#sources.values()) source?.close();
+    this.#sources.clear();
+  }
+
+  #openBase(base: readonly string[]): Source | undefined {
+    const { directory: root, followAbsolute, label } = this.#root;
+    const above = base.join("/");
+    let reached: Reached;
+    try {
+      reached = walkInside(root, base, false, { followAbsolute });
+    } catch (error) {
+      if (!(error instanceof RsyncError) && errorCode(error) === undefined) throw error;
+      this.#failed(above, error);
+      return undefined;
+    }
+    // What the module's rules hide is hidden under every name that leads to it.
+    const hides = (path: string, isDirectory: boolean): boolean =>
+      path !== "" && this.#whole.hidesRequested(path, isDirectory);
+    if (hides(above, true) || hides(reached.components.join("/"), true)) {
+      reached.directory.close();
+      this.#failed(above, noSuchEntry());
+      return undefined;
+    }
+    const prefix = above === "" ? "" : `${above}/`;
+    return new Source({
+      directory: reached.directory,
+      filter: new SourceFilter(this.#how.filters, above),
+      hides: (name, isDirectory) => name !== "." && hides(prefix + name, isDirectory),
+      follower: new LinkFollower({
+        root: this.#root,
+        base: reached.components,
+        policies: this.#policies,
+        hides,
+      }),
+      label: (name) => label(name === "." ? above : prefix + name),
+    });
+  }
+
+  #failed(directory: string, error: unknown): void {
+    this.#report.failed("change_dir", `${this.#root.label(directory)} failed`, error);
+  }
+}
+
+/** As the kernel says it. */
+function nameTooLong(): Error {
+  return Object.assign(new Error("ENAMETOOLONG: file name too long"), {
+    code: "ENAMETOOLONG",
+    errno: 36,
   });
-  return { missing, error };
 }

@@ -1,3 +1,4 @@
+import { errorCode } from "@dialhome/posix-fs";
 import {
   FILTER_LIMITS,
   type FilterRule,
@@ -14,15 +15,16 @@ import {
 } from "@dialhome/rsync-protocol";
 import { refusal } from "./abilities.ts";
 import { type BinaryStart, startBinary } from "./binary-start.ts";
+import { hearFilesFrom, readFilesFrom } from "./files-from.ts";
 import { SystemIdNames } from "./id-names.ts";
 import type { Log } from "./options.ts";
 import { Pace } from "./pace.ts";
-import { Report } from "./report.ts";
+import { parseRequestedPath, walkInside } from "./path-gate.ts";
+import { describeError, Report } from "./report.ts";
 import { Sender } from "./sender.ts";
-import type { Progress } from "./session.ts";
-import type { Source } from "./source.ts";
-import type { SessionFilters } from "./source-filter.ts";
-import { expandPaths, openSources, type SourceRoot } from "./sources.ts";
+import type { Progress, Session } from "./session.ts";
+import { type SessionFilters, SourceFilter } from "./source-filter.ts";
+import { expandPaths, SourceOpener, type SourceRoot } from "./sources.ts";
 
 /** What decides a transfer, once the command line is there. */
 export interface TransferOptions {
@@ -33,8 +35,16 @@ export interface TransferOptions {
   readonly root: SourceRoot;
   /** Whether the paths may hold wildcards and escapes. */
   readonly hasWildcards: boolean;
+  /** Where relative paths begin, below the root; for a daemon there is no other place than the root. */
+  readonly cwd?: string;
   /** Rules of the module itself. */
   readonly moduleFilters: readonly FilterRule[];
+  /** What the module says about how entries are sent. `noAtime` undefined leaves it to the client. */
+  readonly rules?: {
+    readonly ignoreNonreadable?: boolean | undefined;
+    readonly unmungesLinks?: boolean | undefined;
+    readonly noAtime?: boolean | undefined;
+  };
   readonly numericIds: boolean;
   readonly timeoutSeconds: number;
   readonly refuseOptions: readonly string[];
@@ -59,21 +69,30 @@ export async function transfer(wire: Wire, options: TransferOptions): Promise<nu
     protocol,
     options: args.options,
     // Several sources may hold equal names, which one list alone can sort out.
-    allowIncRecurse: options.paths.length === 1 && !hasWildcards(options),
+    allowIncRecurse: options.paths.length === 1 && !hasWildcards(options) && !args.options.relative,
     checksumSeed: options.checksumSeed,
   });
   progress.isBinary = true;
   wire.startDemultiplexing(takeMessage);
-  const refused = refusal(args, options.refuseOptions);
+  const refused = refusal(args, options.refuseOptions) ?? refusedFilesFrom(options);
   if (refused !== undefined) throw new RsyncError("ERR_RSYNC_UNSUPPORTED", refused);
   const client = await readFilters(wire, args.options.cvsExclude);
   options.onStarted();
   startTimeout(wire, options);
-  const sources = open(options, { module: options.moduleFilters, client }, report);
+  const filters = { module: options.moduleFilters, client };
+  const { paths, base } = await pathsOf(wire, options, filters);
+  const style = {
+    isRelative: args.options.relative,
+    isSanitised: options.hasWildcards || args.options.filesFrom !== undefined,
+    keepsDot: !options.hasWildcards || args.options.filesFrom !== undefined,
+    base,
+  };
+  const how = { style, options: args.options, filters };
+  const sources = new SourceOpener(options.root, how, report);
   try {
-    await send(wire, options, start, report, sources);
+    await new Sender(sessionOf(wire, options, start, report), sources, paths).run();
   } finally {
-    for (const source of sources) source.close();
+    sources.close();
   }
   if (report.hadTransferError || (report.ioError & 1) !== 0) return 23;
   return report.ioError === 0 ? 0 : 24;
@@ -83,36 +102,68 @@ function hasWildcards(options: TransferOptions): boolean {
   return options.hasWildcards && options.paths.some(hasWildcard);
 }
 
-function open(options: TransferOptions, filters: SessionFilters, report: Report): Source[] {
-  const { args, root } = options;
-  const paths = options.hasWildcards ? expandPaths(root, options.paths) : options.paths;
-  return openSources(root, paths, filters, report, args.options.ignoreMissingArgs);
+/** Before protocol 31 a list from the client comes beside the frames. */
+function refusedFilesFrom({ args, protocol }: TransferOptions): string | undefined {
+  const isSent = args.options.filesFrom === "-" && protocol === 30;
+  return isSent
+    ? "The server does not support --files-from from a client of protocol 30"
+    : undefined;
 }
 
-async function send(
+/** What is asked for, and where it begins: sources, or the names of `--files-from` below the one source. */
+async function pathsOf(
+  wire: Wire,
+  options: TransferOptions,
+  filters: SessionFilters,
+): Promise<{ readonly paths: readonly string[]; readonly base: readonly string[] }> {
+  const { root } = options;
+  const { filesFrom, from0 } = options.args.options;
+  const paths = options.hasWildcards ? expandPaths(root, options.paths) : options.paths;
+  const cwd = parseRequestedPath(options.cwd ?? "").components;
+  if (filesFrom === undefined) return { paths, base: cwd };
+  const names =
+    filesFrom === "-"
+      ? await hearFilesFrom(wire)
+      : readFilesFrom(root, filesFrom, from0, new SourceFilter(filters, ""));
+  const first = paths[0] ?? "";
+  const begin = first.startsWith("/") ? "" : cwd.join("/");
+  const base = parseRequestedPath(`${begin}/${first}`).components;
+  try {
+    walkInside(root.directory, base, false, {
+      followAbsolute: root.followAbsolute,
+    }).directory.close();
+  } catch (error) {
+    if (!(error instanceof RsyncError) && errorCode(error) === undefined) throw error;
+    const message = `[sender] change_dir ${root.label(base.join("/"))} failed: ${describeError(error)}`;
+    throw new RsyncError("ERR_RSYNC_FILE", message, { exitCode: 3, cause: error });
+  }
+  return { paths: names, base };
+}
+
+function sessionOf(
   wire: Wire,
   options: TransferOptions,
   start: BinaryStart,
   report: Report,
-  sources: readonly Source[],
-): Promise<void> {
-  const { args, log, progress, protocol } = options;
-  const sender = new Sender(
-    {
-      wire,
-      // KiB, as rsync counts them.
-      pace: new Pace(wire, (args.options.bwlimit ?? 0) * 1024),
-      report,
-      log,
-      protocol,
-      options: args.options,
-      ...start,
-      names: options.numericIds ? NO_NAMES : new SystemIdNames(),
-      progress,
+): Session {
+  const { args, log, progress, protocol, rules } = options;
+  return {
+    wire,
+    // KiB, as rsync counts them.
+    pace: new Pace(wire, (args.options.bwlimit ?? 0) * 1024),
+    report,
+    log,
+    protocol,
+    options: args.options,
+    rules: {
+      ignoreNonreadable: rules?.ignoreNonreadable ?? false,
+      unmungesLinks: rules?.unmungesLinks ?? false,
+      noAtime: rules?.noAtime ?? args.options.openNoatime,
     },
-    sources,
-  );
-  await sender.run();
+    ...start,
+    names: options.numericIds ? NO_NAMES : new SystemIdNames(),
+    progress,
+  };
 }
 
 /** The client's rules come before the list is made. */

@@ -18,7 +18,7 @@ test("what is not offered is refused by name", () => {
   expect(refusalOf("-logDtpre.iLsfxCIvu")).toContain("read only");
   expect(refusalOf("--sender -lUe.i")).toBe("The server does not support --atimes (-U)");
   expect(refusalOf("--sender -re.i --compress-choice=zstd")).toContain("--compress-choice");
-  expect(refusalOf("--sender -re.i --files-from=-")).toContain("--files-from");
+  expect(refusalOf("--sender -re.i --iconv=utf8")).toContain("--iconv");
   expect(refusalOf("--sender -re.i --strange")).toBe("--strange: option is not supported");
   expect(refusalOf("--sender -rce.i", ["checksum"])).toContain("configured to refuse --checksum");
 });

@@ -3,18 +3,24 @@ import { join } from "node:path";
 import { DirectoryHandle } from "@dialhome/posix-fs";
 import { expect, test } from "vitest";
 import { HELD_DIRECTORIES } from "../src/constants.ts";
+import { LinkFollower } from "../src/link-follower.ts";
 import { Source } from "../src/source.ts";
 import { SourceFilter } from "../src/source-filter.ts";
 import { tempFolder } from "./support/scripted-client.ts";
 
 const openDescriptors = (): number => readdirSync("/proc/self/fd").length;
-const sourceOf = (path: string): Source =>
-  new Source(
-    DirectoryHandle.open(path),
-    undefined,
-    new SourceFilter({ module: [], client: [] }, ""),
-    (name) => name,
-  );
+const sourceOf = (path: string): Source => {
+  const directory = DirectoryHandle.open(path);
+  const root = { directory, followAbsolute: false, label: (name: string) => name };
+  const hides = (): boolean => false;
+  return new Source({
+    directory,
+    filter: new SourceFilter({ module: [], client: [] }, ""),
+    hides,
+    follower: new LinkFollower({ root, base: [], policies: new Set(), hides }),
+    label: root.label,
+  });
+};
 
 test("any directory is at hand, and no more handles are held than stated", async () => {
   await using folder = tempFolder();

@@ -51,6 +51,15 @@ const OTHER_NAMES: Readonly<Record<string, (options: ServerOptions) => void>> = 
   "no-implied-dirs": (o) => {
     o.impliedDirs = false;
   },
+  "remove-sent-files": (o) => {
+    o.removeSourceFiles = true;
+  },
+  // Told apart by name once all are there: it takes back what --files-from implies.
+  "no-relative": () => {},
+  // About where the client's side of a shell prints its messages.
+  msgs2stderr: () => {},
+  "no-msgs2stderr": () => {},
+  "no-iconv": () => {},
   "new-compress": (o) => {
     o.compress = true;
     o.compressChoice = "zlibx";
@@ -85,6 +94,7 @@ export function formatServerArguments(
   }
   if (o.devices && !o.specials) long.push("--no-specials");
   if (o.specials && !o.devices) long.push("--specials");
+  if (o.filesFrom !== undefined && !o.relative) long.push("--no-relative");
   if (!o.impliedDirs) long.push("--no-implied-dirs");
   for (const row of VALUES) {
     const value = o[row.key];
@@ -123,6 +133,10 @@ export function parseServerArguments(args: readonly string[]): ServerArguments {
     if (operands.length > 0 || !arg.startsWith("-") || arg === "-") operands.push(arg);
     else if (arg.startsWith("--")) parseLong(arg.slice(2), rest, found);
     else parseLetters(arg.slice(1), rest, found);
+  }
+  if (options.filesFrom !== undefined) {
+    options.dirs = true;
+    options.relative = !found.given.has("no-relative");
   }
   // The first operand is the `.` that stands for the client's side.
   const paths = operands.slice(1);

@@ -55,6 +55,7 @@ export interface ServerOptions {
   from0: boolean;
   filesFrom: string | undefined;
   iconv: string | undefined;
+  backupDir: string | undefined;
   suffix: string | undefined;
   checksumChoice: string | undefined;
   compressChoice: string | undefined;
@@ -165,6 +166,7 @@ export const VALUES: readonly ValueRow[] = [
   { letter: "B", name: "block-size", key: "blockSize", is: "number", min: 0, max: 1 << 29 },
   { name: "files-from", key: "filesFrom", is: "text" },
   { name: "iconv", key: "iconv", is: "text" },
+  { name: "backup-dir", key: "backupDir", is: "text" },
   { name: "suffix", key: "suffix", is: "text" },
   { name: "checksum-choice", key: "checksumChoice", is: "text" },
   { name: "compress-choice", key: "compressChoice", is: "text" },
@@ -230,6 +232,7 @@ export function noServerOptions(): ServerOptions {
     from0: false,
     filesFrom: undefined,
     iconv: undefined,
+    backupDir: undefined,
     suffix: undefined,
     checksumChoice: undefined,
     compressChoice: undefined,

@@ -127,7 +127,8 @@ describe("a server's command line", () => {
     fc.assert(
       fc.property(options, fc.array(fc.string()), (given, paths) => {
         const parsed = parseServerArguments(formatServerArguments(given, paths));
-        expect(parsed.options).toEqual({ ...noServerOptions(), sender: true, ...given });
+        const dirs = given.filesFrom === undefined ? {} : { dirs: true };
+        expect(parsed.options).toEqual({ ...noServerOptions(), sender: true, ...given, ...dirs });
         expect(parsed.paths).toEqual(paths.map((p) => (p.startsWith("-") ? `./${p}` : p)));
       }),
     );
