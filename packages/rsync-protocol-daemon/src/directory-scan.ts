@@ -352,7 +352,7 @@ export class DirectoryScan {
 }
 
 /** The last component of a name, as bytes. */
-export function leafOf(name: string): Buffer {
+function leafOf(name: string): Buffer {
   return Buffer.from(name.slice(name.lastIndexOf("/") + 1), "latin1");
 }
 
