@@ -81,7 +81,8 @@ export class Generator {
         await this.#list(work);
         continue;
       }
-      wire.flush();
+      // While the receiver still has something to read, more to do may come at once; before it waits, it flushes itself.
+      if (wire.waiting) wire.flush();
       // A failure wakes those who wait already; nobody would wake one who begins to wait after it.
       wire.assertAlive();
       await progress.changed();

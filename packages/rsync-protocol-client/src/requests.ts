@@ -11,6 +11,7 @@ import {
 import { type BlockSums, sumBlocks, writeBlockSums } from "./block-sums.ts";
 import type { Job } from "./hard-link-groups.ts";
 import type { PullContext } from "./pull-context.ts";
+import { smallBlockLength } from "./small-blocks.ts";
 
 /** What a request is based on. */
 export interface Basis {
@@ -44,10 +45,12 @@ export class Requests {
       this.#write(job, BASIS.FILE, changes, NO_SUMS, undefined, redo);
       return undefined;
     }
+    const blockLength =
+      options.blockSize ?? (options.smallBlocks ? smallBlockLength(basis.size) : undefined);
     const sums = chooseSumHeader(basis.size, {
       digestLength: terms.checksum.digestLength,
       redo,
-      ...(options.blockSize === undefined ? {} : { blockLength: options.blockSize }),
+      ...(blockLength === undefined ? {} : { blockLength }),
     });
     return this.#sendWithSums(job, basis, changes, sums, redo);
   }

@@ -13,6 +13,12 @@ export const LONGEST_PAUSE_MS = 100;
 /** With incremental recursion lists are sent while fewer entries than this are ahead (rsync.h MIN_FILECNT_LOOKAHEAD). */
 export const LOOK_AHEAD_ENTRIES = 1000;
 
+/**
+ * Entries that are ahead when sending lists stops again. One list a time would follow each that the client finishes: a turn
+ * of both ends for a single small directory.
+ */
+export const LOOK_AHEAD_ENTRIES_FULL = 8000;
+
 /** Bytes read from a file at a time. */
 export const READ_BYTES: number = 256 * 1024;
 

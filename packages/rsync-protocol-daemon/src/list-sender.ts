@@ -9,7 +9,7 @@ import {
   type NdxCodec,
   TAG,
 } from "@dialhome/rsync-protocol";
-import { LOOK_AHEAD_ENTRIES } from "./constants.ts";
+import { LOOK_AHEAD_ENTRIES, LOOK_AHEAD_ENTRIES_FULL } from "./constants.ts";
 import { DirectoryScan } from "./directory-scan.ts";
 import type { Session } from "./session.ts";
 import type { SourceEntry } from "./source.ts";
@@ -81,7 +81,8 @@ export class ListSender {
 
   /** Sends further lists while too little is ahead of the list that `current` is an index in. */
   async sendAhead(current: number): Promise<void> {
-    while (!this.#isComplete && this.#entriesAhead(current) < LOOK_AHEAD_ENTRIES) {
+    if (this.#isComplete || this.#entriesAhead(current) >= LOOK_AHEAD_ENTRIES) return;
+    while (!this.#isComplete && this.#entriesAhead(current) < LOOK_AHEAD_ENTRIES_FULL) {
       await this.#sendNext();
     }
   }

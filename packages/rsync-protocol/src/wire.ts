@@ -119,6 +119,11 @@ export class Wire {
     }
   }
 
+  /** Whether somebody waits for the peer: then what is gathered must go, or the peer may wait too. */
+  get waiting(): boolean {
+    return this.#waiters.length > 0;
+  }
+
   /** One attempt after another, until `decode` has the bytes it needs. */
   async read<T extends object | number | string | boolean>(
     decode: (reader: ByteReader) => T,

@@ -228,6 +228,7 @@ async function transferTree(
       linkDest: [previous?.dataPath, resumeBasis].filter((path) => path !== undefined),
       // Equal to the nanosecond, or it is another file.
       modifyWindow: -1,
+      smallBlocks: true,
       contentDigest: "sha256",
       // It is no snapshot before it is published.
       privateDestination: true,
