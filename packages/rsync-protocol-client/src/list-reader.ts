@@ -1,6 +1,7 @@
 import {
   assertChildren,
   directoryOf,
+  EXIT,
   type FileEntry,
   type FileList,
   type FileListDecoder,
@@ -62,6 +63,7 @@ function assertParents(list: FileList): void {
     if (directories.has(directoryOf(name))) continue;
     throw new RsyncError("ERR_RSYNC_UNSAFE_PATH", `the directory of "${name}" is not in the list`, {
       path: name,
+      exitCode: EXIT.PROTOCOL,
     });
   }
 }

@@ -148,10 +148,10 @@ describe("a number of the sender", () => {
   });
 
   it("of a frame of one byte each is read in a bounded time", async () => {
-    const started = performance.now();
+    const started = process.cpuUsage();
     const end = await runSession(async (s) => {
       const list = new ByteWriter();
-      for (let n = 0; n < 2_000; n++) {
+      for (let n = 0; n < 500; n++) {
         const name = `${n}`.padStart(200, "x");
         list.varint(XMIT.LONG_NAME);
         list.varint(name.length);
@@ -168,7 +168,9 @@ describe("a number of the sender", () => {
       s.endOfList();
       await s.serve(31, () => ({ data: Buffer.alloc(0) }));
     });
-    expect(end.summary).toMatchObject({ exitCode: 0, transferredFiles: 2_000 });
-    expect(performance.now() - started).toBeLessThan(20_000);
+    expect(end.summary).toMatchObject({ exitCode: 0, transferredFiles: 500 });
+    const { user, system } = process.cpuUsage(started);
+    // 100,000 frames; when each made the reader move what was there, this took minutes.
+    expect((user + system) / 1000).toBeLessThan(10_000);
   });
 });

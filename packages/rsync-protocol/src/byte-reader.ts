@@ -1,5 +1,6 @@
 import { LIMITS } from "./constants.ts";
 import { protocolError, RsyncError } from "./errors.ts";
+import { EXIT } from "./exit-codes.ts";
 
 /** Thrown by a read that ran out of bytes; only {@link ByteReader.attempt} sees it. */
 const NEED_MORE = new Error("more bytes are needed");
@@ -136,6 +137,13 @@ export class ByteReader {
   count(what: string, limit: number): number {
     const value = this.varint();
     if (value < 0 || value > limit) throw overLimit(what, value, limit);
+    return value;
+  }
+
+  /** A varint that is the length of a text; a longer one is what rsync(1) calls an overflow, and leaves with 22 for. */
+  length(what: string, limit: number): number {
+    const value = this.varint();
+    if (value < 0 || value > limit) throw overLimit(what, value, limit, EXIT.MEMORY);
     return value;
   }
 
@@ -283,6 +291,12 @@ function extraBytes(first: number): number {
   return first < 0xfc ? 5 : 6;
 }
 
-function overLimit(what: string, value: number, limit: number): RsyncError {
-  return new RsyncError("ERR_RSYNC_LIMIT", `${what}: ${value}, allowed are 0 to ${limit}`);
+function overLimit(
+  what: string,
+  value: number,
+  limit: number,
+  exitCode: number = EXIT.PROTOCOL,
+): RsyncError {
+  const message = `${what}: ${value}, allowed are 0 to ${limit}`;
+  return new RsyncError("ERR_RSYNC_LIMIT", message, { exitCode });
 }

@@ -101,7 +101,7 @@ export class FileListDecoder {
 
   #readName(reader: ByteReader, flags: number): string {
     const keep = flags & XMIT.SAME_NAME ? reader.byte() : 0;
-    const rest = flags & XMIT.LONG_NAME ? reader.count("name", LIMITS.nameBytes) : reader.byte();
+    const rest = flags & XMIT.LONG_NAME ? reader.length("name", LIMITS.nameBytes) : reader.byte();
     if (keep > this.#name.length) {
       throw violation(`name that keeps ${keep} of ${this.#name.length} bytes`);
     }
@@ -109,6 +109,7 @@ export class FileListDecoder {
       throw new RsyncError(
         "ERR_RSYNC_LIMIT",
         `name of ${keep + rest} bytes, limit ${LIMITS.nameBytes}`,
+        { exitCode: EXIT.MEMORY },
       );
     }
     const name = this.#name.slice(0, keep) + reader.latin1(rest);
@@ -119,7 +120,7 @@ export class FileListDecoder {
   #readFields(reader: ByteReader, flags: number, name: string, hardLinkGroup: number): FileEntry {
     const format = this.#format;
     const size = reader.varlong(3);
-    if (size < 0) throw violation(`"${name}" has a size of ${size}`);
+    if (size < 0) throw protocolError(`"${name}" has a size of ${size}`, EXIT.UNSUPPORTED);
     const mtime = flags & XMIT.SAME_TIME ? this.#mtime : reader.varlong(4);
     const mtimeNsec = flags & XMIT.MOD_NSEC ? reader.count("nanoseconds", 999_999_999) : 0;
     const mode = flags & XMIT.SAME_MODE ? this.#mode : reader.int() & 0xffff;
@@ -150,7 +151,7 @@ export class FileListDecoder {
     }
     const linkTarget =
       format.links && isSymlink(shape)
-        ? reader.latin1(reader.count("symlink target", LIMITS.linkTargetBytes))
+        ? reader.latin1(reader.length("symlink target", LIMITS.linkTargetBytes))
         : undefined;
     const checksum =
       format.checksumBytes > 0 && isRegularFile(shape)

@@ -76,6 +76,33 @@ export class ScriptedSender {
     wire.out.int(protocol);
     wire.flush();
     await wire.read((reader) => ({ protocol: reader.int() }));
+    await this.#startBinary(incRecurse);
+  }
+
+  /** The same as a daemon: with its greeting, and whatever module. */
+  async startDaemon(protocol: number, incRecurse: boolean): Promise<void> {
+    const { wire } = this;
+    const say = (line: string): void => {
+      wire.out.latin1(`${line}\n`);
+      wire.flush();
+    };
+    say(`@RSYNCD: ${protocol}.0 md5 md4`);
+    await wire.read((reader) => ({ greeting: reader.line() }));
+    await wire.read((reader) => ({ module: reader.line() }));
+    say("@RSYNCD: OK");
+    await wire.read((reader) => {
+      let count = 0;
+      for (let last = -1, next = reader.byte(); last !== 0 || next !== 0; next = reader.byte()) {
+        last = next;
+        count++;
+      }
+      return { count };
+    });
+    await this.#startBinary(incRecurse);
+  }
+
+  async #startBinary(incRecurse: boolean): Promise<void> {
+    const { wire } = this;
     const inc = incRecurse ? COMPAT.INC_RECURSE : 0;
     wire.out.varint(COMPAT.VARINT_FLIST_FLAGS | COMPAT.CHKSUM_SEED_FIX | COMPAT.SAFE_FLIST | inc);
     writeNames(wire.out, ["md5"]);
@@ -130,15 +157,19 @@ export class ScriptedSender {
   /** The next thing the client says: a request, or the end of a list or phase. */
   async hear(): Promise<Request | "done"> {
     const { wire } = this;
-    const heard = await wire.read((reader) => {
-      const item = readItem(reader, this.#theirNdx);
-      if (item.ndx < 0) return { item, sums: undefined };
-      const sums = readSumHeader(reader, DIGEST_BYTES);
-      reader.bytes(sums.count * (4 + sums.strongLength));
-      return { item, sums };
-    });
-    this.#theirNdx.commit(heard.item.ndx);
-    return heard.sums ? { item: heard.item, sums: heard.sums } : "done";
+    for (;;) {
+      const { item, sums } = await wire.read((reader) => {
+        const head = readItem(reader, this.#theirNdx);
+        if (head.ndx < 0 || !(head.flags & ITEM.TRANSFER)) return { item: head, sums: undefined };
+        const header = readSumHeader(reader, DIGEST_BYTES);
+        reader.bytes(header.count * (4 + header.strongLength));
+        return { item: head, sums: header };
+      });
+      this.#theirNdx.commit(item.ndx);
+      if (sums) return { item, sums };
+      // rsync(1) also tells what it did by itself.
+      if (item.ndx < 0) return "done";
+    }
   }
 
   async request(): Promise<Request> {

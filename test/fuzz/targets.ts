@@ -1,0 +1,34 @@
+import type { FuzzTarget } from "./target.ts";
+import { fileList } from "./targets/file-list.ts";
+import { frames, primitives, tokens } from "./targets/primitives.ts";
+import { pullRaw, pullSession, serveRaw, serveSession } from "./targets/sessions.ts";
+import {
+  authorizedKeys,
+  daemonLines,
+  filters,
+  globs,
+  knownHosts,
+  manifest,
+  offers,
+  serverArguments,
+} from "./targets/texts.ts";
+
+/** Everything that takes bytes from outside. */
+export const TARGETS: readonly FuzzTarget[] = [
+  primitives,
+  frames,
+  tokens,
+  fileList,
+  daemonLines,
+  serverArguments,
+  filters,
+  globs,
+  authorizedKeys,
+  knownHosts,
+  manifest,
+  offers,
+  pullSession,
+  pullRaw,
+  serveSession,
+  serveRaw,
+];

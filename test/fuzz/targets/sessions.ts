@@ -1,0 +1,269 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { duplexPair } from "node:stream";
+import { ByteReader, RsyncError } from "@dialhome/rsync-protocol";
+import { type PullOptions, pull } from "@dialhome/rsync-protocol-client";
+import { RsyncDaemon } from "@dialhome/rsync-protocol-daemon";
+import { bytesOf, dataOf, playSide, type Turn, tappedPair } from "../conversation.ts";
+import type { FuzzTarget } from "../target.ts";
+
+/** A session that neither side ends within this time hangs. */
+const HANG_MS = 10_000;
+const SECRET = "a secret beside the module";
+const SEED = 7;
+
+type Options = Omit<PullOptions, "stream" | "destination">;
+
+const OPTIONS: Options = {
+  source: { kind: "daemon", module: "m", paths: [""] },
+  recursive: true,
+  links: true,
+  hardLinks: true,
+  perms: true,
+  times: true,
+  specials: true,
+  delete: true,
+  checksumChoice: "md5",
+  // What a mutated number may ask for must not take the machine's memory before it is refused.
+  maxListBytes: 16 << 20,
+};
+
+function makeModule(root: string): void {
+  mkdirSync(join(root, "dir/deep"), { recursive: true });
+  writeFileSync(join(root, "empty"), "");
+  writeFileSync(join(root, "small"), "content");
+  writeFileSync(join(root, "dir/changed"), "x".repeat(3_000) + "y".repeat(3_000));
+  writeFileSync(join(root, "dir/deep/last"), "z");
+  symlinkSync("../outside", join(root, "dir/link"));
+}
+
+function makeDestination(root: string): void {
+  mkdirSync(join(root, "dir"), { recursive: true });
+  writeFileSync(join(root, "dir/changed"), "x".repeat(3_000) + "w".repeat(2_000));
+  writeFileSync(join(root, "extra"), "goes");
+  // A trap: whoever goes through it leaves the destination.
+  symlinkSync("../canaries", join(root, "trap"));
+}
+
+/** A folder with a destination and canaries beside it. */
+function makeNest(folder: string): string {
+  const nest = mkdtempSync(join(folder, "nest-"));
+  mkdirSync(join(nest, "canaries"));
+  writeFileSync(join(nest, "canaries/one"), "untouched");
+  writeFileSync(join(nest, "outside"), "untouched");
+  makeDestination(join(nest, "destination"));
+  return nest;
+}
+
+function assertNest(nest: string): void {
+  const around = readdirSync(nest).join();
+  const inside = readdirSync(join(nest, "canaries")).join();
+  const texts = ["outside", "canaries/one"].map((name) => readFileSync(join(nest, name), "utf8"));
+  if (
+    around !== "canaries,destination,outside" ||
+    inside !== "one" ||
+    texts.some((t) => t !== "untouched")
+  ) {
+    throw new Error(
+      `something outside of the destination was touched: ${around} ${inside} ${texts.join()}`,
+    );
+  }
+  const left = namesBelow(Buffer.from(join(nest, "destination"))).filter((name) =>
+    /^\.[^/]+\.[0-9a-z]{6}$/.test(name),
+  );
+  if (left.length > 0) throw new Error(`temporary files are left: ${left.join()}`);
+}
+
+/** All names below a directory, whatever bytes they have. */
+function namesBelow(directory: Buffer): string[] {
+  const entries = readdirSync(directory, { withFileTypes: true, encoding: "buffer" });
+  return entries.flatMap((entry) => {
+    const path = Buffer.concat([directory, Buffer.from("/"), entry.name]);
+    const name = entry.name.toString("latin1");
+    return entry.isDirectory() ? [name, ...namesBelow(path)] : [name];
+  });
+}
+
+interface Setting {
+  readonly folder: string;
+  readonly daemon: RsyncDaemon;
+  readonly fromClient: readonly Turn[];
+  readonly fromServer: readonly Turn[];
+}
+
+let setting: Promise<Setting> | undefined;
+
+/** One session of our own two ends, written down; both its files are gone when the process ends. */
+function ourSetting(): Promise<Setting> {
+  setting ??= (async () => {
+    // Sessions make and remove many files: in memory, where that can be had.
+    const parent = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+    const folder = mkdtempSync(join(parent, "dialhome-fuzz-"));
+    process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+    const root = join(folder, "module");
+    makeModule(root);
+    writeFileSync(join(folder, "outside"), SECRET);
+    const modules = [{ name: "m", path: root }];
+    const daemon = new RsyncDaemon({ modules, checksumSeed: SEED, closingTimeoutMs: 200 });
+    const { client, server, fromClient, fromServer } = tappedPair();
+    const serving = daemon.serve(server);
+    const nest = makeNest(folder);
+    const summary = await pull({
+      ...OPTIONS,
+      stream: client,
+      destination: join(nest, "destination"),
+    });
+    const { error } = await serving;
+    if (summary.exitCode !== 0 || error) throw error ?? new Error("the recorded pull failed");
+    return { folder, daemon, fromClient, fromServer };
+  })();
+  return setting;
+}
+
+/** Where frames begin: behind the text, the compat flags, names and seed; of the client: behind its arguments. */
+function serverStart(turns: readonly Turn[]): number {
+  const reader = new ByteReader();
+  reader.push(bytesOf(turns));
+  while (reader.line() !== "@RSYNCD: OK");
+  reader.varint();
+  reader.int();
+  return reader.offset;
+}
+
+function clientStart(turns: readonly Turn[]): number {
+  const bytes = bytesOf(turns);
+  return bytes.indexOf("\0\0") + 2;
+}
+
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const hang = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no end after ${HANG_MS} ms`)), HANG_MS);
+  });
+  try {
+    return await Promise.race([work, hang]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A pull from a sender that says `bytes`. */
+async function pullFrom(
+  head: Buffer,
+  bytes: Buffer,
+  turns: readonly Turn[],
+  isFramed: boolean,
+): Promise<void> {
+  const { folder } = await ourSetting();
+  const nest = makeNest(folder);
+  const [near, far] = duplexPair();
+  try {
+    const pulling = pull({ ...OPTIONS, stream: near, destination: join(nest, "destination") });
+    const playing = playSide(far, head, bytes, turns, isFramed);
+    await inTime(
+      pulling.then(
+        () => undefined,
+        (error: unknown) => {
+          if (!(error instanceof RsyncError) || error.cause instanceof TypeError) throw error;
+        },
+      ),
+    );
+    assertNest(nest);
+    far.destroy();
+    await playing;
+  } finally {
+    near.destroy();
+    far.destroy();
+    rmSync(nest, { recursive: true, force: true });
+  }
+}
+
+/** A daemon with a client that says `bytes`. */
+async function serveTo(
+  head: Buffer,
+  bytes: Buffer,
+  turns: readonly Turn[],
+  isFramed: boolean,
+): Promise<void> {
+  const { folder, daemon } = await ourSetting();
+  const [near, far] = duplexPair();
+  const said: Buffer[] = [];
+  far.on("data", (piece: Buffer) => said.push(piece));
+  try {
+    const serving = daemon.serve(near);
+    const playing = playSide(far, head, bytes, turns, isFramed);
+    const { error } = await inTime(serving);
+    if (error?.cause instanceof TypeError) throw error.cause;
+    await playing;
+    if (Buffer.concat(said).includes(SECRET)) throw new Error("the secret got out");
+    if (readFileSync(join(folder, "outside"), "utf8") !== SECRET)
+      throw new Error("it was written to");
+  } finally {
+    near.destroy();
+    far.destroy();
+  }
+}
+
+const NAMES = ["..", "/", "../outside", "trap/one", "dir/link", ".", "\0", "--sender", "m/../"];
+
+export const pullSession: FuzzTarget = {
+  name: "pull",
+  limitMs: HANG_MS,
+  dictionary: NAMES,
+  seeds: async () => {
+    const { fromServer } = await ourSetting();
+    return [bytesOf(dataOf(fromServer, serverStart(fromServer)).turns)];
+  },
+  run: async (input) => {
+    const { fromServer } = await ourSetting();
+    const { head, turns } = dataOf(fromServer, serverStart(fromServer));
+    await pullFrom(head, input, turns, true);
+  },
+};
+
+export const pullRaw: FuzzTarget = {
+  name: "pull-raw",
+  limitMs: HANG_MS,
+  dictionary: [...NAMES, "@RSYNCD: ", "@ERROR", "AUTHREQD x", "\n"],
+  seeds: async () => [bytesOf((await ourSetting()).fromServer)],
+  run: async (input) => {
+    const { fromServer } = await ourSetting();
+    await pullFrom(Buffer.alloc(0), input, fromServer, false);
+  },
+};
+
+export const serveSession: FuzzTarget = {
+  name: "serve",
+  limitMs: HANG_MS,
+  dictionary: [...NAMES, ": .rsync-filter", ".", "- *"],
+  seeds: async () => {
+    const { fromClient } = await ourSetting();
+    return [bytesOf(dataOf(fromClient, clientStart(fromClient)).turns)];
+  },
+  run: async (input) => {
+    const { fromClient } = await ourSetting();
+    const { head, turns } = dataOf(fromClient, clientStart(fromClient));
+    await serveTo(head, input, turns, true);
+  },
+};
+
+export const serveRaw: FuzzTarget = {
+  name: "serve-raw",
+  limitMs: HANG_MS,
+  dictionary: [...NAMES, "@RSYNCD: ", "#early_input=5", "#list", "\n", "--files-from=-", "-s"],
+  seeds: async () => [bytesOf((await ourSetting()).fromClient)],
+  run: async (input) => {
+    const { fromClient } = await ourSetting();
+    await serveTo(Buffer.alloc(0), input, fromClient, false);
+  },
+};

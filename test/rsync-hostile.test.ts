@@ -1,0 +1,64 @@
+import { once } from "node:events";
+import { mkdirSync } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+import { Wire } from "@dialhome/rsync-protocol";
+import { expect, it } from "vitest";
+import {
+  HOSTILE_CASES,
+  type HostileCase,
+} from "../packages/rsync-protocol-client/test/support/hostile-cases.ts";
+import { ScriptedSender } from "../packages/rsync-protocol-client/test/support/scripted-sender.ts";
+import { describeWithPeers, requirePeer } from "./support/peers.ts";
+import { run } from "./support/processes.ts";
+import { tempDir } from "./support/temp-dir.ts";
+
+/** A daemon that does to its one client what the script says. */
+async function startHostileDaemon({ script, incRecurse = false }: HostileCase): Promise<Server> {
+  const serve = async (socket: Socket): Promise<void> => {
+    socket.on("error", () => undefined);
+    const wire = new Wire(socket);
+    try {
+      const sender = new ScriptedSender(wire, socket);
+      await sender.startDaemon(31, incRecurse);
+      await script(sender);
+    } catch {
+      // The client went away, as it should.
+    }
+    wire.end();
+    wire.release();
+  };
+  const server = createServer({ allowHalfOpen: true }, (socket) => void serve(socket));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return server;
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
+
+describeWithPeers(["rsync"], "a sender that means harm, and the real rsync", () => {
+  // The exit codes of packages/rsync-protocol-client/test/hostile-sender.test.ts are rsync's own.
+  it("refuses the same with the same exit code, or is told apart in the table", async () => {
+    await using dir = tempDir();
+    const results = await Promise.all(
+      HOSTILE_CASES.map(async (one, i) => {
+        const destination = dir.at(`${i}`);
+        mkdirSync(destination);
+        one.before?.(destination);
+        const server = await startHostileDaemon(one);
+        const lists = one.incRecurse ? [] : ["--no-inc-recursive"];
+        const source = `rsync://127.0.0.1:${portOf(server)}/m/`;
+        const args = ["-rlHpt", "--timeout=20", ...lists, source, `${destination}/`];
+        const { code } = await run(requirePeer("rsync"), args);
+        server.close();
+        return [one.title, code];
+      }),
+    );
+    expect(results).toEqual(
+      HOSTILE_CASES.map(({ title, exitCode, real }) => [title, real ?? exitCode]),
+    );
+  });
+});
