@@ -80,8 +80,8 @@ export async function playSide(
   });
   stream.on("error", () => undefined);
   const wait = async (until: number): Promise<void> => {
-    other.idle = 0;
-    while (other.heard < until && other.idle++ < PATIENCE && !stream.destroyed) {
+    for (other.idle = 0; other.idle < PATIENCE; other.idle++) {
+      if (other.heard >= until || stream.destroyed) return;
       await new Promise(setImmediate);
     }
   };

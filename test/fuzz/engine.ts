@@ -5,8 +5,9 @@ import type { BlockCoverage } from "./coverage.ts";
 import { mutate } from "./mutate.ts";
 import type { FuzzTarget } from "./target.ts";
 
-/** Inputs between two looks at the coverage, which cost some ms each. */
+/** Inputs between two looks at the coverage, which cost some ms each; where an input costs more, it is looked at each time. */
 const BATCH = 48;
+const SLOW_INPUT_MS = 3;
 /** An input may leave so much more in memory than was there before, in bytes. */
 const MOST_GROWTH_BYTES = 256 * 1024 * 1024;
 
@@ -95,12 +96,14 @@ export async function fuzz(
     known.add(kind);
     findings.push({ target: target.name, input, error });
   };
+  const started = performance.now();
   for (const seed of corpus) await run(seed);
+  const batchSize = (performance.now() - started) / inputs > SLOW_INPUT_MS ? 1 : BATCH;
   coverage.learn(coverage.takeNew());
   const end = performance.now() + options.seconds * 1000;
   while (performance.now() < end && findings.length < mostFindings) {
     const batch: Buffer[] = [];
-    for (let i = 0; i < BATCH && performance.now() < end; i++) {
+    for (let i = 0; i < batchSize && performance.now() < end; i++) {
       const input = mutate(random.pick(corpus), random, corpus, words);
       batch.push(input);
       await run(input);
@@ -117,6 +120,10 @@ async function discoverers(
   coverage: BlockCoverage,
 ): Promise<Buffer[]> {
   const fresh = coverage.takeNew();
+  if (batch.length === 1) {
+    coverage.learn(fresh);
+    return fresh.size > 0 ? [...batch] : [];
+  }
   const found: Buffer[] = [];
   const search = async (part: readonly Buffer[]): Promise<void> => {
     for (const input of part) await runOne(target, input);
