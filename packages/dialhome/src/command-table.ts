@@ -34,7 +34,7 @@ export const COMMANDS: readonly CommandRow[] = [
   },
   {
     name: "rsync",
-    summary: "pull from an rsync daemon, with rsync's own options",
+    summary: "pull from an rsync daemon or over SSH, with rsync's own options",
     load: async () => (await import("./commands/rsync.ts")).declareRsync,
     runRaw: async (args, io) => (await import("./actions/rsync.ts")).runRsync(args, io),
   },

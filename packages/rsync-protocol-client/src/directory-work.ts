@@ -55,6 +55,11 @@ export class DirectoryWork {
     const name = nameBytes(baseNameOf(entry.name));
     const parent = this.#parentOf(entry);
     const stat = parent?.lstat(name);
+    if (this.#options.impliedDirs === false && entry.isTopDirectory && !entry.hasContent) {
+      // On the way to something, and without attributes of its own (--no-implied-dirs).
+      if (!stat && !this.#options.dryRun) parent?.mkdir(name, 0o777);
+      return 0;
+    }
     if (stat && isDirectoryStat(stat)) {
       const changes = this.#attributes.differences(entry, stat);
       if (

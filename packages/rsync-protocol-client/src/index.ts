@@ -9,6 +9,7 @@ export { pull } from "./pull.ts";
 export type {
   DeletedEntry,
   DeleteTime,
+  FilesFrom,
   Outcome,
   PulledEntry,
   PullMessage,
@@ -17,5 +18,6 @@ export type {
   PullSource,
   TransferOptions,
 } from "./pull-options.ts";
+export { type RemoteCommand, type RemoteShellOptions, remoteShellCommand } from "./remote-shell.ts";
 export { serverArguments } from "./server-command.ts";
 export type { KindCounts, PullSummary } from "./summary.ts";

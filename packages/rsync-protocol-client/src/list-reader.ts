@@ -12,13 +12,13 @@ import {
   readIdList,
   type Wire,
 } from "@dialhome/rsync-protocol";
-import { assertRequested } from "./requested-names.ts";
+import type { RequestedNames } from "./requested-names.ts";
 import type { Tally } from "./tally.ts";
 
 /**
  * Reads one list to its end, with what belongs to it, and takes it among the live ones.
  * @param directory - whose content it is; undefined for the first list
- * @param requested - names that the first list may have at its top; undefined for any
+ * @param requested - names that the list may have; undefined for any
  */
 export async function readFileList(
   wire: Wire,
@@ -27,20 +27,23 @@ export async function readFileList(
   lists: FileLists,
   tally: Tally,
   directory: FileEntry | undefined,
-  requested?: ReadonlySet<string>,
+  requested?: RequestedNames,
 ): Promise<FileList> {
   const list = lists.begin(directory);
   let shared = decoder.sharedBytes;
   for (;;) {
     const decode = (reader: typeof wire.reader) => decoder.read(reader, list);
-    const read = wire.reader.attempt(decode) ?? (await wire.read(decode));
+    let read = wire.reader.attempt(decode) ?? (await wire.read(decode));
     if ("ioError" in read) {
       tally.ioError |= read.ioError;
       break;
     }
+    // A sender that calls a directory on the way complete would have it swept.
+    if (requested && !requested.assert(read.name, isDirectory(read)) && read.hasContent) {
+      read = { ...read, hasContent: false };
+    }
     lists.hold(list, read, decoder.sharedBytes - shared);
     shared = decoder.sharedBytes;
-    if (!directory) assertRequested(read.name, requested);
     list.wire.push(read);
     tally.countListed(read);
   }

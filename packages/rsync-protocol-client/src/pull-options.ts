@@ -9,18 +9,31 @@ export type PullSource =
       readonly module: string;
       /** Paths within the module; `""` is its root. */
       readonly paths: readonly string[];
+      /** The daemon expands `* ? [ ]` in the paths, and takes `\\` as an escape. @defaultValue false: paths are literal */
+      readonly wildcards?: boolean;
       /** @defaultValue "nobody" */
       readonly user?: string;
       /** Called when the daemon asks for a password; the password goes nowhere else. */
       readonly password?: () => Promise<string> | string;
     }
   | {
-      /** `rsync --server --sender`, started by the caller with {@link serverArguments} of the same options. */
+      /** `rsync --server --sender`, started by the caller with {@link remoteShellCommand} of the same options. */
       readonly kind: "server";
+      /** The paths that it was started with: other names are then refused. Without them anything may come. */
+      readonly paths?: readonly string[];
+      /** Of the {@link RemoteCommand}, where the arguments do not stand in the command. */
+      readonly secludedArguments?: readonly string[];
     };
 
 /** When something is deleted: `--delete-before` and so on. */
 export type DeleteTime = "before" | "during" | "delay" | "after";
+
+/** Names of what is to be transferred, as latin1 views of bytes, relative to the one path of the source. */
+export type FilesFrom =
+  /** These. They are sent to the sender. */
+  | { readonly names: readonly string[] }
+  /** Those in a file at the far end, ended by newlines or by NULs. */
+  | { readonly remote: string; readonly from0: boolean };
 
 /** What a pull does, in rsync(1)'s words. Everything is off unless it is asked for. */
 export interface TransferOptions {
@@ -28,6 +41,12 @@ export interface TransferOptions {
   readonly recursive?: boolean;
   /** `-d`: directories are named, not entered. */
   readonly dirs?: boolean;
+  /** `-R`: the whole path of a source is made at the destination, or what is behind `/./` in it. */
+  readonly relative?: boolean;
+  /** `--no-implied-dirs` is false: the directories on the way to a source get no attributes. @defaultValue true */
+  readonly impliedDirs?: boolean;
+  /** `--files-from`: what is transferred of the source. */
+  readonly filesFrom?: FilesFrom;
   /** `-l` */
   readonly links?: boolean;
   /** `-H` */

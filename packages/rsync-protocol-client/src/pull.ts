@@ -40,8 +40,12 @@ import type { PullOptions } from "./pull-options.ts";
 import { type PullRules, readRules } from "./pull-rules.ts";
 import { Receiver } from "./receiver.ts";
 import { openReferences, ReferenceFiles } from "./reference-files.ts";
-import { requestedNames } from "./requested-names.ts";
-import { offersIncRecursion, serverArguments } from "./server-command.ts";
+import { RequestedNames } from "./requested-names.ts";
+import {
+  offersIncRecursion,
+  serverArguments,
+  serverArgumentsWithWildcards,
+} from "./server-command.ts";
 import { type SessionTerms, startSession } from "./session-start.ts";
 import { StopTime } from "./stop-time.ts";
 import type { PullSummary } from "./summary.ts";
@@ -87,6 +91,9 @@ async function begin(wire: Wire, options: PullOptions): Promise<number> {
   const highest = options.protocol ?? PROTOCOL.MAX;
   const { source } = options;
   if (source.kind === "server") {
+    const secluded = source.secludedArguments ?? [];
+    for (const argument of secluded) wire.out.latin1(`${argument}\0`);
+    if (secluded.length > 0) wire.out.byte(0);
     wire.out.int(highest);
     wire.flush();
     const theirs = await wire.read((reader) => ({ protocol: reader.int() }));
@@ -103,7 +110,8 @@ async function begin(wire: Wire, options: PullOptions): Promise<number> {
     (path) => `${source.module}/${path}`,
   );
   const listOnly = options.onListed !== undefined;
-  for (const argument of serverArguments({ ...options, listOnly }, paths)) {
+  const format = source.wildcards ? serverArgumentsWithWildcards : serverArguments;
+  for (const argument of format({ ...options, listOnly }, paths)) {
     wire.out.latin1(`${argument}\0`);
   }
   wire.out.byte(0);
@@ -126,19 +134,13 @@ async function transfer(
     hear(wire, tally, message, (ndx) => lost(ndx));
   });
   writeFilterList(wire.out, rules.sent);
+  sendNames(wire, options.filesFrom);
   wire.flush();
 
+  const requested = RequestedNames.of(options.source, options);
   const lists = new FileLists(terms.format.incRecurse, options.maxListBytes ?? defaultListBytes());
   const decoder = new FileListDecoder(terms.format);
-  const first = await readFileList(
-    wire,
-    decoder,
-    terms.format,
-    lists,
-    tally,
-    undefined,
-    requestedNames(options.source),
-  );
+  const first = await readFileList(wire, decoder, terms.format, lists, tally, undefined, requested);
   if (first.wire.length === 0) return nothingSent(wire, terms, tally, options, rules.sent);
   if (options.pruneEmptyDirs) {
     dropEmptyDirectories(first, new FilterChain(rules.local, { side: "receiver" }));
@@ -190,7 +192,12 @@ async function transfer(
       sweeps,
       new ReferenceFiles(context),
     );
-    const receiver = new Receiver(context, decoder, deletion);
+    const receiver = new Receiver(
+      context,
+      decoder,
+      deletion,
+      requested?.concernsAll ? requested : undefined,
+    );
     const server = await runBoth(context, generator, receiver);
     await sweeps.end(first);
     deletion.finish();
@@ -209,6 +216,13 @@ async function transfer(
 /** A process that runs out of heap is gone, whatever else it does: lists may have half of it. */
 function defaultListBytes(): number {
   return Math.floor(getHeapStatistics().heap_size_limit / 2);
+}
+
+/** `--files-from`: the names follow the filter rules; an empty one ends them. */
+function sendNames(wire: Wire, filesFrom: PullOptions["filesFrom"]): void {
+  if (filesFrom === undefined || "remote" in filesFrom) return;
+  for (const name of filesFrom.names) wire.out.latin1(`${name}\0`);
+  wire.out.byte(0);
 }
 
 /** The first list is there; without incremental recursion it is the only one. */
@@ -322,8 +336,13 @@ function nothingSent(
   rules: readonly string[],
 ): PullSummary {
   if (terms.protocol >= 31) wire.intMessage(TAG.ERROR_EXIT, EXIT.PARTIAL);
-  const isFine = rules.length > 0 || options.ignoreMissingArgs === true;
-  if (tally.problems.length === 0 && tally.ioError === 0 && !isFine) {
+  // A list of files may be empty, and without these two a directory is passed over.
+  const mayBeEmpty =
+    rules.length > 0 ||
+    options.ignoreMissingArgs === true ||
+    options.filesFrom !== undefined ||
+    (!options.recursive && !options.dirs);
+  if (tally.problems.length === 0 && tally.ioError === 0 && !mayBeEmpty) {
     throw new RsyncError("ERR_RSYNC_FILE", "the sender has nothing under that path", {
       exitCode: EXIT.PARTIAL,
     });

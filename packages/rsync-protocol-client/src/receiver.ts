@@ -30,6 +30,7 @@ import { FileWriter } from "./file-writer.ts";
 import { readFileList } from "./list-reader.ts";
 import { assertGoingOn, fail, giveUp, placeOf, succeed, temporaryFor } from "./placement.ts";
 import type { PullContext, Transfer } from "./pull-context.ts";
+import type { RequestedNames } from "./requested-names.ts";
 import { Slices } from "./slices.ts";
 import { describeFailure } from "./tally.ts";
 
@@ -58,13 +59,21 @@ export class Receiver {
   readonly #context: PullContext;
   readonly #decoder: FileListDecoder;
   readonly #deletion: Deletion;
+  /** Names that further lists may have; undefined for any. */
+  readonly #requested: RequestedNames | undefined;
   readonly #ndx = new NdxCodec();
   readonly #tokens = new PlainTokenReader();
   readonly #writer: FileWriter;
   readonly #slices = new Slices();
 
-  constructor(context: PullContext, decoder: FileListDecoder, deletion: Deletion) {
+  constructor(
+    context: PullContext,
+    decoder: FileListDecoder,
+    deletion: Deletion,
+    requested: RequestedNames | undefined,
+  ) {
     this.#context = context;
+    this.#requested = requested;
     this.#decoder = decoder;
     this.#deletion = deletion;
     this.#writer = new FileWriter(context.terms.checksum.fileHasher(), {
@@ -124,15 +133,26 @@ export class Receiver {
   }
 
   async #subList(ndx: number): Promise<void> {
-    const { wire, lists, terms, tally, progress } = this.#context;
+    const { wire, lists, terms, tally, progress, options } = this.#context;
     const directory = lists.takeAnnounced(ndx);
-    if (!directory.hasContent) {
+    // With --relative a list also holds what was asked for in a directory on the way.
+    if (!directory.hasContent && !options.relative) {
       throw protocolError(
         `content was sent for "${directory.name}", which has none`,
         EXIT.PROTOCOL,
       );
     }
-    progress.add(await readFileList(wire, this.#decoder, terms.format, lists, tally, directory));
+    progress.add(
+      await readFileList(
+        wire,
+        this.#decoder,
+        terms.format,
+        lists,
+        tally,
+        directory,
+        this.#requested,
+      ),
+    );
   }
 
   #readReply(reader: ByteReader): Reply {

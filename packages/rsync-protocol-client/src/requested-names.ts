@@ -1,31 +1,110 @@
-import { RsyncError } from "@dialhome/rsync-protocol";
-import type { PullSource } from "./pull-options.ts";
+import { compileGlob, hasWildcard, RsyncError, unescapeServerPath } from "@dialhome/rsync-protocol";
+import type { PullSource, TransferOptions } from "./pull-options.ts";
+
+/** One component of a path that was asked for. */
+type Component = string | ((name: string) => boolean);
 
 /**
- * The names that a sender may put at the top of its list: those that were asked for. A path that ends in `/` or names the
- * module stands for all that is in it. Undefined when anything may come.
+ * The names that a sender may list: those that were asked for, what is below them, and with `relative` the directories on the
+ * way to them.
  */
-export function requestedNames(source: PullSource): ReadonlySet<string> | undefined {
-  if (source.kind === "server" || source.paths.length === 0) return undefined;
-  const names = new Set<string>();
-  for (const path of source.paths) {
-    const last = path.slice(path.lastIndexOf("/") + 1);
-    if (last === "" || last === "." || last === "..") return undefined;
-    names.add(last);
+export class RequestedNames {
+  readonly #tops = new Set<string>();
+  readonly #patterns: (readonly Component[])[] = [];
+  readonly #relative: boolean;
+
+  private constructor(relative: boolean) {
+    this.#relative = relative;
   }
-  return names;
+
+  /** Undefined when anything may come: a path that ends in `/` or names the module stands for all that is in it. */
+  static of(source: PullSource, options: TransferOptions): RequestedNames | undefined {
+    const relative = options.relative === true;
+    const { filesFrom } = options;
+    // A list that lies at the far end is not known here.
+    if (filesFrom !== undefined && "remote" in filesFrom) return undefined;
+    const wanted = filesFrom?.names ?? source.paths;
+    if (wanted === undefined || wanted.length === 0) return undefined;
+    const isLiteral = filesFrom !== undefined || (source.kind === "daemon" && !source.wildcards);
+    const names = new RequestedNames(relative);
+    for (const path of wanted) if (!names.#add(path, isLiteral)) return undefined;
+    return names;
+  }
+
+  /** Whether every list is to be looked at, not only the first: a directory on the way has other children than was asked for. */
+  get concernsAll(): boolean {
+    return this.#relative;
+  }
+
+  /**
+   * Whether a name is itself a part of what was asked for; false for a directory that is only on the way to it, of which
+   * nothing but the way was asked for.
+   * @throws RsyncError `ERR_RSYNC_UNSAFE_PATH` for a name that is neither
+   */
+  assert(name: string, isDirectory: boolean): boolean {
+    const slash = name.indexOf("/");
+    if (this.#tops.has(slash < 0 ? name : name.slice(0, slash))) return true;
+    const found = this.#find(name.split("/"));
+    if (found === "wanted") return true;
+    if (isDirectory && this.#relative && (found === "on the way" || name === ".")) return false;
+    throw new RsyncError(
+      "ERR_RSYNC_UNSAFE_PATH",
+      `the sender listed "${name}", which was not asked for`,
+      { path: name },
+    );
+  }
+
+  /** @returns false for a path that stands for anything */
+  #add(path: string, isLiteral: boolean): boolean {
+    const components = cleanComponents(path, this.#relative);
+    if (components.length === 0 || components.includes("..")) return false;
+    if (components.length === 1 && (isLiteral || !/[*?[\\]/.test(components[0] ?? ""))) {
+      this.#tops.add(components[0] ?? "");
+      return true;
+    }
+    this.#patterns.push(isLiteral ? components : components.map(compileComponent));
+    return true;
+  }
+
+  #find(parts: readonly string[]): "wanted" | "on the way" | undefined {
+    let isOnTheWay = false;
+    for (const pattern of this.#patterns) {
+      const matches = parts.every((part, at) => {
+        const component = pattern[at];
+        return (
+          component === undefined ||
+          (typeof component === "string" ? component === part : component(part))
+        );
+      });
+      if (!matches) continue;
+      if (parts.length >= pattern.length) return "wanted";
+      isOnTheWay = true;
+    }
+    return isOnTheWay ? "on the way" : undefined;
+  }
 }
 
-/** @throws RsyncError `ERR_RSYNC_UNSAFE_PATH` for a name that lies outside of what was asked for */
-export function assertRequested(name: string, names: ReadonlySet<string> | undefined): void {
-  if (!names) return;
-  const slash = name.indexOf("/");
-  if (names.has(slash < 0 ? name : name.slice(0, slash))) return;
-  throw new RsyncError(
-    "ERR_RSYNC_UNSAFE_PATH",
-    `the sender listed "${name}", which was not asked for`,
-    {
-      path: name,
-    },
-  );
+/** The part of a path that becomes names: its last component, or with `relative` all behind `/./`. */
+function cleanComponents(path: string, relative: boolean): string[] {
+  const dot = path.indexOf("/./");
+  const shown = !relative
+    ? path.slice(path.lastIndexOf("/") + 1)
+    : dot < 0
+      ? path
+      : path.slice(dot + 3);
+  const components: string[] = [];
+  for (const part of shown.split("/")) {
+    if (part === "" || part === ".") continue;
+    if (part === ".." && components.length > 0) components.pop();
+    else components.push(part);
+  }
+  return components;
+}
+
+function compileComponent(text: string): Component {
+  const plain = unescapeServerPath(text);
+  if (!hasWildcard(text)) return plain;
+  const matches = compileGlob(text, { afterEverySlash: false, leadingSlash: false });
+  // What matches nothing is taken as a name by a shell, and by rsync too.
+  return (name) => name === plain || matches(name, 0, false);
 }

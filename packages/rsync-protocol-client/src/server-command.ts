@@ -2,6 +2,7 @@ import {
   clientCapabilities,
   escapeServerPath,
   formatServerArguments,
+  type ServerOptions,
 } from "@dialhome/rsync-protocol";
 import { deleteTime } from "./delete-time.ts";
 import type { TransferOptions } from "./pull-options.ts";
@@ -16,39 +17,65 @@ export function serverArguments(
   options: TransferOptions & { readonly listOnly?: boolean },
   paths: readonly string[],
 ): string[] {
-  return formatServerArguments(
-    {
-      recursive: options.recursive === true,
-      dirs: options.dirs === true,
-      links: options.links === true,
-      hardLinks: options.hardLinks === true,
-      perms: options.perms === true,
-      times: options.times === true,
-      owner: options.owner === true,
-      group: options.group === true,
-      devices: options.devices === true,
-      specials: options.specials === true,
-      sparse: options.sparse === true,
-      numericIds: options.numericIds === true,
-      oneFileSystem: options.oneFileSystem ? 1 : 0,
-      checksum: options.checksum === true,
-      ignoreTimes: options.ignoreTimes === true,
-      update: options.update === true,
-      wholeFile: options.wholeFile === true,
-      dryRun: options.dryRun === true,
-      listOnly: options.listOnly === true,
-      checksumChoice: options.checksumChoice,
-      cvsExclude: options.cvsExclude === true,
-      blockSize: options.blockSize,
-      copyLinks: options.copyLinks === true,
-      copyDirlinks: options.copyDirlinks === true,
-      copyUnsafeLinks: options.copyUnsafeLinks === true,
-      ignoreMissingArgs: options.ignoreMissingArgs === true,
-      bwlimit: options.bwlimit || undefined,
-      capabilities: clientCapabilities(offersIncRecursion(options)),
-    },
-    paths.map(escapeServerPath),
-  );
+  return formatServerArguments(serverOptions(options), paths.map(escapeServerPath));
+}
+
+/** The same without the `.` and the paths at the end: for a shell, which has rules of its own for them. */
+export function serverArgumentsOfShell(
+  options: TransferOptions & { readonly listOnly?: boolean },
+): string[] {
+  return formatServerArguments(serverOptions(options), []).slice(0, -1);
+}
+
+/** The same for a daemon that is to expand wildcards. */
+export function serverArgumentsWithWildcards(
+  options: TransferOptions & { readonly listOnly?: boolean },
+  paths: readonly string[],
+): string[] {
+  return formatServerArguments(serverOptions(options), paths);
+}
+
+function serverOptions(
+  options: TransferOptions & { readonly listOnly?: boolean },
+): Partial<ServerOptions> {
+  const { filesFrom } = options;
+  return {
+    recursive: options.recursive === true,
+    dirs: options.dirs === true,
+    links: options.links === true,
+    hardLinks: options.hardLinks === true,
+    perms: options.perms === true,
+    times: options.times === true,
+    owner: options.owner === true,
+    group: options.group === true,
+    devices: options.devices === true,
+    specials: options.specials === true,
+    sparse: options.sparse === true,
+    numericIds: options.numericIds === true,
+    oneFileSystem: options.oneFileSystem ? 1 : 0,
+    checksum: options.checksum === true,
+    ignoreTimes: options.ignoreTimes === true,
+    update: options.update === true,
+    wholeFile: options.wholeFile === true,
+    dryRun: options.dryRun === true,
+    listOnly: options.listOnly === true,
+    checksumChoice: options.checksumChoice,
+    blockSize: options.blockSize,
+    cvsExclude: options.cvsExclude === true,
+    copyLinks: options.copyLinks === true,
+    copyDirlinks: options.copyDirlinks === true,
+    copyUnsafeLinks: options.copyUnsafeLinks === true,
+    ignoreMissingArgs: options.ignoreMissingArgs === true,
+    bwlimit: options.bwlimit || undefined,
+    capabilities: clientCapabilities(offersIncRecursion(options)),
+    relative: options.relative === true,
+    impliedDirs: options.relative !== true || options.impliedDirs !== false,
+    ...(filesFrom === undefined
+      ? {}
+      : "remote" in filesFrom
+        ? { filesFrom: filesFrom.remote, from0: filesFrom.from0 }
+        : { filesFrom: "-", from0: true }),
+  };
 }
 
 /** Incremental recursion needs recursion; and what looks at the whole list before anything else cannot be done with it. */

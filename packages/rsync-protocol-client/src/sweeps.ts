@@ -81,7 +81,8 @@ export class Sweeps {
   /** Deletes what is not in the list of a directory that was looked at with the list above. */
   async #sweepContent({ sorted }: FileList, directory: FileEntry): Promise<void> {
     const { name } = directory;
-    if (!this.#isHere(name)) return;
+    // Of a directory on the way to something (--relative) the list is not complete.
+    if (!directory.hasContent || !this.#isHere(name)) return;
     const keep = new Set(sorted.map((entry) => baseNameOf(entry.name)));
     await this.#deletion.sweep(name, keep, this.#when === "delay");
   }

@@ -1,25 +1,66 @@
 import { RsyncError } from "@dialhome/rsync-protocol";
 import { describe, expect, it } from "vitest";
-import { assertRequested, requestedNames } from "../src/requested-names.ts";
+import type { TransferOptions } from "../src/pull-options.ts";
+import { RequestedNames } from "../src/requested-names.ts";
 
-const of = (...paths: string[]) => requestedNames({ kind: "daemon", module: "m", paths });
+const of = (...paths: string[]) => RequestedNames.of({ kind: "daemon", module: "m", paths }, {});
+const globs = (paths: readonly string[], options: TransferOptions = {}) =>
+  RequestedNames.of({ kind: "server", paths }, options);
+
+function assertJudged(
+  names: RequestedNames | undefined,
+  judged: { wanted: readonly string[]; onTheWay?: readonly string[]; refused: readonly string[] },
+): void {
+  for (const name of judged.wanted)
+    expect([name, names?.assert(name, false)]).toEqual([name, true]);
+  for (const name of judged.onTheWay ?? []) {
+    expect([name, names?.assert(name, true)]).toEqual([name, false]);
+    expect(() => names?.assert(name, false)).toThrow(RsyncError);
+  }
+  for (const name of judged.refused) expect(() => names?.assert(name, true)).toThrow(RsyncError);
+}
 
 describe("names that were asked for", () => {
   it("are any where a whole directory was asked for", () => {
     for (const names of [of(""), of("a/"), of("a", "b/"), of("."), of("a/.."), of()]) {
       expect(names).toBeUndefined();
-      expect(() => assertRequested("whatever", names)).not.toThrow();
     }
-    expect(requestedNames({ kind: "server" })).toBeUndefined();
+    expect(RequestedNames.of({ kind: "server" }, {})).toBeUndefined();
   });
 
   it("are the last components otherwise, with all below", () => {
-    const names = of("a", "dir/b c");
-    for (const name of ["a", "a/x", "b c", "b c/d/e"]) {
-      expect(() => assertRequested(name, names)).not.toThrow();
-    }
-    for (const name of ["ab", "dir", "dir/b c", ".", "x/a", ".ssh"]) {
-      expect(() => assertRequested(name, names)).toThrow(RsyncError);
-    }
+    assertJudged(of("a", "dir/b c", "x[y]"), {
+      wanted: ["a", "a/x", "b c", "b c/d/e", "x[y]"],
+      refused: ["ab", "dir", "dir/b c", ".", "x/a", ".ssh", "xy"],
+    });
+  });
+
+  it("are what wildcards match, and what they are when they match nothing", () => {
+    assertJudged(globs(["/src/*.c", "a\\*b", "x[y]"]), {
+      wanted: ["m.c", ".c", "m.c/below", "a*b", "xy", "x[y]"],
+      refused: ["m.h", "axb", "src", "src/m.c", "c"],
+    });
+  });
+
+  it("are with relative the whole path, and the directories on the way", () => {
+    const names = globs(["/etc/ssh/*_config", "/srv/./data/x", "top"], { relative: true });
+    expect(names?.concernsAll).toBe(true);
+    assertJudged(names, {
+      wanted: ["etc/ssh/ssh_config", "data/x", "data/x/y", "top", "top/x"],
+      onTheWay: ["etc", "etc/ssh", "data", "."],
+      refused: ["etc/shadow", "ssh_config", "srv", "data/y", "x"],
+    });
+    expect(globs(["a/b/", "c/./"], { relative: true })).toBeUndefined();
+  });
+
+  it("are those of a list of files, literally", () => {
+    const names = globs(["/src"], { relative: true, filesFrom: { names: ["a*", "./d/e/", "/f"] } });
+    assertJudged(names, {
+      wanted: ["a*", "d/e", "d/e/g", "f"],
+      onTheWay: ["d"],
+      refused: ["ab", "src", "d/f", "e"],
+    });
+    const remote = { remote: "/list", from0: false };
+    expect(globs(["/src"], { relative: true, filesFrom: remote })).toBeUndefined();
   });
 });

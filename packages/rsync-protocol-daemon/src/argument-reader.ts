@@ -17,6 +17,14 @@ export async function readServerArguments(wire: Wire): Promise<ServerArguments> 
   const first = await readList(wire);
   const args = parseServerArguments(first);
   if (!args.options.secludedArgs) return args;
+  return readSecludedArguments(wire, first);
+}
+
+/** The second list of `-s` behind a remote shell, where the first one was the command line. */
+export async function readSecludedArguments(
+  wire: Wire,
+  first: readonly string[],
+): Promise<ServerArguments> {
   const [, ...second] = await readList(wire);
   return parseServerArguments([...first, ...second]);
 }

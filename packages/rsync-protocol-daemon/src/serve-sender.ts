@@ -1,8 +1,15 @@
 import type { Duplex } from "node:stream";
 import { DirectoryHandle } from "@dialhome/posix-fs";
-import { agreeProtocol, PROTOCOL, parseServerArguments } from "@dialhome/rsync-protocol";
+import {
+  agreeProtocol,
+  escapeServerPath,
+  PROTOCOL,
+  parseServerArguments,
+} from "@dialhome/rsync-protocol";
+import { readSecludedArguments } from "./argument-reader.ts";
 import type { SenderOptions, ServeResult } from "./options.ts";
 import { serveFramed } from "./serve.ts";
+import { expandPaths, type SourceRoot } from "./sources.ts";
 import { transfer } from "./transfer.ts";
 
 /**
@@ -10,7 +17,7 @@ import { transfer } from "./transfer.ts";
  * of the text handshake. The stream is not ended: an exec channel is given its exit status first.
  *
  * @param argv - the command line behind `rsync`, latin1, as the shell would have taken it apart: wildcards
- *   and escapes are the shell's, so paths are taken as they are
+ *   and escapes are the shell's, so paths are taken as they are; with `-s` the rest of it comes over the stream
  * @returns how it went; never rejects because of what the client did
  */
 export async function serveSender(
@@ -19,7 +26,9 @@ export async function serveSender(
   options: SenderOptions = {},
 ): Promise<ServeResult> {
   return serveFramed(stream, options, false, async ({ wire, log, progress, onStarted }) => {
-    const args = parseServerArguments(argv);
+    const early = parseServerArguments(argv);
+    const isSecluded = early.options.secludedArgs;
+    const args = isSecluded ? await readSecludedArguments(wire, argv) : early;
     const ours = options.protocol ?? PROTOCOL.MAX;
     wire.out.int(ours);
     wire.flush();
@@ -27,12 +36,14 @@ export async function serveSender(
     const protocol = agreeProtocol(ours, theirs);
     progress.protocol = protocol;
     using directory = DirectoryHandle.open(options.root ?? "/", { followLast: true });
+    const root = { directory, followAbsolute: true, label: (path: string) => `"/${path}"` };
+    const cwd = options.cwd ?? "/";
     return await transfer(wire, {
       protocol,
       args,
-      paths: args.paths,
-      cwd: options.cwd ?? "/",
-      root: { directory, followAbsolute: true, label: (path) => `"/${path}"` },
+      paths: isSecluded ? expandFrom(root, cwd, args.paths) : args.paths,
+      cwd,
+      root,
       hasWildcards: false,
       moduleFilters: [],
       numericIds: options.numericIds ?? false,
@@ -43,5 +54,15 @@ export async function serveSender(
       progress,
       onStarted,
     });
+  });
+}
+
+/** What did not pass a shell has not been expanded by one: relative paths begin at `cwd`, and stay relative. */
+function expandFrom(root: SourceRoot, cwd: string, paths: readonly string[]): string[] {
+  const start = cwd.endsWith("/") ? cwd : `${cwd}/`;
+  return paths.flatMap((path) => {
+    if (path.startsWith("/")) return expandPaths(root, [path]);
+    const expanded = expandPaths(root, [`${escapeServerPath(start)}${path}`]);
+    return expanded.map((found) => found.slice(start.length));
   });
 }

@@ -17,6 +17,8 @@ export interface FilterSyntax {
   readonly entries: "rules" | "include" | "exclude" | "old-include" | "old-exclude";
   /** A rule ends at white space. @defaultValue false */
   readonly wordSplit?: boolean;
+  /** A rule ends with a NUL, not with a newline. @defaultValue false */
+  readonly from0?: boolean;
   /** A lone `!` clears even among bare patterns. @defaultValue false */
   readonly cvs?: boolean;
   /** @defaultValue false */

@@ -50,7 +50,8 @@ export function parseFilterText(text: string, syntax: FilterSyntax): FilterRule[
     );
   const wordSplit = syntax.wordSplit ?? false;
   const rules: FilterRule[] = [];
-  for (const token of text.split(wordSplit ? /[\t-\r ]/u : /[\n\r]/u)) {
+  const separator = wordSplit ? /[\t-\r ]/u : syntax.from0 ? "\0" : /[\n\r]/u;
+  for (const token of text.split(separator)) {
     if (token === "" || (!wordSplit && /^[#;]/u.test(token))) continue;
     rules.push(...parseRuleString(token, syntax));
   }

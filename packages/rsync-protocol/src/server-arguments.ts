@@ -94,13 +94,14 @@ export function formatServerArguments(
   }
   if (o.devices && !o.specials) long.push("--no-specials");
   if (o.specials && !o.devices) long.push("--specials");
-  if (o.filesFrom !== undefined && !o.relative) long.push("--no-relative");
-  if (!o.impliedDirs) long.push("--no-implied-dirs");
   for (const row of VALUES) {
     const value = o[row.key];
     if (value === undefined) continue;
     long.push(row.letter === undefined ? `--${row.name}=${value}` : `-${row.letter}${value}`);
   }
+  // A list of files implies relative paths.
+  if (o.filesFrom !== undefined && !o.relative) long.push("--no-relative");
+  if (!o.impliedDirs) long.push("--no-implied-dirs");
   const bundle = `-${letters.join("")}e.${o.capabilities}`;
   const sources = paths.map((path) => (path.startsWith("-") ? `./${path}` : path));
   return ["--server", ...(o.sender ? ["--sender"] : []), bundle, ...long, ".", ...sources];

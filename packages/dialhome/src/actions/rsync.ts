@@ -1,25 +1,31 @@
 import { lstatSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { EXIT, PROTOCOL, RsyncError, Wire } from "@dialhome/rsync-protocol";
+import { EXIT, PROTOCOL, RsyncError, Wire, type WireOptions } from "@dialhome/rsync-protocol";
 import { listModules, pull } from "@dialhome/rsync-protocol-client";
 import { reasonOf } from "../errors.ts";
-import { reportFailure } from "../failure.ts";
+import { codeOf, reportFailure } from "../failure.ts";
 import type { CommandIo } from "../io.ts";
-import { connectToDaemon } from "../rsync/connect.ts";
+import { readFilesFrom } from "../rsync/files-from.ts";
 import { rsyncHelp, rsyncVersion } from "../rsync/help.ts";
 import { formatListed } from "../rsync/listing.ts";
+import { openSource } from "../rsync/open-source.ts";
 import { parseRsyncArguments } from "../rsync/parse-arguments.ts";
-import { readPassword } from "../rsync/password.ts";
 import { RsyncReport } from "../rsync/report.ts";
 import type { RsyncSettings } from "../rsync/settings.ts";
-import { type DaemonSource, parseOperands } from "../rsync/source.ts";
+import { parseOperands } from "../rsync/source.ts";
 import { transferOptions } from "../rsync/transfer-options.ts";
+import { SSH_FAILED, type Transport } from "../rsync/transport.ts";
 import { printableBytes } from "../terminal/printable.ts";
 
 /** `dialhome rsync`: everything that fails has been told when this resolves with rsync's exit code. */
 export async function runRsync(args: readonly string[], io: CommandIo): Promise<number> {
+  if (args[0] === "--server") {
+    return (await import("./rsync-server.ts")).runRsyncServer(args, io);
+  }
   try {
-    const settings = parseRsyncArguments(args, (path) => readRuleFile(resolve(io.cwd, path)));
+    const settings = parseRsyncArguments(args, (path) =>
+      readRuleFile(path === "-" ? "/dev/stdin" : resolve(io.cwd, path)),
+    );
     if (settings.flags.has("help")) {
       io.stdout.write(rsyncHelp());
       return EXIT.OK;
@@ -30,53 +36,61 @@ export async function runRsync(args: readonly string[], io: CommandIo): Promise<
     }
     return await transfer(settings, io);
   } catch (error) {
-    const failure = error instanceof RsyncError ? error : undefined;
     reportFailure(io, error, io.env["DIALHOME_DEBUG"] !== undefined);
-    return failure?.exitCode ?? EXIT.FILE_IO;
+    return exitCodeOfRsync(error);
   }
+}
+
+/** rsync's codes; a remote shell that could not be reached is ssh's 255. */
+function exitCodeOfRsync(error: unknown): number {
+  if (error instanceof RsyncError) return error.exitCode;
+  const code = codeOf(error);
+  if (code === "ERR_DIALHOME_USAGE") return EXIT.SYNTAX;
+  if (code.startsWith("ERR_SSH_ENDPOINT_") || code === "ERR_DIALHOME_FILE") return SSH_FAILED;
+  return EXIT.FILE_IO;
 }
 
 async function transfer(settings: RsyncSettings, io: CommandIo): Promise<number> {
   const { source, destination } = parseOperands(settings.operands, settings.port);
-  const options = { ...transferOptions(settings), cvsIgnore: readCvsIgnore(io) };
+  const filesFrom = await readFilesFrom(settings, source, io);
+  const isListing = destination === undefined || settings.flags.has("listOnly");
+  const base = transferOptions(settings);
+  const options = {
+    ...base,
+    cvsIgnore: readCvsIgnore(io),
+    dirs: base.dirs === true || (isListing && base.recursive !== true),
+    wholeFile:
+      base.wholeFile === true || (source.is === "local" && !settings.negated.has("wholeFile")),
+    ...(filesFrom === undefined ? {} : { filesFrom }),
+    listOnly: isListing,
+  };
   const startedAt = performance.now();
-  const socket = await connectToDaemon(source, settings, io.signal);
+  const { transport, source: pullSource } = await openSource(source, settings, options, io);
   try {
     const limits = {
       timeoutMs: settings.timeoutSeconds * 1000,
       signal: io.signal,
       ...(settings.stopAtMs === undefined ? {} : { stopAtMs: settings.stopAtMs }),
     };
-    if (source.module === "") {
-      // The lines of the list have a tab between name and comment.
-      const say = (line: string): void => {
-        io.stdout.write(`${line.split("\t").map(printableBytes).join("\t")}\n`);
-      };
-      const wire = new Wire(socket, limits);
-      try {
-        await listModules(wire, settings.protocol ?? PROTOCOL.MAX, say);
-      } finally {
-        wire.release();
-      }
+    if (source.is === "daemon" && source.module === "") {
+      await showModules(transport, settings, limits, io);
       return EXIT.OK;
     }
     const report = new RsyncReport(settings, io, startedAt);
-    const isListing = destination === undefined || settings.flags.has("listOnly");
     const common = {
       ...options,
       ...limits,
-      stream: socket,
-      source: daemonSource(source, settings, io),
+      stream: transport.stream,
+      source: pullSource,
       onMessage: report.onMessage,
     };
     if (isListing) {
       const summary = await pull({
         ...common,
-        dirs: options.recursive !== true,
         destination: io.cwd,
         onListed: (entry) => io.stdout.write(`${formatListed(entry, settings.human)}\n`),
       });
-      return summary.exitCode;
+      return Math.max(summary.exitCode, (await transport.ended()) ?? 0);
     }
     report.begin(
       exists(resolve(io.cwd, destination)) ? undefined : destination.replace(/\/+$/, ""),
@@ -88,27 +102,51 @@ async function transfer(settings: RsyncSettings, io: CommandIo): Promise<number>
       onDelete: report.onDelete,
       onProgress: report.onProgress,
     });
+    const remote = (await transport.ended()) ?? 0;
     report.end(summary);
-    return summary.exitCode;
+    return Math.max(summary.exitCode, remote);
+  } catch (error) {
+    throw await withExitCodeOf(transport, error);
   } finally {
-    socket.destroy();
+    transport.destroy();
   }
 }
 
-function daemonSource(
-  { module, paths, user: named }: DaemonSource,
+/** A stream that broke off says less than the exit code of the program at its other end. */
+async function withExitCodeOf(transport: Transport, error: unknown): Promise<unknown> {
+  if (!(error instanceof RsyncError) || error.code !== "ERR_RSYNC_CONNECTION_LOST") return error;
+  const exitCode = await transport.ended();
+  if (exitCode === undefined || exitCode <= error.exitCode) return error;
+  const why = REMOTE_FAILURES[exitCode] ?? `the far end's program ended with exit code ${exitCode}`;
+  return new RsyncError("ERR_RSYNC_CONNECTION_LOST", `${error.message}; ${why}`, {
+    exitCode,
+    cause: error,
+  });
+}
+
+/** What shells and ssh(1) mean. */
+const REMOTE_FAILURES: Readonly<Record<number, string>> = {
+  [SSH_FAILED]: "the remote shell failed, or its connection broke",
+  126: "rsync at the far end could not be run (exit code 126); see --rsync-path",
+  127: "there is no rsync at the far end (exit code 127); see --rsync-path",
+};
+
+async function showModules(
+  transport: Transport,
   settings: RsyncSettings,
+  limits: WireOptions,
   io: CommandIo,
-): Parameters<typeof pull>[0]["source"] {
-  // As rsync: the account's name, where the source does not say it.
-  const user = named ?? io.env["USER"] ?? io.env["LOGNAME"] ?? "nobody";
-  return {
-    kind: "daemon",
-    module,
-    paths,
-    user,
-    password: () => readPassword(user, settings.passwordFile, io),
+): Promise<void> {
+  // The lines of the list have a tab between name and comment.
+  const say = (line: string): void => {
+    io.stdout.write(`${line.split("\t").map(printableBytes).join("\t")}\n`);
   };
+  const wire = new Wire(transport.stream, limits);
+  try {
+    await listModules(wire, settings.protocol ?? PROTOCOL.MAX, say);
+  } finally {
+    wire.release();
+  }
 }
 
 /** A slash at the end says that the destination is a directory. */

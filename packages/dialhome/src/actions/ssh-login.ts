@@ -54,8 +54,14 @@ export function hostKeyPolicy(flags: HostKeyFlags, io: CommandIo): HostKeyPolicy
 /**
  * How the user proves who they are: with the keys that are named; if none is, with the agent and the usual files, of which
  * those that are encrypted are left to the agent.
+ *
+ * @param keyOption - how the command line calls the option that names a key
  */
-export async function loginMethods(flags: LoginFlags, io: CommandIo): Promise<AuthMethod[]> {
+export async function loginMethods(
+  flags: LoginFlags,
+  io: CommandIo,
+  keyOption = "-k",
+): Promise<AuthMethod[]> {
   const socket = io.env["SSH_AUTH_SOCK"];
   const methods: AuthMethod[] = [];
   if (flags.agent && (socket === undefined || socket === "")) {
@@ -77,7 +83,7 @@ export async function loginMethods(flags: LoginFlags, io: CommandIo): Promise<Au
   throw new DialhomeError(
     "ERR_DIALHOME_FILE",
     `there is no key to log in with: no agent, and none of ${DEFAULT_KEYS.map((key) => `~/${key}`).join(", ")}; ` +
-      "name one with -k, or make one: dialhome keygen ~/.ssh/id_ed25519",
+      `name one with ${keyOption}, or make one: dialhome keygen ~/.ssh/id_ed25519`,
   );
 }
 

@@ -4,7 +4,10 @@ import { OPTION_ROWS } from "../rsync/option-table.ts";
 
 /** `dialhome rsync`, as completion needs it: the command itself reads its arguments in rsync's grammar. */
 export function declareRsync(command: Command, _execute: Execute): void {
-  command.argument("<source...>", "rsync://[user@]host[:port]/module[/path]");
+  command.argument(
+    "<source...>",
+    "rsync://[user@]host[:port]/module[/path], [user@]host:path, or path",
+  );
   for (const { names, help, value } of OPTION_ROWS) {
     const long = names.find((name) => name.length > 1);
     if (help === undefined || long === undefined) continue;

@@ -33,9 +33,10 @@ export class FilterArguments {
     this.#rules.push(parsePatternRule(bytesOf(text), kind));
   }
 
-  /** `--exclude-from`, `--include-from` */
-  addPatternFile(kind: "exclude" | "include", path: string): void {
-    this.#rules.push(...parseFilterText(this.#readRuleFile(path), { entries: `old-${kind}` }));
+  /** `--exclude-from`, `--include-from`; with `from0` each ends with a NUL instead of a newline. */
+  addPatternFile(kind: "exclude" | "include", path: string, from0: boolean): void {
+    const text = this.#readRuleFile(path);
+    this.#rules.push(...parseFilterText(text, { entries: `old-${kind}`, from0 }));
   }
 
   /** `-F` */

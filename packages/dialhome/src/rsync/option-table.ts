@@ -45,6 +45,13 @@ export type Flag =
   | "fsync"
   | "ipv4"
   | "ipv6"
+  | "relative"
+  | "impliedDirs"
+  | "from0"
+  | "secludedArgs"
+  | "oldArgs"
+  | "blockingIo"
+  | "acceptNew"
   | "help"
   | "version";
 
@@ -71,7 +78,14 @@ export type Valued =
   | "include"
   | "filter"
   | "excludeFrom"
-  | "includeFrom";
+  | "includeFrom"
+  | "filesFrom"
+  | "rsh"
+  | "rsyncPath"
+  | "remoteOption"
+  | "identity"
+  | "knownHosts"
+  | "hostKeyFingerprint";
 
 /** What an option does. */
 export type Effect =
@@ -185,6 +199,10 @@ const SUPPORTED: readonly OptionRow[] = [
     help: "take rules from .rsync-filter in each directory (-FF: and leave that file out)",
   },
   flag("cvs-exclude C", "cvsExclude", "leave out what CVS ignores"),
+  valued("files-from", "filesFrom", "FILE", 'transfer what FILE names; "-" or "HOST:FILE" too'),
+  flag("from0 0", "from0", "names and rules in files end with NUL, not with a newline"),
+  flag("relative R", "relative", "make the whole path of a source at the destination"),
+  flag("implied-dirs i-d", "impliedDirs", "with -R: also attributes of the directories on the way"),
   valued("block-size B", "blockSize", "SIZE", "use blocks of this size for deltas"),
   valued(
     "checksum-choice cc",
@@ -210,7 +228,27 @@ const SUPPORTED: readonly OptionRow[] = [
     "FILE",
     'read the password from FILE, "-" for standard input',
   ),
-  valued("port", "port", "PORT", "the daemon's port, where the source does not say it"),
+  valued("rsh e", "rsh", "COMMAND", "the remote shell; plain ssh needs no program"),
+  valued("rsync-path", "rsyncPath", "PROGRAM", "rsync at the far end of the remote shell"),
+  valued("remote-option M", "remoteOption", "OPTION", "an option for the far end alone"),
+  flag("secluded-args protect-args s", "secludedArgs", "send arguments past the remote shell"),
+  flag("old-args", "oldArgs", "leave arguments to the remote shell as they are"),
+  flag("blocking-io", "blockingIo", "taken, and without effect here"),
+  valued("identity", "identity", "FILE", "private key to log in with over SSH; can be given again"),
+  valued(
+    "known-hosts",
+    "knownHosts",
+    "FILE",
+    "host keys that are known for SSH; can be given again",
+  ),
+  valued(
+    "host-key-fingerprint",
+    "hostKeyFingerprint",
+    "SHA256:…",
+    "the SSH host's key must be this",
+  ),
+  flag("accept-new", "acceptNew", "trust an SSH host that is not known yet, and remember it"),
+  valued("port", "port", "PORT", "the daemon's or SSH's port, where the source does not say it"),
   valued("address", "address", "ADDRESS", "connect from this address"),
   flag("ipv4 4", "ipv4", "connect over IPv4 only"),
   flag("ipv6 6", "ipv6", "connect over IPv6 only"),
@@ -233,7 +271,6 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "append-verify",
     "atimes U",
     "backup b",
-    "blocking-io",
     "compress z old-compress new-compress",
     "copy-devices",
     "crtimes N",
@@ -243,16 +280,13 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "drop-D",
     "executability E",
     "fake-super",
-    "from0 0",
     "fuzzy y",
-    "implied-dirs i-d",
     "inplace",
     "insecure-links",
     "keep-dirlinks K",
     "motd",
     "msgs2stderr",
     "munge-links",
-    "old-args",
     "old-dirs old-d",
     "omit-dir-times O",
     "omit-link-times J",
@@ -261,10 +295,8 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "partial",
     "preallocate",
     "qsort",
-    "relative R",
     "remove-source-files remove-sent-files",
     "safe-links",
-    "secluded-args protect-args s",
     "sender",
     "server",
     "super",
@@ -288,7 +320,6 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "debug",
     "dparam",
     "early-input",
-    "files-from",
     "groupmap",
     "iconv",
     "log-file",
@@ -300,9 +331,6 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "outbuf",
     "partial-dir",
     "read-batch",
-    "remote-option M",
-    "rsh e",
-    "rsync-path",
     "skip-compress",
     "sockopts",
     "stderr",

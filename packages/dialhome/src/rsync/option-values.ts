@@ -6,7 +6,7 @@ import type { RsyncSettings } from "./settings.ts";
 import { parseSize } from "./size-argument.ts";
 import { parseStopAfter, parseStopAt } from "./stop-argument.ts";
 
-type Values = Omit<RsyncSettings, "flags" | "verbose" | "human" | "operands">;
+type Values = Omit<RsyncSettings, "flags" | "negated" | "verbose" | "human" | "operands">;
 
 /** Largest block of a delta, bytes; rsync(1), `--block-size`. */
 const BLOCK_SIZE_LIMIT = 131_072;
@@ -15,6 +15,15 @@ const BLOCK_SIZE_LIMIT = 131_072;
 export class OptionValues {
   readonly #linkDest: string[] = [];
   readonly #filters: FilterArguments;
+  readonly #remoteOptions: string[] = [];
+  readonly #ssh = {
+    identities: [] as string[],
+    knownHosts: [] as string[],
+    fingerprints: [] as string[],
+  };
+  #filesFrom: string | undefined;
+  #rsh: string | undefined;
+  #rsyncPath: string | undefined;
   #blockSize: number | undefined;
   #checksumChoice: ChecksumName | undefined;
   #modifyWindow: number | undefined;
@@ -40,6 +49,11 @@ export class OptionValues {
     return {
       linkDest: this.#linkDest,
       filterRules: this.#filters.result(),
+      filesFrom: this.#filesFrom,
+      rsh: this.#rsh,
+      rsyncPath: this.#rsyncPath,
+      remoteOptions: this.#remoteOptions,
+      ssh: this.#ssh,
       blockSize: this.#blockSize,
       checksumChoice: this.#checksumChoice,
       modifyWindow: this.#modifyWindow,
@@ -60,7 +74,7 @@ export class OptionValues {
   }
 
   /** @throws RsyncError with exit code 1 for a value that makes no sense, 4 for one that is not supported */
-  set(name: Valued, value: string, spelling: string): void {
+  set(name: Valued, value: string, spelling: string, from0: boolean): void {
     switch (name) {
       case "blockSize":
         this.#blockSize = parseBlockSize(value, spelling);
@@ -115,16 +129,37 @@ export class OptionValues {
         this.#filters.addPattern(name, value);
         break;
       case "excludeFrom":
-        this.#filters.addPatternFile("exclude", value);
+        this.#filters.addPatternFile("exclude", value, from0);
         break;
       case "includeFrom":
-        this.#filters.addPatternFile("include", value);
+        this.#filters.addPatternFile("include", value, from0);
         break;
       case "filter":
         this.#filters.addRule(value);
         break;
       case "maxDelete":
         this.#maxDelete = Math.max(0, parseInteger(value, spelling, -(2 ** 31), 2 ** 31 - 1));
+        break;
+      case "filesFrom":
+        this.#filesFrom = value;
+        break;
+      case "rsh":
+        this.#rsh = value;
+        break;
+      case "rsyncPath":
+        this.#rsyncPath = value;
+        break;
+      case "remoteOption":
+        this.#remoteOptions.push(value);
+        break;
+      case "identity":
+        this.#ssh.identities.push(value);
+        break;
+      case "knownHosts":
+        this.#ssh.knownHosts.push(value);
+        break;
+      case "hostKeyFingerprint":
+        this.#ssh.fingerprints.push(value);
         break;
       default:
         throw new Error(`no such option: ${String(name satisfies never)}`);

@@ -29,7 +29,10 @@ export function parseRsyncArguments(
 }
 
 class Reading {
-  readonly #flags = new Set<Flag>(["incRecursive"]);
+  readonly #flags = new Set<Flag>(DEFAULT_FLAGS);
+  readonly #negated = new Set<Flag>();
+  /** `-r` itself, not as a part of `-a`. */
+  #asksForRecursion = false;
   readonly #counts = { verbose: 0, human: 1 };
   readonly #values: OptionValues;
   readonly #operands: string[] = [];
@@ -55,14 +58,24 @@ class Reading {
   }
 
   switchOn(flags: readonly Flag[]): void {
-    for (const flag of flags) this.#flags.add(flag);
+    for (const flag of flags) {
+      this.#flags.add(flag);
+      this.#negated.delete(flag);
+    }
   }
 
   settings(): RsyncSettings {
+    const values = this.#values.result();
+    if (values.filesFrom !== undefined) {
+      // rsync(1), --files-from: it implies -R, and -a is then without -r.
+      if (!this.#negated.has("relative")) this.#flags.add("relative");
+      if (!this.#asksForRecursion) this.#flags.delete("recursive");
+    }
     return {
       flags: this.#flags,
+      negated: this.#negated,
       ...this.#counts,
-      ...this.#values.result(),
+      ...values,
       operands: this.#operands,
     };
   }
@@ -107,12 +120,20 @@ class Reading {
     switch (effect.is) {
       case "flags":
         this.switchOn(effect.flags);
+        if (effect.flags.length === 1 && effect.flags[0] === "recursive") {
+          this.#asksForRecursion = true;
+        }
         break;
       case "count":
         this.#counts[effect.counter] += 1;
         break;
       case "value":
-        this.#values.set(effect.name, this.#valueOf(spelling, given), spelling);
+        this.#values.set(
+          effect.name,
+          this.#valueOf(spelling, given),
+          spelling,
+          this.#flags.has("from0"),
+        );
         break;
       case "perDirectoryFilter":
         this.#values.addPerDirectoryFilter();
@@ -133,14 +154,17 @@ class Reading {
   #takeBack({ effect }: OptionRow, spelling: string): void {
     switch (effect.is) {
       case "flags":
-        for (const flag of effect.flags) this.#flags.delete(flag);
+        for (const flag of effect.flags) {
+          this.#flags.delete(flag);
+          this.#negated.add(flag);
+        }
         break;
       case "count":
         this.#counts[effect.counter] = 0;
         break;
       case "value":
         if (!CAN_BE_TAKEN_BACK.has(effect.name)) throw syntaxError(`${spelling}: unknown option`);
-        this.#values.set(effect.name, "0", spelling);
+        this.#values.set(effect.name, "0", spelling, false);
         break;
       case "perDirectoryFilter":
         throw syntaxError(`${spelling}: unknown option`);
@@ -153,6 +177,9 @@ class Reading {
     }
   }
 }
+
+/** What is so unless it is taken back. */
+const DEFAULT_FLAGS = ["incRecursive", "impliedDirs"] as const;
 
 const CAN_BE_TAKEN_BACK: ReadonlySet<Valued> = new Set(["timeout", "contimeout", "bwlimit"]);
 

@@ -4,6 +4,8 @@ import type { Flag } from "./option-table.ts";
 /** Everything that the options of a command line say. */
 export interface RsyncSettings {
   readonly flags: ReadonlySet<Flag>;
+  /** Flags that `--no-NAME` took back. */
+  readonly negated: ReadonlySet<Flag>;
   readonly verbose: number;
   readonly human: number;
   /** Bytes. */
@@ -27,6 +29,17 @@ export interface RsyncSettings {
   /** ms since 1970. */
   readonly stopAtMs: number | undefined;
   readonly linkDest: readonly string[];
+  /** `--files-from`: a file, `-`, or `[HOST]:FILE`. */
+  readonly filesFrom: string | undefined;
+  /** `--rsh`: the remote shell's command. */
+  readonly rsh: string | undefined;
+  readonly rsyncPath: string | undefined;
+  readonly remoteOptions: readonly string[];
+  readonly ssh: {
+    readonly identities: readonly string[];
+    readonly knownHosts: readonly string[];
+    readonly fingerprints: readonly string[];
+  };
   /** In rsync's filter grammar, in their order. */
   readonly filterRules: readonly string[];
   /** A line with how far the whole transfer is. */

@@ -8,6 +8,8 @@ export function transferOptions(settings: RsyncSettings): TransferOptions {
   return {
     recursive: flags.has("recursive"),
     dirs: flags.has("dirs"),
+    relative: flags.has("relative"),
+    impliedDirs: flags.has("impliedDirs"),
     links: flags.has("links"),
     hardLinks: flags.has("hardLinks"),
     perms: flags.has("perms"),

@@ -1,0 +1,62 @@
+import { type AuthMethod, connectSsh } from "@dialhome/ssh-endpoint";
+import { hostKeyPolicy, loginMethods, loginUser } from "../actions/ssh-login.ts";
+import type { CommandIo } from "../io.ts";
+import type { SshOptions } from "./remote-shell.ts";
+import type { RsyncSettings } from "./settings.ts";
+import type { ShellSource } from "./source.ts";
+import { SSH_FAILED, type Transport } from "./transport.ts";
+
+/**
+ * Runs a command on another machine over SSH, in this process. The machine must be known: by ~/.ssh/known_hosts, unless the
+ * options name other files or a fingerprint.
+ *
+ * @throws SshEndpointError when there is no connection, no trust or no login
+ */
+export async function runOverSsh(
+  { host, user }: Pick<ShellSource, "host" | "user">,
+  command: string,
+  options: SshOptions,
+  settings: RsyncSettings,
+  io: CommandIo,
+): Promise<Transport> {
+  const { ssh, port, flags } = settings;
+  const keys = [...ssh.identities, ...options.identities];
+  const knownHosts = [...ssh.knownHosts, ...options.knownHosts];
+  const sshPort = options.port ?? port;
+  const connection = await connectSsh({
+    host,
+    ...(sshPort === undefined ? {} : { port: sshPort }),
+    user: loginUser(user ?? options.user),
+    auth: await methodsOf(keys, io),
+    hostKey: hostKeyPolicy(
+      {
+        ...(knownHosts.length > 0 ? { knownHosts } : {}),
+        ...(ssh.fingerprints.length > 0 ? { hostKeyFingerprint: ssh.fingerprints } : {}),
+        acceptNew: options.acceptNew || flags.has("acceptNew"),
+      },
+      io,
+    ),
+    signal: io.signal,
+  });
+  try {
+    // The wire has latin1 views of bytes; SSH's commands go out as UTF-8.
+    const channel = await connection.execute(Buffer.from(command, "latin1").toString("utf8"));
+    channel.stderr.on("data", (chunk: Buffer) => io.stderr.write(chunk));
+    return {
+      stream: channel,
+      ended: async () => {
+        const { code } = await channel.exit;
+        await connection.end();
+        return code ?? SSH_FAILED;
+      },
+      destroy: () => connection.destroy(),
+    };
+  } catch (error) {
+    connection.destroy();
+    throw error;
+  }
+}
+
+function methodsOf(keys: readonly string[], io: CommandIo): Promise<AuthMethod[]> {
+  return loginMethods(keys.length > 0 ? { sshKey: keys } : {}, io, "--identity");
+}
