@@ -115,6 +115,8 @@ export class Wire {
       if (this.#peerExit) throw this.#peerExit;
       if (this.#ended) throw connectionLost(this.reader.offset);
       if (this.#stream.isPaused()) this.#stream.resume();
+      // Also what came to it during the pause.
+      this.flush();
       await new Promise<void>((resolve) => this.#waiters.push(resolve));
     }
   }

@@ -156,4 +156,20 @@ describe("Wire", () => {
     // One each 20 ms instead of one for each byte.
     expect(attempts).toBeLessThan(300);
   });
+
+  it("sends what is gathered while it lets bytes come together", async () => {
+    const { wire, far } = pair();
+    far.write(Buffer.alloc(20_000));
+    await new Promise(setImmediate);
+    const reading = wire.read((reader) => ({
+      length: reader.bytes(20_000).length + reader.byte(),
+    }));
+    // Who writes now sees nobody waiting, and leaves it to the reader.
+    expect(wire.waiting).toBe(false);
+    wire.out.latin1("late");
+    const [late] = (await once(far, "data")) as [Buffer];
+    expect(late.toString()).toBe("late");
+    far.write(Buffer.of(5));
+    expect(await reading).toEqual({ length: 20_005 });
+  });
 });
