@@ -2,11 +2,13 @@ import {
   AUTH_DIGESTS,
   authResponse,
   chooseAuthDigest,
+  EXIT,
   formatGreeting,
   negotiateProtocol,
   parseDaemonLine,
   parseGreeting,
   RsyncError,
+  type RsyncErrorCode,
   type Wire,
 } from "@dialhome/rsync-protocol";
 import type { PullMessage } from "./pull-options.ts";
@@ -29,6 +31,27 @@ export interface DaemonLogin {
  * @throws RsyncError `ERR_RSYNC_REFUSED` with what the daemon said
  */
 export async function logIn(wire: Wire, login: DaemonLogin): Promise<number> {
+  try {
+    return await talkToDaemon(wire, login);
+  } catch (error) {
+    throw asStartFailure(error);
+  }
+}
+
+/** What goes wrong before a daemon's OK is a session that did not start: rsync(1) leaves with 5 for whatever it is. */
+function asStartFailure(error: unknown): unknown {
+  if (!(error instanceof RsyncError) || !NOT_STARTED.has(error.code)) return error;
+  return new RsyncError(error.code, error.message, { exitCode: EXIT.START_CLIENT, cause: error });
+}
+
+const NOT_STARTED: ReadonlySet<RsyncErrorCode> = new Set([
+  "ERR_RSYNC_PROTOCOL",
+  "ERR_RSYNC_INCOMPATIBLE",
+  "ERR_RSYNC_LIMIT",
+  "ERR_RSYNC_CONNECTION_LOST",
+]);
+
+async function talkToDaemon(wire: Wire, login: DaemonLogin): Promise<number> {
   const say = (line: string): void => {
     wire.out.latin1(`${line}\n`);
     wire.flush();
@@ -37,6 +60,7 @@ export async function logIn(wire: Wire, login: DaemonLogin): Promise<number> {
   const greeting = parseGreeting(await readLine(wire));
   const protocol = negotiateProtocol(login.protocol, greeting);
   say(login.module);
+  let asked = false;
   for (let lines = 0; lines < MAX_LINES; lines++) {
     const line = parseDaemonLine(await readLine(wire));
     switch (line.is) {
@@ -50,11 +74,17 @@ export async function logIn(wire: Wire, login: DaemonLogin): Promise<number> {
       case "error":
         throw new RsyncError("ERR_RSYNC_REFUSED", `the daemon refused: ${printable(line.text)}`);
       case "auth": {
+        if (asked) {
+          // Each answer is something to guess the password by, and to a challenge of the daemon's choice.
+          throw new RsyncError("ERR_RSYNC_REFUSED", "the daemon asks for the password once more");
+        }
+        asked = true;
         const digest = chooseAuthDigest(greeting.digests, AUTH_DIGESTS, protocol);
         if (!digest) {
           throw new RsyncError(
             "ERR_RSYNC_REFUSED",
             "no authentication digest in common with the daemon",
+            { exitCode: EXIT.UNSUPPORTED },
           );
         }
         if (!login.password) {
@@ -79,6 +109,18 @@ export async function logIn(wire: Wire, login: DaemonLogin): Promise<number> {
 
 /** The modules that a daemon lists, one line each, and its message of the day. */
 export async function listModules(
+  wire: Wire,
+  protocol: number,
+  onLine: (line: string) => void,
+): Promise<void> {
+  try {
+    await hearModules(wire, protocol, onLine);
+  } catch (error) {
+    throw asStartFailure(error);
+  }
+}
+
+async function hearModules(
   wire: Wire,
   protocol: number,
   onLine: (line: string) => void,

@@ -6,6 +6,7 @@ import {
   COMPAT,
   chooseName,
   createChecksum,
+  EXIT,
   type FileListFormat,
   formatOfSession,
   OFFERED_CHECKSUMS,
@@ -39,7 +40,8 @@ export async function startSession(
 ): Promise<SessionTerms> {
   const compatFlags = await wire.read((reader) => reader.varint());
   if (compatFlags & COMPAT.INC_RECURSE && !incRecursive) {
-    throw protocolError("the sender turned incremental recursion on, which was not offered");
+    const message = "the sender turned incremental recursion on, which was not offered";
+    throw protocolError(message, EXIT.SYNTAX);
   }
   let name: ChecksumName = options.checksumChoice ?? "md5";
   if (compatFlags & COMPAT.VARINT_FLIST_FLAGS && options.checksumChoice === undefined) {

@@ -66,12 +66,50 @@ describe("logIn", () => {
     expect(String(result)).toMatch(message);
   });
 
-  it("refuses what is no daemon, and one that is too old", async () => {
-    for (const line of ["SSH-2.0-OpenSSH_9.2", "@RSYNCD: 29.0", "@RSYNCD: 32.0"]) {
-      const { result } = await logInTo([line]);
-      expect(result).toBeInstanceOf(Error);
+  // Observed of rsync 3.5: whatever goes wrong before a daemon's OK is 5, but for digests that nobody has in common.
+  it.each([
+    ["no daemon", ["SSH-2.0-OpenSSH_9.2"], "ERR_RSYNC_INCOMPATIBLE", 5],
+    ["an empty greeting", [""], "ERR_RSYNC_INCOMPATIBLE", 5],
+    ["protocol 99", ["@RSYNCD: 99.0 md5"], "ERR_RSYNC_INCOMPATIBLE", 5],
+    ["protocol 19", ["@RSYNCD: 19"], "ERR_RSYNC_INCOMPATIBLE", 5],
+    ["protocol -1", ["@RSYNCD: -1.0 md5"], "ERR_RSYNC_INCOMPATIBLE", 5],
+    ["protocol 31 without its sub-protocol", ["@RSYNCD: 31"], "ERR_RSYNC_INCOMPATIBLE", 5],
+    ["protocol 32 without digests", ["@RSYNCD: 32.0"], "ERR_RSYNC_INCOMPATIBLE", 5],
+    ["a line without end", ["x".repeat(5_000)], "ERR_RSYNC_LIMIT", 5],
+    ["a greeting without end", [`@RSYNCD: 31.0 ${"x".repeat(5_000)}`], "ERR_RSYNC_LIMIT", 5],
+    [
+      "digests that nobody has",
+      ["@RSYNCD: 31.0 sha3", "@RSYNCD: AUTHREQD x"],
+      "ERR_RSYNC_REFUSED",
+      4,
+    ],
+    [
+      "a second challenge, which the real rsync 3.5 dies of",
+      [GREETING, "@RSYNCD: AUTHREQD x", "@RSYNCD: AUTHREQD y"],
+      "ERR_RSYNC_REFUSED",
+      5,
+    ],
+  ])("refuses %s", async (_what, lines, code, exitCode) => {
+    const { result, said } = await logInTo(lines);
+    expect(result).toMatchObject({ code, exitCode });
+    // At most one answer to a challenge.
+    expect(said.split("\n").length).toBeLessThanOrEqual(4);
+  });
+
+  it("leaves with 5 when the daemon goes before its OK", async () => {
+    for (const text of ["", "@RSYNC", `${GREETING}\n`, `${GREETING}\nmessage of the day\n`]) {
+      const [near, far] = duplexPair();
+      const wire = new Wire(near);
+      far.end(text, "latin1");
+      const options = { module: "m", user: "u", password: undefined, onMessage: undefined };
+      await expect(logIn(wire, { ...options, protocol: 32 })).rejects.toMatchObject({
+        code: "ERR_RSYNC_CONNECTION_LOST",
+        exitCode: 5,
+      });
+      wire.release();
+      near.destroy();
+      far.destroy();
     }
-    expect((await logInTo(["x".repeat(5_000)])).result).toMatchObject({ code: "ERR_RSYNC_LIMIT" });
   });
 
   it("says so when a password is wanted and none is there", async () => {

@@ -188,10 +188,10 @@ export class ByteReader {
   }
 
   /** A string of at most `limit` bytes behind a length of one or two bytes (big-endian, unlike all else). */
-  vstring(what: string, limit: number): string {
+  vstring(what: string, limit: number, exitCode: number = EXIT.PROTOCOL): string {
     let length = this.byte();
     if (length & 0x80) length = ((length & 0x7f) << 8) | this.byte();
-    if (length > limit) throw overLimit(what, length, limit);
+    if (length > limit) throw overLimit(what, length, limit, exitCode);
     return this.latin1(length);
   }
 

@@ -2,6 +2,7 @@ import type { ByteReader } from "./byte-reader.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { COMPAT, LIMITS } from "./constants.ts";
 import { RsyncError } from "./errors.ts";
+import { EXIT } from "./exit-codes.ts";
 import { CAPABILITY } from "./server-options.ts";
 
 /** Names of algorithms, best first, as one string with spaces. */
@@ -10,7 +11,9 @@ export function writeNames(writer: ByteWriter, names: readonly string[]): void {
 }
 
 export function readNames(reader: ByteReader, what: string): string[] {
-  const names = reader.vstring(`list of ${what} names`, LIMITS.negotiationBytes).toLowerCase();
+  const names = reader
+    .vstring(`list of ${what} names`, LIMITS.negotiationBytes, EXIT.UNSUPPORTED)
+    .toLowerCase();
   return names.split(" ").filter((name) => name !== "");
 }
 
