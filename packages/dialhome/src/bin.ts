@@ -7,8 +7,13 @@ import { main } from "./main.ts";
 const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 
 const stop = new AbortController();
+let onHangup: (() => void) | undefined;
 for (const [name, number] of Object.entries(SIGNALS)) {
   process.on(name, () => {
+    if (name === "SIGHUP" && onHangup !== undefined) {
+      onHangup();
+      return;
+    }
     // Asked twice, the answer is no longer "in good order".
     if (stop.signal.aborted) process.exit(SIGNAL_EXIT_BASE + number);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys of the table above
@@ -33,4 +38,26 @@ process.exitCode = await main(process.argv.slice(2), {
   env: process.env,
   cwd: process.cwd(),
   signal: stop.signal,
+  process: {
+    onHangup: (listener) => {
+      onHangup = listener;
+      return () => {
+        onHangup = undefined;
+      };
+    },
+    become,
+  },
 });
+
+/** Groups first: a user who is not root may not change them, and keeps those that there are. */
+function become(user: string | undefined, group: string | undefined): void {
+  if (group !== undefined) {
+    if (process.getuid?.() === 0) process.setgroups?.([idOf(group)]);
+    process.setgid?.(idOf(group));
+  }
+  if (user !== undefined) process.setuid?.(idOf(user));
+}
+
+function idOf(text: string): string | number {
+  return /^\d+$/.test(text) ? Number(text) : text;
+}

@@ -14,6 +14,16 @@ export interface CommandIo {
   readonly cwd: string;
   /** Aborted with an {@link Interrupted} when the user or the system wants the command to end. */
   readonly signal: AbortSignal;
+  /** What only a process of its own has; undefined in a test that calls a command. */
+  readonly process?: ProcessFace;
+}
+
+/** What a command may do with its process. */
+export interface ProcessFace {
+  /** SIGHUP calls the listener instead of ending the command, until the function that is given back is called. */
+  readonly onHangup: (listener: () => void) => () => void;
+  /** Becomes another user and group for good, by names or numbers. Throws when the system refuses. */
+  readonly become: (user: string | undefined, group: string | undefined) => void;
 }
 
 /** A signal asked the process to end. */

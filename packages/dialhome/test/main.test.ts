@@ -50,7 +50,7 @@ test.each([
   [["receive", "d", "--key-fingerprint", "short"], /--key-fingerprint short/],
   [["verify", "d", "--all"], /--all goes with a machine/],
   [["restore", "d", "m"], /required option '--to <dest>' not specified/],
-  [["rsyncd"], /--module NAME=PATH is missing/],
+  [["rsyncd"], /--module NAME=PATH or --config FILE is missing/],
   [["rsyncd", "--module", "x"], /module "x" is not of the form name=path/],
   [["rsyncd", "--module", "x=y", "--auth-user", "me"], /go together/],
   [["completion", "csh"], /none of bash, zsh and fish/],

@@ -1,5 +1,6 @@
 import { OpenXattrs } from "@dialhome/posix-fs";
 import type { ServerArguments, ServerOptions } from "@dialhome/rsync-protocol";
+import { isRefusedOption, optionLabel } from "./refused-options.ts";
 
 /** Options that change what is sent, in ways that are not offered here. */
 const NOT_OFFERED: readonly (readonly [keyof ServerOptions, string])[] = [
@@ -12,14 +13,14 @@ const NOT_OFFERED: readonly (readonly [keyof ServerOptions, string])[] = [
 /**
  * Why a client's arguments are refused, as one line; undefined when they are not.
  *
- * @param refused - long names of options that this server was told to refuse
+ * @param refused - the options that this server was told to refuse, as patterns
  */
 export function refusal(args: ServerArguments, refused: readonly string[]): string | undefined {
   const { options } = args;
   if (!options.sender) return "this server is read only: it sends and does not receive";
   if (args.problems[0] !== undefined) return args.problems[0];
-  const denied = args.given.find((name) => refused.includes(name));
-  if (denied !== undefined) return `The server is configured to refuse --${denied}`;
+  const denied = args.given.find((name) => isRefusedOption(name, refused));
+  if (denied !== undefined) return `The server is configured to refuse ${optionLabel(denied)}`;
   // As rsync's own daemon has it for modules without a character set.
   if (options.iconv !== undefined) return "The server is configured to refuse --iconv";
   for (const [key, name] of NOT_OFFERED) {

@@ -52,3 +52,6 @@ export const MUNGED_PREFIX = "/rsyncd-munged/";
 /** Names in a list of `--files-from`, and bytes of all of them: memory that a client can claim by sending as much. */
 export const MAX_FILES_FROM_NAMES = 1_000_000;
 export const MAX_FILES_FROM_BYTES: number = 64 * 1024 * 1024;
+
+/** Sessions of a daemon at a time, those in their handshake included. */
+export const MAX_SESSIONS = 1000;

@@ -8,6 +8,8 @@ import {
   RsyncError,
   type Wire,
 } from "@dialhome/rsync-protocol";
+import { MAX_SESSIONS } from "./constants.ts";
+import { dnsLookup, type HostLookup, isHostAllowed } from "./host-rules.ts";
 import type { DaemonOptions, ModuleOptions, ServeOptions, ServeResult } from "./options.ts";
 import { type Frame, serveFramed } from "./serve.ts";
 import { textHandshake } from "./text-handshake.ts";
@@ -17,14 +19,28 @@ import { transfer } from "./transfer.ts";
  * A daemon for read-only modules, over any streams that are handed to it: it opens no socket itself.
  */
 export class RsyncDaemon {
-  readonly #options: DaemonOptions;
-  /** Sessions per module right now. */
-  readonly #busy = new Map<ModuleOptions, number>();
+  #options: DaemonOptions;
+  readonly #hostLookup: HostLookup;
+  /** Sessions per module's name right now, and those of all modules, handshakes included. */
+  readonly #busy = new Map<string, number>();
+  #sessions = 0;
 
   /** @throws RsyncError `ERR_RSYNC_UNSUPPORTED` for a module without a usable name, or twice the same */
   constructor(options: DaemonOptions) {
     assertModules(options.modules);
     this.#options = options;
+    this.#hostLookup = options.hostLookup ?? dnsLookup();
+  }
+
+  /**
+   * Replaces modules and message of the day for sessions to come; those that run go on as they began.
+   *
+   * @throws as the constructor, and then nothing is changed
+   */
+  reconfigure({ modules, motd }: Pick<DaemonOptions, "modules" | "motd">): void {
+    assertModules(modules);
+    const { motd: _, ...rest } = this.#options;
+    this.#options = { ...rest, modules, ...(motd === undefined ? {} : { motd }) };
   }
 
   /**
@@ -35,18 +51,26 @@ export class RsyncDaemon {
   async serve(stream: Duplex, options: ServeOptions = {}): Promise<ServeResult> {
     const signals = [this.#options.signal, options.signal].filter((s) => s !== undefined);
     const signal = signals.length === 0 ? {} : { signal: AbortSignal.any(signals) };
-    let admitted: ModuleOptions | undefined;
-    const admit = (module: ModuleOptions): void => {
+    const peer = options.peer ?? "unknown";
+    let admitted: string | undefined;
+    const admit = async (module: ModuleOptions): Promise<void> => {
+      await this.#assertHost(module, peer);
       this.#admit(module);
-      admitted = module;
+      admitted = module.name;
     };
+    this.#sessions++;
     try {
-      return await serveFramed(stream, { ...this.#options, ...signal }, true, (frame) =>
-        this.#session(frame, options.peer ?? "unknown", admit),
-      );
+      return await serveFramed(stream, { ...this.#options, ...signal }, true, async (frame) => {
+        const most = this.#options.maxSessions ?? MAX_SESSIONS;
+        if (this.#sessions > most) throw tooMany(most);
+        return this.#session(frame, peer, admit);
+      });
     } finally {
+      this.#sessions--;
       if (admitted !== undefined) {
-        this.#busy.set(admitted, (this.#busy.get(admitted) ?? 1) - 1);
+        const left = (this.#busy.get(admitted) ?? 1) - 1;
+        if (left > 0) this.#busy.set(admitted, left);
+        else this.#busy.delete(admitted);
       }
     }
   }
@@ -54,7 +78,7 @@ export class RsyncDaemon {
   async #session(
     frame: Frame,
     peer: string,
-    admit: (module: ModuleOptions) => void,
+    admit: (module: ModuleOptions) => Promise<void>,
   ): Promise<number> {
     const { wire, log, progress } = frame;
     const { modules, motd } = this.#options;
@@ -63,15 +87,18 @@ export class RsyncDaemon {
     if (wanted === undefined) return 0;
     const { module } = wanted;
     log("info", "module", { module: module.name, user: progress.user, peer });
-    return this.#serveModule(wire, frame, wanted);
+    return this.#serveModule(wire, frame, wanted, peer);
   }
 
   async #serveModule(
     wire: Wire,
     frame: Frame,
     wanted: NonNullable<Awaited<ReturnType<typeof textHandshake>>>,
+    peer: string,
   ): Promise<number> {
     const { module, args, protocol } = wanted;
+    const { onFileSent } = module;
+    const { user } = frame.progress;
     using directory = openModule(module);
     return await transfer(wire, {
       protocol,
@@ -84,6 +111,13 @@ export class RsyncDaemon {
       },
       hasWildcards: true,
       moduleFilters: filtersOf(module),
+      rules: {
+        ignoreNonreadable: module.ignoreNonreadable,
+        unmungesLinks: module.unmungeLinks,
+        ignoreErrors: module.ignoreErrors,
+        noAtime: module.openNoatime,
+        ...(onFileSent && { onFileSent: (file) => onFileSent({ ...file, peer, user }) }),
+      },
       numericIds: module.numericIds ?? false,
       timeoutSeconds: module.timeoutSeconds ?? 0,
       refuseOptions: module.refuseOptions ?? [],
@@ -94,17 +128,28 @@ export class RsyncDaemon {
     });
   }
 
-  #admit(module: ModuleOptions): void {
-    const limit = module.maxConnections ?? 0;
-    const busy = this.#busy.get(module) ?? 0;
-    if (limit > 0 && busy >= limit) {
-      throw new RsyncError(
-        "ERR_RSYNC_REFUSED",
-        `max connections (${limit}) reached -- try again later`,
-      );
-    }
-    this.#busy.set(module, busy + 1);
+  /** Whom the module's rules keep out learns no more of a hidden module than of one that does not exist. */
+  async #assertHost(module: ModuleOptions, peer: string): Promise<void> {
+    const { name, hosts, list } = module;
+    if (hosts === undefined || (await isHostAllowed(peer, hosts, this.#hostLookup))) return;
+    // A name that was asked for is not kept.
+    const refusal = `access denied to ${name} from UNDETERMINED (${peer})`;
+    const words = (list ?? true) ? refusal : `Unknown module '${name}'`;
+    throw new RsyncError("ERR_RSYNC_REFUSED", words, { cause: refusal });
   }
+
+  #admit({ name, maxConnections = 0 }: ModuleOptions): void {
+    const busy = this.#busy.get(name) ?? 0;
+    if (maxConnections !== 0 && busy >= maxConnections) throw tooMany(maxConnections);
+    this.#busy.set(name, busy + 1);
+  }
+}
+
+function tooMany(limit: number): RsyncError {
+  return new RsyncError(
+    "ERR_RSYNC_REFUSED",
+    `max connections (${limit}) reached -- try again later`,
+  );
 }
 
 /** Serves one client; see {@link RsyncDaemon} for several that share limits. */
@@ -140,15 +185,21 @@ function filtersOf(module: ModuleOptions): FilterRule[] {
 function assertModules(modules: readonly ModuleOptions[]): void {
   const names = new Set<string>();
   for (const module of modules) {
-    const { name } = module;
-    filtersOf(module);
-    const isUsable = name !== "" && !/[/#\n\r\0]/.test(name) && !names.has(name);
-    if (!isUsable) {
-      throw new RsyncError(
-        "ERR_RSYNC_UNSUPPORTED",
-        `module name ${JSON.stringify(name)}: empty, twice, or with a slash, # or line end`,
-      );
+    assertModule(module);
+    if (names.has(module.name)) {
+      throw new RsyncError("ERR_RSYNC_UNSUPPORTED", `two modules are named "${module.name}"`);
     }
-    names.add(name);
+    names.add(module.name);
+  }
+}
+
+/** Throws for a module without a usable name, or with a wrong filter rule. */
+export function assertModule(module: ModuleOptions): void {
+  filtersOf(module);
+  if (module.name === "" || /[/#\n\r\0]/.test(module.name)) {
+    throw new RsyncError(
+      "ERR_RSYNC_UNSUPPORTED",
+      `module name ${JSON.stringify(module.name)}: empty, or with a slash, # or line end`,
+    );
   }
 }

@@ -59,7 +59,8 @@ export class FileSender {
     item: Item,
     { sums, isAppended, xattrs }: SendOptions,
   ): Promise<void> {
-    const { wire, report } = this.#session;
+    const { wire, report, rules, progress } = this.#session;
+    const before = progress.literalBytes;
     const file = this.#open(entry);
     if (file === undefined) {
       wire.flush();
@@ -84,7 +85,12 @@ export class FileSender {
       }
       wire.out.bytes(digest);
       wire.pushFull();
-      this.#session.progress.filesSent++;
+      progress.filesSent++;
+      rules.onFileSent?.({
+        path: entry.source.path(entry.name),
+        size: file.size,
+        literalBytes: progress.literalBytes - before,
+      });
     } finally {
       closeSync(file.fd);
     }

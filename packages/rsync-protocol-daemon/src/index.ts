@@ -4,6 +4,8 @@
  * @packageDocumentation
  */
 export { RsyncDaemon, serveDaemon } from "./daemon.ts";
+export { type ConfiguredModule, type DaemonConfig, loadDaemonConfig } from "./daemon-config.ts";
+export type { HostLookup, HostRules } from "./host-rules.ts";
 export type {
   AuthUser,
   DaemonOptions,
@@ -11,8 +13,10 @@ export type {
   ModuleOptions,
   SecretLookup,
   SenderOptions,
+  SentFile,
   ServeOptions,
   ServeResult,
   SessionOptions,
+  UserSecret,
 } from "./options.ts";
 export { serveSender } from "./serve-sender.ts";

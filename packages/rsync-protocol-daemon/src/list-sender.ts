@@ -133,10 +133,10 @@ export class ListSender {
 
   /** Ends a list, numbers it, and remembers which of its directories have one to come. */
   #finish(list: FileList): void {
-    const { wire, report, format } = this.#session;
+    const { wire, report, rules, format } = this.#session;
     const before = this.lists.directoryCount;
     this.lists.add(list);
-    this.#encoder.writeEnd(wire.out, report.ioError);
+    this.#encoder.writeEnd(wire.out, rules.ignoreErrors ? 0 : report.ioError);
     if (!format.incRecurse) return;
     const found: Waiting[] = [];
     let index = before;
@@ -160,8 +160,8 @@ export class ListSender {
 
   /** Protocol 30 says it once more in a message. */
   #tellIoError(): void {
-    const { protocol, report, wire } = this.#session;
-    if (protocol > 30 || report.ioError === 0) return;
+    const { protocol, report, rules, wire } = this.#session;
+    if (protocol > 30 || report.ioError === 0 || rules.ignoreErrors) return;
     wire.flush();
     wire.intMessage(TAG.IO_ERROR, report.ioError & IO_ERROR.MASK);
   }

@@ -1,4 +1,5 @@
 import type { AuthDigest, RsyncError } from "@dialhome/rsync-protocol";
+import type { HostLookup, HostRules } from "./host-rules.ts";
 
 /** Tells what a session does; `event` is a stable word, `fields` are its facts. */
 export type Log = (
@@ -13,8 +14,11 @@ export interface AuthUser {
   readonly secret: string;
 }
 
-/** Looks a user's secret up; undefined for an unknown user. */
-export type SecretLookup = (user: string) => string | undefined | Promise<string | undefined>;
+/** What proves a user: a secret, or any of several; undefined for an unknown user. */
+export type UserSecret = string | readonly string[] | undefined;
+
+/** Looks up what proves a user. */
+export type SecretLookup = (user: string) => UserSecret | Promise<UserSecret>;
 
 /** One read-only module of a daemon; rsyncd.conf(5). */
 export interface ModuleOptions {
@@ -34,14 +38,28 @@ export interface ModuleOptions {
   readonly filter?: string;
   /** The same, one rule each, as in a merge file: these may hold white space. They are looked at first. */
   readonly filterRules?: readonly string[];
-  /** Patterns to include, and to exclude, looked at after `filter`. */
+  /** Patterns to include, and to exclude, looked at after `filter`; `…From` have one on each line, and come first. */
   readonly include?: string;
+  readonly includeFrom?: string;
   readonly exclude?: string;
+  readonly excludeFrom?: string;
+  /** Who may connect, by address and name; {@link ServeOptions.peer} is what they are compared with. @defaultValue everybody */
+  readonly hosts?: HostRules;
+  /** Leave out files and directories that this process may not read, without a word. @defaultValue false */
+  readonly ignoreNonreadable?: boolean;
+  /** Take `/rsyncd-munged/` away from the targets of links, for a tree that was filled so. @defaultValue false */
+  readonly unmungeLinks?: boolean;
+  /** Let clients delete though something could not be read, as their `--ignore-errors` does. @defaultValue false */
+  readonly ignoreErrors?: boolean;
+  /** Leave files' times of access as they are, where that is allowed; false never. @defaultValue as the client asks */
+  readonly openNoatime?: boolean;
+  /** Called for each file whose content is sent, once it is. @defaultValue none */
+  readonly onFileSent?: (file: SentFile) => void;
   /** Send no names of users and groups, whatever the client asks for. @defaultValue false */
   readonly numericIds?: boolean;
   /** Longest silence of a client after the handshake, in seconds; 0 is for ever. @defaultValue 0 */
   readonly timeoutSeconds?: number;
-  /** Long names of options that are refused, such as `checksum`. @defaultValue none */
+  /** Options that are refused, as rsyncd.conf(5) has them: names, letters, wildcards, and with `!` what is allowed. @defaultValue none */
   readonly refuseOptions?: readonly string[];
   /**
    * Where a symbolic link is followed, in a requested path or for `-L`: whether one to an absolute path is taken as seen from
@@ -49,8 +67,20 @@ export interface ModuleOptions {
    * @defaultValue true
    */
   readonly followAbsoluteLinks?: boolean;
-  /** Sessions at a time; 0 is no limit. Counted per {@link RsyncDaemon}. @defaultValue 0 */
+  /** Sessions at a time; 0 is no limit, and less than 0 none at all. Counted per {@link RsyncDaemon}. @defaultValue 0 */
   readonly maxConnections?: number;
+}
+
+/** A file whose content was sent. */
+export interface SentFile {
+  /** Below the module, latin1. */
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Bytes of it that were sent as they are. */
+  readonly literalBytes: number;
+  readonly peer: string;
+  readonly user: string | undefined;
 }
 
 /** What all sessions share. */
@@ -74,13 +104,17 @@ export interface DaemonOptions extends SessionOptions {
   readonly modules: readonly ModuleOptions[];
   /** Message of the day, shown to every client. @defaultValue none */
   readonly motd?: string;
+  /** Sessions of all modules at a time, those in their handshake included. @defaultValue 1_000 */
+  readonly maxSessions?: number;
+  /** Answers questions for names in {@link ModuleOptions.hosts}. @defaultValue DNS */
+  readonly hostLookup?: HostLookup;
 }
 
 /** Options of one session of a daemon. */
 export interface ServeOptions {
   /** Ends this session. */
   readonly signal?: AbortSignal;
-  /** Who the client is, for the log. @defaultValue "unknown" */
+  /** The client's address, for the log and for {@link ModuleOptions.hosts}. @defaultValue "unknown" */
   readonly peer?: string;
 }
 

@@ -10,14 +10,25 @@ import type { Log } from "./options.ts";
 import type { Pace } from "./pace.ts";
 import type { Report } from "./report.ts";
 
+/** A file that was sent: its path below the module, its size, and the bytes of it that the client did not have. */
+export interface FileFacts {
+  readonly path: string;
+  readonly size: number;
+  readonly literalBytes: number;
+}
+
 /** What the module, and options that only concern the sender, say about how entries are sent. */
 export interface SendRules {
   /** Leave out what this process may not read, without a word. */
   readonly ignoreNonreadable: boolean;
   /** Take the prefix of munged links away. */
   readonly unmungesLinks: boolean;
+  /** Tell the client nothing of I/O errors that would keep it from deleting. */
+  readonly ignoreErrors: boolean;
   /** Leave times of access as they are. */
   readonly noAtime: boolean;
+  /** Called for each file that was sent. */
+  readonly onFileSent: ((file: FileFacts) => void) | undefined;
 }
 
 /** What the sending part of a session works with, once the start is over. */

@@ -22,6 +22,8 @@ export interface SourceParts {
   readonly follower: LinkFollower;
   /** How a name of the list is shown in messages. */
   readonly label: (name: string) => string;
+  /** Where a name of the list lies below the module, as it was asked for. */
+  readonly path: (name: string) => string;
 }
 
 /**
@@ -31,6 +33,7 @@ export interface SourceParts {
 export class Source {
   readonly filter: SourceFilter;
   readonly hides: (name: string, isDirectory: boolean) => boolean;
+  readonly path: (name: string) => string;
   readonly #root: DirectoryHandle;
   readonly #follower: LinkFollower;
   readonly #label: (name: string) => string;
@@ -44,6 +47,7 @@ export class Source {
     this.#last = parts.directory;
     this.filter = parts.filter;
     this.hides = parts.hides;
+    this.path = parts.path;
     this.#follower = parts.follower;
     this.#label = parts.label;
   }

@@ -131,6 +131,7 @@ export class SourceOpener {
         hides,
       }),
       label: (name) => label(name === "." ? above : prefix + name),
+      path: (name) => (name === "." ? above : prefix + name),
     });
   }
 

@@ -21,7 +21,7 @@ export interface HandshakeOptions {
   /** Highest protocol to speak. */
   readonly protocol: number;
   /** Takes a place among the module's connections, or throws. */
-  readonly admit: (module: ModuleOptions) => void;
+  readonly admit: (module: ModuleOptions) => Promise<void>;
 }
 
 /** What the client wants. */
@@ -61,7 +61,7 @@ export async function textHandshake(
     throw new RsyncError("ERR_RSYNC_REFUSED", `Unknown module '${name}'`);
   }
   progress.module = module.name;
-  options.admit(module);
+  await options.admit(module);
   progress.user = await login(wire, module, protocol, theirs.digests);
   say(wire, formatDaemonLine({ is: "ok" }));
   const args = await readServerArguments(wire);

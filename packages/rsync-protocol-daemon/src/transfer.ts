@@ -22,7 +22,7 @@ import { Pace } from "./pace.ts";
 import { parseRequestedPath, walkInside } from "./path-gate.ts";
 import { describeError, Report } from "./report.ts";
 import { Sender } from "./sender.ts";
-import type { Progress, Session } from "./session.ts";
+import type { FileFacts, Progress, Session } from "./session.ts";
 import { type SessionFilters, SourceFilter } from "./source-filter.ts";
 import { expandPaths, SourceOpener, type SourceRoot } from "./sources.ts";
 
@@ -43,7 +43,9 @@ export interface TransferOptions {
   readonly rules?: {
     readonly ignoreNonreadable?: boolean | undefined;
     readonly unmungesLinks?: boolean | undefined;
+    readonly ignoreErrors?: boolean | undefined;
     readonly noAtime?: boolean | undefined;
+    readonly onFileSent?: (file: FileFacts) => void;
   };
   readonly numericIds: boolean;
   readonly timeoutSeconds: number;
@@ -158,7 +160,9 @@ function sessionOf(
     rules: {
       ignoreNonreadable: rules?.ignoreNonreadable ?? false,
       unmungesLinks: rules?.unmungesLinks ?? false,
+      ignoreErrors: rules?.ignoreErrors === true || args.options.ignoreErrors,
       noAtime: rules?.noAtime ?? args.options.openNoatime,
+      onFileSent: rules?.onFileSent,
     },
     ...start,
     names: options.numericIds ? NO_NAMES : new SystemIdNames(),

@@ -19,6 +19,7 @@ const sourceOf = (path: string): Source => {
     hides,
     follower: new LinkFollower({ root, base: [], policies: new Set(), hides }),
     label: root.label,
+    path: root.label,
   });
 };
 

@@ -103,6 +103,7 @@ export {
   MAX_ARGUMENTS,
   parseServerArguments,
   type ServerArguments,
+  serverOptionLetter,
   unescapeServerPath,
 } from "./server-arguments.ts";
 export {

@@ -231,6 +231,12 @@ function unknownOption(option: string): string {
   return `${shown}: option is not supported`;
 }
 
+/** The letter of an option of a server, by its long name; `devices` and `specials` are both `D`. */
+export function serverOptionLetter(name: string): string | undefined {
+  if (name === "devices" || name === "specials") return "D";
+  return (flagsByName.get(name) ?? valuesByName.get(name))?.letter;
+}
+
 /** Escapes what a server would take for a wildcard or an escape in a path. */
 export function escapeServerPath(path: string): string {
   return path.replace(/[*?[\]\\]/g, "\\$&");

@@ -6,9 +6,11 @@ import { gather, secondsToMs } from "../option-values.ts";
 const EXAMPLES = `
 Examples:
   $ dialhome rsyncd --module photos=/srv/photos
+  $ dialhome rsyncd --config /etc/rsyncd.conf --listen 873
   $ dialhome rsyncd --module home=/home --listen 8873 --auth-user me --secrets-file secrets
 
 A client: rsync -a rsync://me@this-machine.example:8873/home/ copy
+Modules are read only. A configuration that asks for what is not offered is refused with file and line.
 Lines of the secrets file are user:password, and others must not be able to read it: chmod 600.
 What goes over the wire is not encrypted: on a network that others share, use dialhome backup, or a tunnel.`;
 
@@ -19,6 +21,10 @@ export function declareRsyncd(command: Command, execute: Execute): void {
       "-m, --module <name=path>",
       "serve this directory under this name; can be given again",
       gather,
+    )
+    .option(
+      "--config <file>",
+      "serve the modules of a file in the form of rsyncd.conf(5); SIGHUP reads it again",
     )
     .option("--listen <[host:]port>", "where to listen (default: 127.0.0.1:873)")
     .option("--auth-user <user>", "let only this user in; can be given again", gather)
@@ -31,6 +37,7 @@ export function declareRsyncd(command: Command, execute: Execute): void {
       "sessions at a time, for each module (default: no limit)",
       Number,
     )
+    .option("--log-file <file>", "append a line for each session; SIGHUP opens it anew")
     .option("-q, --quiet", "say nothing but what went wrong, after the first line")
     .option("--json", "one JSON object per line on standard output")
     .addHelpText("after", EXAMPLES)

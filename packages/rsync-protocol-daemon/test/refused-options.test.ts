@@ -1,0 +1,42 @@
+import { expect, test } from "vitest";
+import { isRefusedOption, optionLabel } from "../src/refused-options.ts";
+
+const refuses = (patterns: string, names: string): string[] =>
+  names.split(" ").filter((name) => isRefusedOption(name, patterns.split(" ")));
+
+test("names, letters, wildcards, and exceptions, in their order", () => {
+  expect(refuses("c files-from", "checksum files-from relative")).toEqual([
+    "checksum",
+    "files-from",
+  ]);
+  expect(refuses("*-links", "copy-links hard-links links")).toEqual(["copy-links", "hard-links"]);
+  expect(refuses("* !a !v", "recursive links devices verbose checksum")).toEqual(["checksum"]);
+  expect(refuses("!c c", "checksum")).toEqual(["checksum"]);
+  expect(refuses("c !c", "checksum")).toEqual([]);
+  expect(refuses("archive", "recursive times owner checksum")).toEqual([
+    "recursive",
+    "times",
+    "owner",
+  ]);
+});
+
+test("what clients cannot do without is refused by its own name alone", () => {
+  expect(refuses("*", "from0 dry-run secluded-args checksum-seed times")).toEqual(["times"]);
+  expect(refuses("* from0", "from0")).toEqual(["from0"]);
+});
+
+test("compression is refused in all its words", () => {
+  expect(refuses("z", "compress compress-choice new-compress times")).toEqual([
+    "compress",
+    "compress-choice",
+    "new-compress",
+  ]);
+  expect(refuses("compress-level", "compress compress-level")).toEqual(["compress-level"]);
+});
+
+test("a refusal names the letter too", () => {
+  expect([optionLabel("checksum"), optionLabel("files-from")]).toEqual([
+    "--checksum (-c)",
+    "--files-from",
+  ]);
+});
