@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { type BigIntStats, lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { DirectoryHandle } from "@dialhome/posix-fs";
 import { requirePeer } from "./peers.ts";
 import { runOk } from "./processes.ts";
 
@@ -11,6 +12,8 @@ export interface CompareOptions {
   readonly hardLinks?: boolean;
   /** Modification times: of everything, of everything but symbolic links or but folders, or none. @defaultValue "all" */
   readonly times?: "all" | "not-of-links" | "not-of-folders" | "none";
+  /** Extended attributes, access control lists among them. @defaultValue false */
+  readonly attributes?: boolean;
 }
 
 const slash = Buffer.from("/");
@@ -28,6 +31,21 @@ function typeOf(stats: BigIntStats): string {
     [String(0o060000)]: "block device",
   };
   return names[String(type)] ?? "unknown";
+}
+
+/** Each extended attribute with its value, sorted. */
+function attributesOf(path: Buffer): string[] {
+  const last = path.lastIndexOf("/");
+  using folder = DirectoryHandle.open(path.subarray(0, last));
+  const name = path.subarray(last + 1);
+  return folder
+    .listXattrs(name)
+    .toSorted()
+    .map((attribute) => {
+      const value = folder.getXattr(name, attribute) ?? Buffer.alloc(0);
+      const shown = value.length > 64 ? createHash("sha256").update(value).digest() : value;
+      return `${attribute}=${shown.toString("hex")}`;
+    });
 }
 
 /** Entry by entry: relative path (latin1 of its bytes) → facts that must be equal. */
@@ -53,6 +71,7 @@ function describeTree(root: string, options: CompareOptions): Map<string, string
       facts.push(`${stats.size} bytes`, `sha256 ${sum}`);
     }
     if (type === "link") facts.push(`-> ${asText(readlinkSync(path, "buffer"))}`);
+    if (options.attributes === true) facts.push(...attributesOf(path));
     if (type.endsWith("device")) facts.push(`number ${stats.rdev}`);
     if (hardLinks && type !== "folder" && stats.nlink > 1n) {
       const id = `${stats.dev}:${stats.ino}`;

@@ -1,16 +1,52 @@
 import * as fs from "node:fs";
-import type { DirectoryHandle, FileStat } from "@dialhome/posix-fs";
-import { type FileEntry, ITEM, isSymlink, MODE } from "@dialhome/rsync-protocol";
+import { type DirectoryHandle, type FileStat, OpenXattrs } from "@dialhome/posix-fs";
+import {
+  baseNameOf,
+  directoryOf,
+  type FileEntry,
+  ITEM,
+  isDirectory,
+  isRegularFile,
+  isSymlink,
+  MODE,
+} from "@dialhome/rsync-protocol";
+import { type DestinationTree, nameBytes } from "./destination-tree.ts";
+import type { ExtendedMetadata } from "./extended-metadata.ts";
+import { lstatRecorded, storeRecord, withRecord } from "./fake-super.ts";
 import type { LocalIds } from "./local-ids.ts";
+import { NewFileModes } from "./new-file-modes.ts";
+import type { Privilege } from "./privilege.ts";
 import type { TransferOptions } from "./pull-options.ts";
 import { describeFailure, type Tally } from "./tally.ts";
+import { NamedXattrs, type XattrTarget } from "./xattr-target.ts";
 
 const SET_GID = 0o2000;
 const SET_ID = 0o6000;
+const SPECIAL_BITS = 0o7000;
+const EXECUTABLE = 0o111;
+const OWNER_WRITES = 0o200;
+
+/** An entry of a held directory. */
+export interface NamedEntry {
+  readonly directory: DirectoryHandle;
+  readonly name: Buffer;
+}
+
+/** What {@link Attributes} works with. */
+export interface AttributesParts {
+  readonly options: TransferOptions;
+  readonly protocol: number;
+  readonly privilege: Privilege;
+  readonly ids: LocalIds;
+  /** With `-A` or `-X`. */
+  readonly extended: ExtendedMetadata | undefined;
+  readonly tally: Tally;
+}
 
 /**
- * Compares entries with what is on disk, and makes what is on disk like the entry: owners, times, and modes last. What cannot be
- * set is a problem and no more: the content is worth having without (a file system may know no owners).
+ * Compares entries with what is on disk, and makes what is on disk like the entry: owners, extended attributes, times, access
+ * lists, and modes last. What cannot be set is a problem and no more: the content is worth having without (a file system may know
+ * no owners).
  */
 export class Attributes {
   readonly #options: TransferOptions;
@@ -22,15 +58,31 @@ export class Attributes {
   readonly #tally: Tally;
   readonly #window: number;
   readonly #nanoseconds: boolean;
-  /** Reading the umask sets it for a moment; so it is read once. */
-  readonly #umask: number = process.umask();
+  readonly #newFileModes: NewFileModes;
+  /** What a file should be is only written down (`--fake-super`). */
+  readonly #fake: boolean;
+  readonly #extended: ExtendedMetadata | undefined;
 
-  constructor(options: TransferOptions, protocol: number, ids: LocalIds, tally: Tally) {
+  constructor({ options, protocol, privilege, ids, extended, tally }: AttributesParts) {
     this.#options = options;
     this.#ids = ids;
     this.#tally = tally;
     this.#window = options.modifyWindow ?? 0;
     this.#nanoseconds = protocol >= 31;
+    this.#newFileModes = new NewFileModes();
+    this.#fake = privilege === "fake";
+    this.#extended = extended;
+  }
+
+  /** What an entry is; with `--fake-super` what it should be. */
+  lstat(directory: DirectoryHandle, name: Uint8Array): FileStat | undefined {
+    return this.#fake ? lstatRecorded(directory, name) : directory.lstat(name);
+  }
+
+  /** The same of a held directory itself. */
+  statOf(directory: DirectoryHandle): FileStat {
+    const stat = directory.stat();
+    return this.#fake ? withRecord(stat, new OpenXattrs(directory.fd)) : stat;
   }
 
   /** `-u`: whether what is here is newer. */
@@ -45,37 +97,107 @@ export class Attributes {
     return this.#window === 0 || !this.#nanoseconds || entry.mtimeNsec === stat.mtimeNsec;
   }
 
-  /** `ITEM` bits for what differs between an entry and what is on disk, content aside. */
-  differences(entry: FileEntry, stat: FileStat): number {
-    const options = this.#options;
+  /**
+   * `ITEM` bits for what differs between an entry and what is on disk, content aside.
+   *
+   * @param tree - where it lies, for what takes looking at it: lists and extended attributes
+   * @param fileName - its name there, when it is not its own
+   */
+  differences(
+    entry: FileEntry,
+    stat: FileStat,
+    tree: DestinationTree,
+    fileName: string | undefined,
+  ): number {
     let bits = 0;
-    if (options.times && !this.sameTime(entry, stat)) bits |= ITEM.REPORT_TIME;
-    if (!isSymlink(entry) && this.#mode(entry, stat) !== (stat.mode & MODE.PERMISSIONS)) {
-      bits |= ITEM.REPORT_PERMS;
-    }
+    if (this.#keepsTime(entry) && !this.sameTime(entry, stat)) bits |= ITEM.REPORT_TIME;
+    if (!isSymlink(entry) && this.#modeDiffers(entry, stat)) bits |= ITEM.REPORT_PERMS;
     const { uid, gid } = this.#ids.of(entry);
     if (uid !== undefined && uid !== stat.uid) bits |= ITEM.REPORT_OWNER;
     if (gid !== undefined && gid !== stat.gid) bits |= ITEM.REPORT_GROUP;
+    if (this.#extended) {
+      const target = targetIn(tree, entry, fileName);
+      bits |= this.#extended.differences(entry, this.#mode(entry, stat, undefined), target);
+    }
     return bits;
   }
 
-  /** Gives an open file that we have just written what it should have; then it may get its name. */
+  /**
+   * What is told of an entry that got its lists: setting one sets the permissions that it has in common with the mode, and rsync(1)
+   * looks at the mode afterwards.
+   */
+  toldAfterLists(entry: FileEntry, stat: FileStat, changes: number): number {
+    if (
+      this.#fake ||
+      !(changes & ITEM.REPORT_ACL) ||
+      ((entry.mode ^ stat.mode) & SPECIAL_BITS) !== 0
+    )
+      return changes;
+    return changes & ~ITEM.REPORT_PERMS;
+  }
+
+  #keepsTime(entry: FileEntry): boolean {
+    const { times, omitDirTimes, omitLinkTimes } = this.#options;
+    if (!times) return false;
+    if (omitDirTimes && isDirectory(entry)) return false;
+    return !(omitLinkTimes && isSymlink(entry));
+  }
+
+  #modeDiffers(entry: FileEntry, stat: FileStat): boolean {
+    const { perms, executability } = this.#options;
+    if (perms) return (entry.mode & MODE.PERMISSIONS) !== (stat.mode & MODE.PERMISSIONS);
+    return executability === true && isExecutable(entry) !== isExecutable(stat);
+  }
+
+  /** `ITEM` bits of an entry that is not there. */
+  ofNew(entry: FileEntry): number {
+    return this.#extended?.ofNew(entry) ?? 0;
+  }
+
+  /** The values of extended attributes that have to be asked for, before an entry can be given them. */
+  lackingXattrs(entry: FileEntry, at: NamedEntry | undefined): number[] {
+    return this.#extended?.lacking(entry, at && new NamedXattrs(at.directory, at.name)) ?? [];
+  }
+
+  /**
+   * Gives an open file that we have just written what it should have; then it may get its name.
+   *
+   * @param old - the file whose extended attributes were compared with the entry's
+   */
   applyToFile(
     directory: DirectoryHandle,
     fd: number,
     entry: FileEntry,
     before: FileStat | undefined,
+    old: NamedEntry | undefined,
   ): void {
-    const { uid, gid } = this.#ids.of(entry);
+    const mode = this.#mode(entry, before, directory);
+    const target = this.#extended || this.#fake ? new OpenXattrs(fd) : undefined;
     let owned = true;
-    if ((uid !== undefined || gid !== undefined) && !this.#isMadeSo(directory, uid, gid)) {
-      owned = this.#try("owner", entry, () => fs.fchownSync(fd, uid ?? KEEP, gid ?? KEEP));
+    if (target && this.#fake) {
+      const chmod = (permissions: number): void => fs.fchmodSync(fd, permissions);
+      this.#record(target, entry, mode, fs.fstatSync(fd), chmod);
+    } else {
+      const { uid, gid } = this.#ids.of(entry);
+      if ((uid !== undefined || gid !== undefined) && !this.#isMadeSo(directory, uid, gid)) {
+        owned = this.#try("owner", entry, () => fs.fchownSync(fd, uid ?? KEEP, gid ?? KEEP));
+      }
+    }
+    if (target) {
+      const basis = old && new NamedXattrs(old.directory, old.name);
+      this.#extended?.applyXattrs(target, entry, basis);
     }
     if (this.#options.times) {
       this.#try("times", entry, () => directory.setTimesOfFd(fd, timesOf(entry)));
     }
-    const mode = safeMode(this.#mode(entry, before), owned);
-    this.#try("permissions", entry, () => fs.fchmodSync(fd, mode));
+    if (target) this.#extended?.applyLists(target, entry, mode);
+    if (this.#fake) return;
+    this.#try("permissions", entry, () => fs.fchmodSync(fd, safeMode(mode, owned)));
+  }
+
+  /** A file has its name now. */
+  placed(entry: FileEntry): void {
+    this.#extended?.placed(entry);
   }
 
   /** Whether a file that this process makes there belongs to these already. */
@@ -91,45 +213,100 @@ export class Attributes {
   }
 
   /** Corrects what differs on an entry that is no directory. */
-  applyByName(directory: DirectoryHandle, name: Buffer, entry: FileEntry, stat: FileStat): void {
-    const { uid, gid } = this.#ids.of(entry);
-    const mode = this.#mode(entry, stat);
-    let changedOwner = false;
+  applyByName(
+    directory: DirectoryHandle,
+    name: Buffer,
+    entry: FileEntry,
+    stat: FileStat,
+    isNew = false,
+  ): void {
+    const mode = this.#mode(entry, isNew ? undefined : stat, directory);
+    const target = this.#extended || this.#fake ? new NamedXattrs(directory, name) : undefined;
+    const chmod = (permissions: number): void => directory.chmod(name, permissions);
+    let cleared = false;
     let owned = true;
-    if ((uid ?? stat.uid) !== stat.uid || (gid ?? stat.gid) !== stat.gid) {
-      owned = this.#try("owner", entry, () =>
-        directory.chown(name, uid ?? stat.uid, gid ?? stat.gid),
-      );
-      changedOwner = true;
+    if (target && this.#fake) {
+      this.#record(target, entry, mode, directory.lstat(name), chmod);
+    } else {
+      const { uid, gid } = this.#ids.of(entry);
+      if ((uid ?? stat.uid) !== stat.uid || (gid ?? stat.gid) !== stat.gid) {
+        owned = this.#try("owner", entry, () =>
+          directory.chown(name, uid ?? stat.uid, gid ?? stat.gid),
+        );
+        cleared = (mode & SET_ID) !== 0;
+      }
     }
-    const cleared = changedOwner && (mode & SET_ID) !== 0;
-    if (!isSymlink(entry) && (cleared || mode !== (stat.mode & MODE.PERMISSIONS))) {
-      this.#try("permissions", entry, () => directory.chmod(name, safeMode(mode, owned)));
+    if (target && this.#extended) {
+      const isClosed = this.#isClosed(entry, stat);
+      if (isClosed)
+        this.#try("permissions", entry, () => chmod((stat.mode & 0o777) | OWNER_WRITES));
+      this.#extended.applyXattrs(target, entry, undefined);
+      cleared = this.#extended.applyLists(target, entry, mode) || isClosed || cleared;
     }
-    if (this.#options.times && this.#timesDiffer(entry, stat)) {
+    if (!this.#fake && !isSymlink(entry) && (cleared || mode !== (stat.mode & MODE.PERMISSIONS))) {
+      this.#try("permissions", entry, () => chmod(safeMode(mode, owned)));
+    }
+    if (this.#keepsTime(entry) && this.#timesDiffer(entry, stat)) {
       this.#try("times", entry, () => directory.setTimes(name, timesOf(entry)));
     }
   }
 
+  /** Whether its owner could not set extended attributes; root can. */
+  #isClosed(entry: FileEntry, stat: FileStat): boolean {
+    return (
+      this.#options.xattrs === true &&
+      this.#ourUid !== 0 &&
+      isRegularFile(entry) &&
+      (stat.mode & OWNER_WRITES) === 0
+    );
+  }
+
   /** Corrects what differs on a directory, when all in it is done. */
   applyToDirectory(directory: DirectoryHandle, entry: FileEntry, created: boolean): void {
-    const stat = directory.stat();
-    const { uid, gid } = this.#ids.of(entry);
-    const mode = this.#mode(entry, created ? undefined : stat);
-    let changedOwner = false;
+    const stat = this.statOf(directory);
+    const target = this.#extended || this.#fake ? new OpenXattrs(directory.fd) : undefined;
+    const mode = this.#directoryMode(directory, entry, stat, created);
+    let changed = false;
     let owned = true;
-    if ((uid ?? stat.uid) !== stat.uid || (gid ?? stat.gid) !== stat.gid) {
-      owned = this.#try("owner", entry, () =>
-        fs.fchownSync(directory.fd, uid ?? KEEP, gid ?? KEEP),
-      );
-      changedOwner = true;
+    if (target && this.#fake) {
+      const chmod = (permissions: number): void => directory.chmodSelf(permissions);
+      this.#record(target, entry, mode, directory.stat(), chmod);
+    } else {
+      const { uid, gid } = this.#ids.of(entry);
+      if ((uid ?? stat.uid) !== stat.uid || (gid ?? stat.gid) !== stat.gid) {
+        owned = this.#try("owner", entry, () =>
+          fs.fchownSync(directory.fd, uid ?? KEEP, gid ?? KEEP),
+        );
+        changed = true;
+      }
     }
-    if (changedOwner || mode !== (stat.mode & MODE.PERMISSIONS)) {
+    if (target && this.#extended) {
+      this.#extended.applyXattrs(target, entry, undefined);
+      changed = this.#extended.applyLists(target, entry, mode) || changed;
+      this.#extended.placed(entry);
+    }
+    if (!this.#fake && (changed || mode !== (stat.mode & MODE.PERMISSIONS))) {
       this.#try("permissions", entry, () => directory.chmodSelf(safeMode(mode, owned)));
     }
-    if (this.#options.times && this.#timesDiffer(entry, stat)) {
+    if (this.#keepsTime(entry) && this.#timesDiffer(entry, stat)) {
       this.#try("times", entry, () => directory.setTimesOfFd(directory.fd, timesOf(entry)));
     }
+  }
+
+  /** `--fake-super`: writes down what the file itself is not given. */
+  #record(
+    target: XattrTarget,
+    entry: FileEntry,
+    permissions: number,
+    onDisk: Pick<FileStat, "mode" | "uid" | "gid"> | undefined,
+    chmod: (mode: number) => void,
+  ): void {
+    if (!onDisk) return;
+    const { uid, gid } = this.#ids.of(entry);
+    const { rdevMajor, rdevMinor } = entry;
+    const mode = (entry.mode & MODE.TYPE_MASK) | permissions;
+    const wanted = { mode, rdevMajor, rdevMinor, uid: uid ?? onDisk.uid, gid: gid ?? onDisk.gid };
+    this.#try("record", entry, () => storeRecord(target, onDisk, wanted, chmod));
   }
 
   /** @returns whether it could be done */
@@ -149,14 +326,53 @@ export class Attributes {
     );
   }
 
-  /** The permissions that an entry gets, given what was there before. */
-  #mode(entry: FileEntry, before: FileStat | undefined): number {
+  /**
+   * The permissions that an entry gets, given what was there before.
+   *
+   * @param directory - where it is made, when nothing was there
+   */
+  #mode(
+    entry: FileEntry,
+    before: FileStat | undefined,
+    directory: DirectoryHandle | undefined,
+  ): number {
     if (this.#options.perms) return entry.mode & MODE.PERMISSIONS;
     if (before && (before.mode & MODE.TYPE_MASK) === (entry.mode & MODE.TYPE_MASK)) {
-      return before.mode & MODE.PERMISSIONS;
+      const mode = before.mode & MODE.PERMISSIONS;
+      if (!this.#options.executability || !isRegularFile(entry)) return mode;
+      if (!isExecutable(entry)) return mode & ~EXECUTABLE;
+      // Whoever may read may execute.
+      return isExecutable(before) ? mode : mode | ((mode & 0o444) >> 2);
     }
-    return entry.mode & 0o777 & ~this.#umask;
+    return entry.mode & this.#newFileModes.allowedIn(directory);
   }
+
+  /** A directory that was made keeps the setgid bit that it got from the one around it. */
+  #directoryMode(
+    directory: DirectoryHandle,
+    entry: FileEntry,
+    stat: FileStat,
+    created: boolean,
+  ): number {
+    if (!created || this.#options.perms) return this.#mode(entry, stat, undefined);
+    // It has the default list of the one around it, too.
+    return this.#mode(entry, undefined, directory) | (stat.mode & SET_GID);
+  }
+}
+
+/** The extended attributes of an entry where it lies in a tree. */
+function targetIn(
+  tree: DestinationTree,
+  entry: FileEntry,
+  fileName: string | undefined,
+): XattrTarget {
+  if (entry.name === ".") return new OpenXattrs(tree.root.fd);
+  const name = nameBytes(fileName ?? baseNameOf(entry.name));
+  return new NamedXattrs(tree.directory(directoryOf(entry.name)), name);
+}
+
+function isExecutable({ mode }: { readonly mode: number }): boolean {
+  return (mode & EXECUTABLE) !== 0;
 }
 
 /** Where the owner could not be given, set-id bits would speak for the wrong one. */

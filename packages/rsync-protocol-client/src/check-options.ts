@@ -1,5 +1,10 @@
+import { existsSync } from "node:fs";
+import { OpenXattrs } from "@dialhome/posix-fs";
 import { LIMITS, PROTOCOL, RsyncError } from "@dialhome/rsync-protocol";
+import { parseChmod } from "./chmod-rules.ts";
 import { deleteTime } from "./delete-time.ts";
+import { MUNGED } from "./entry-changes.ts";
+import { parseIdMap } from "./id-maps.ts";
 import type { PullOptions } from "./pull-options.ts";
 
 /**
@@ -37,10 +42,33 @@ export function assertOptions(options: PullOptions): void {
       throw wrong(`${name} ${value}: a whole number from 0 on`);
     }
   }
+  assertMetadataOptions(options);
   if (source.kind === "server") return;
   if (!/^[^/\r\n\0#@][^/\r\n\0]*$/.test(source.module)) throw wrong("that is no name of a module");
   if (/[\s\0]/.test(source.user ?? "")) throw wrong("a user name has no white space");
   for (const path of source.paths) if (path.includes("\0")) throw wrong("a path has no NUL");
+}
+
+function assertMetadataOptions(options: PullOptions): void {
+  const { acls, xattrs, fakeSuper, perms, owner, group } = options;
+  if (options.chmod !== undefined) parseChmod(options.chmod, 0);
+  if (options.userMap !== undefined) parseIdMap(options.userMap, "usermap");
+  if (options.groupMap !== undefined) parseIdMap(options.groupMap, "groupmap");
+  if (acls && !perms) throw wrong("acls needs perms, which are a part of every list");
+  if (options.userMap !== undefined && !owner) throw wrong("a user map needs owner");
+  if (options.groupMap !== undefined && !group) throw wrong("a group map needs group");
+  if ((acls || xattrs || fakeSuper) && !OpenXattrs.supported) {
+    throw new RsyncError(
+      "ERR_RSYNC_UNSUPPORTED",
+      "extended attributes cannot be set: koffi is not installed or does not run here",
+    );
+  }
+  if (options.mungeLinks && existsSync(MUNGED)) {
+    throw new RsyncError(
+      "ERR_RSYNC_UNSUPPORTED",
+      `symbolic links cannot be munged where there is a directory ${MUNGED}`,
+    );
+  }
 }
 
 /** rsync(1) takes 20 alternate directories. */

@@ -28,6 +28,8 @@ export class DirectoryWork {
   readonly #rootIsNew: boolean;
   /** Entered and not finished yet, in order; with whether we made it. */
   readonly #open = new Map<string, { readonly entry: FileEntry; readonly created: boolean }>();
+  /** Their extended attributes are awaited; with whether all else is done. */
+  readonly #waiting = new Map<string, boolean>();
   /** Listed, and not there: what lies below is left out without a further word. */
   readonly #missing = new Set<string>();
 
@@ -49,25 +51,27 @@ export class DirectoryWork {
   enter(entry: FileEntry): number {
     if (entry.name === ".") {
       this.#note(entry, this.#rootIsNew);
-      if (this.#rootIsNew) return ITEM.IS_NEW | ITEM.LOCAL_CHANGE;
-      return this.#attributes.differences(entry, this.#tree.root.stat());
+      if (this.#rootIsNew) return this.#newDirectory(entry);
+      return this.#attributes.differences(
+        entry,
+        this.#attributes.statOf(this.#tree.root),
+        this.#tree,
+        undefined,
+      );
     }
     const name = nameBytes(baseNameOf(entry.name));
     const parent = this.#parentOf(entry);
-    const stat = parent?.lstat(name);
+    const stat = parent && this.#attributes.lstat(parent, name);
     if (this.#options.impliedDirs === false && entry.isTopDirectory && !entry.hasContent) {
       // On the way to something, and without attributes of its own (--no-implied-dirs).
       if (!stat && !this.#options.dryRun) parent?.mkdir(name, 0o777);
       return 0;
     }
-    if (stat && isDirectoryStat(stat)) {
-      const changes = this.#attributes.differences(entry, stat);
-      if (
-        (stat.mode & WORKABLE) !== WORKABLE &&
-        !this.#options.dryRun &&
-        process.geteuid?.() !== 0
-      ) {
-        parent?.chmod(name, (stat.mode & 0o7777) | WORKABLE);
+    if (parent && stat && isDirectoryStat(stat)) {
+      const changes = this.#attributes.differences(entry, stat, this.#tree, undefined);
+      if (!this.#options.dryRun && process.geteuid?.() !== 0) {
+        const { mode } = (this.#options.fakeSuper ? parent.lstat(name) : undefined) ?? stat;
+        if ((mode & WORKABLE) !== WORKABLE) parent.chmod(name, (mode & 0o7777) | WORKABLE);
       }
       this.#note(entry, false);
       return changes;
@@ -86,7 +90,24 @@ export class DirectoryWork {
       parent.mkdir(name, (entry.mode & 0o777) | WORKABLE);
     }
     this.#note(entry, true);
-    return ITEM.IS_NEW | ITEM.LOCAL_CHANGE;
+    return this.#newDirectory(entry);
+  }
+
+  #newDirectory(entry: FileEntry): number {
+    return ITEM.IS_NEW | ITEM.LOCAL_CHANGE | this.#attributes.ofNew(entry);
+  }
+
+  /** The values of its extended attributes were asked for: it is not finished before they have come. */
+  waitForXattrs(name: string): void {
+    this.#waiting.set(name, false);
+  }
+
+  /** They have come. */
+  xattrsCame(name: string): void {
+    const isDue = this.#waiting.get(name);
+    if (isDue === undefined) return;
+    this.#waiting.delete(name);
+    if (isDue) this.#finish(name);
   }
 
   /** A directory is not there, and will not be made. */
@@ -133,6 +154,10 @@ export class DirectoryWork {
   #finish(name: string): void {
     const open = this.#open.get(name);
     if (!open) return;
+    if (this.#waiting.has(name)) {
+      this.#waiting.set(name, true);
+      return;
+    }
     this.#open.delete(name);
     if (this.#options.dryRun) return;
     try {

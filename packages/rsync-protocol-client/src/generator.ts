@@ -15,6 +15,7 @@ import { deleteTime } from "./delete-time.ts";
 import type { Deletion } from "./deletion.ts";
 import { nameBytes } from "./destination-tree.ts";
 import type { DirectoryWork } from "./directory-work.ts";
+import { makeStandIn, readRecordedLink } from "./fake-super.ts";
 import type { Job } from "./hard-link-groups.ts";
 import type { ListWork } from "./list-progress.ts";
 import {
@@ -34,6 +35,7 @@ import type { Found, ReferenceFiles } from "./reference-files.ts";
 import { type Basis, Requests } from "./requests.ts";
 import { Slices } from "./slices.ts";
 import type { Sweeps } from "./sweeps.ts";
+import { isUnsafeLink } from "./unsafe-link.ts";
 
 /**
  * The half that decides (rsync's generator): goes through the lists in order, makes directories, links and devices,
@@ -137,7 +139,7 @@ export class Generator {
       } else if (redo || again || !this.#directories.wasCreated(directoryOf(entry.name))) {
         // In a directory that this pull made, nothing is there yet.
         const place = placeOf(this.#context, entry);
-        stat = place.directory.lstat(place.name);
+        stat = this.#context.attributes.lstat(place.directory, place.name);
       }
     } catch (error) {
       fail(this.#context, job, "cannot look at", error);
@@ -230,9 +232,19 @@ export class Generator {
     try {
       const changes = this.#directories.enter(entry);
       const created = (changes & ITEM.IS_NEW) !== 0;
+      const finish = (): void => {
+        this.#directories.xattrsCame(entry.name);
+        succeed(this.#context, job, created ? "new" : "unchanged", changes);
+      };
+      const asked = this.#sendForXattrs(job, changes, true, () => {
+        finish();
+        return undefined;
+      });
+      if (asked) this.#directories.waitForXattrs(entry.name);
       const sweeping = this.#sweeps.directory(entry.name);
-      if (sweeping) return sweeping.then(() => succeed(this.#context, job, "unchanged", changes));
-      succeed(this.#context, job, created ? "new" : "unchanged", changes);
+      if (asked) return sweeping;
+      if (sweeping) return sweeping.then(finish);
+      finish();
     } catch (error) {
       this.#directories.leaveOut(entry.name);
       fail(this.#context, job, "cannot make directory", error);
@@ -240,10 +252,29 @@ export class Generator {
     return undefined;
   }
 
+  /** @returns whether the values of extended attributes are awaited; `resume` is called when they have come */
+  #sendForXattrs(
+    job: Job,
+    changes: number,
+    isHere: boolean,
+    resume: () => Promise<void> | undefined,
+  ): boolean {
+    if (!(changes & ITEM.REPORT_XATTR) || this.#context.options.dryRun) return false;
+    // The root of the transfer has no name in a directory of the tree: all of its values are asked for.
+    const at = isHere && job.entry.name !== "." ? placeOf(this.#context, job.entry) : undefined;
+    return this.#requests.sendForXattrs(job, changes, at, resume);
+  }
+
   /** A symbolic link, a device, a named pipe or a socket. */
   #node(job: Job, stat: FileStat | undefined): void {
     const { entry } = job;
-    const { options, attributes } = this.#context;
+    const { options, attributes, tree, fileName } = this.#context;
+    if (options.safeLinks && isSymlink(entry) && isUnsafeLink(entry.linkTarget ?? "", entry.name)) {
+      const text = `ignoring unsafe symlink "${entry.name}" -> "${entry.linkTarget ?? ""}"`;
+      this.#context.tally.message({ level: "info", text, fromPeer: false });
+      giveUp(this.#context, job);
+      return;
+    }
     if (!stat && this.#context.references.length > 0) {
       const found = this.#references.findNode(entry);
       if (found && this.#references.link(job, found)) return;
@@ -254,42 +285,71 @@ export class Generator {
       const same = stat && place && (stat.mode & 0o170000) === (entry.mode & 0o170000);
       const differs =
         !same ||
-        (isSymlink(entry) &&
-          place.directory.readlink(place.name).toString("latin1") !== entry.linkTarget) ||
+        (isSymlink(entry) && this.#linkTarget(place) !== entry.linkTarget) ||
         (isDevice(entry) &&
           (stat.rdevMajor !== entry.rdevMajor || stat.rdevMinor !== entry.rdevMinor));
-      let changes = same ? attributes.differences(entry, stat) : 0;
-      if (!same) changes |= ITEM.IS_NEW;
+      let changes = same
+        ? attributes.differences(entry, stat, tree, fileName)
+        : ITEM.IS_NEW | attributes.ofNew(entry);
       if (differs) changes |= ITEM.LOCAL_CHANGE | ITEM.REPORT_CHANGE;
-      if (!options.dryRun && place) {
-        if (differs) this.#makeNode(entry, place);
-        else if (changes) attributes.applyByName(place.directory, place.name, entry, stat);
-      }
-      succeed(this.#context, job, same ? (differs ? "updated" : "unchanged") : "new", changes);
+      const finish = (): undefined => {
+        this.#finishNode(job, same ? stat : undefined, differs, changes);
+      };
+      if (!this.#sendForXattrs(job, changes, !differs, finish)) finish();
     } catch (error) {
       fail(this.#context, job, "cannot make", error);
     }
+  }
+
+  #finishNode(job: Job, stat: FileStat | undefined, differs: boolean, changes: number): void {
+    const { entry } = job;
+    const { options, attributes } = this.#context;
+    let told = changes;
+    try {
+      if (!options.dryRun && (differs || changes !== 0)) {
+        const place = placeOf(this.#context, entry);
+        if (differs) this.#makeNode(entry, place);
+        else if (stat) attributes.applyByName(place.directory, place.name, entry, stat);
+        attributes.placed(entry);
+        if (stat) told = attributes.toldAfterLists(entry, stat, changes);
+      }
+      succeed(this.#context, job, stat ? (differs ? "updated" : "unchanged") : "new", told);
+    } catch (error) {
+      fail(this.#context, job, "cannot make", error);
+    }
+  }
+
+  /** With `--fake-super` it is the content of a file. */
+  #linkTarget({ directory, name }: Place): string {
+    const { privilege } = this.#context;
+    const target =
+      privilege === "fake" ? readRecordedLink(directory, name) : directory.readlink(name);
+    return target.toString("latin1");
   }
 
   #wanted(entry: FileEntry): boolean {
     const { options } = this.#context;
     if (isSymlink(entry)) return options.links === true;
     if (isSpecial(entry)) return options.specials === true;
-    return options.devices === true && process.geteuid?.() === 0;
+    return options.devices === true && this.#context.privilege !== "user";
   }
 
   #makeNode(entry: FileEntry, place: Place): void {
+    const { attributes, privilege } = this.#context;
+    const { directory } = place;
     replaceAtomically(place, (temporary) => {
-      if (isSymlink(entry)) place.directory.symlink(nameBytes(entry.linkTarget ?? ""), temporary);
-      else place.directory.mknod(temporary, entry.mode, entry.rdevMajor, entry.rdevMinor);
-      const made = place.directory.lstat(temporary);
-      if (made) this.#context.attributes.applyByName(place.directory, temporary, entry, made);
+      const target = nameBytes(entry.linkTarget ?? "");
+      if (privilege === "fake") makeStandIn(directory, temporary, target);
+      else if (isSymlink(entry)) directory.symlink(target, temporary);
+      else directory.mknod(temporary, entry.mode, entry.rdevMajor, entry.rdevMinor);
+      const made = attributes.lstat(directory, temporary);
+      if (made) attributes.applyByName(directory, temporary, entry, made, true);
     });
   }
 
   #file(job: Job, stat: FileStat | undefined, redo: boolean): Promise<void> | undefined {
     const { entry } = job;
-    const { options, attributes } = this.#context;
+    const { options, attributes, tree, fileName } = this.#context;
     if (entry.size > this.#largest || entry.size < this.#smallest) {
       giveUp(this.#context, job);
       return undefined;
@@ -299,7 +359,7 @@ export class Generator {
         succeed(this.#context, job, "unchanged", 0);
         return undefined;
       }
-      let differences = attributes.differences(entry, stat);
+      let differences = attributes.differences(entry, stat, tree, fileName);
       const existing: Basis = {
         type: BASIS.FILE,
         size: stat.size,
@@ -342,7 +402,11 @@ export class Generator {
   /** Takes over what was found for a file that is not here, or asks for the file. */
   #fromReference(job: Job, found: Found | undefined): Promise<void> | undefined {
     if (found?.level === "same" && this.#references.link(job, found)) return undefined;
-    if (found && found.level !== "basis") return this.#references.copy(job, found);
+    if (found && found.level !== "basis") {
+      const copy = (): Promise<void> => this.#references.copy(job, found);
+      const { changes, at } = found;
+      return this.#requests.sendForXattrs(job, changes, at(), copy) ? undefined : copy();
+    }
     const basis = found && { type: found.reference.basis, open: found.open, size: found.stat.size };
     return this.#requests.send(job, basis, ITEM.IS_NEW, false);
   }
@@ -354,12 +418,23 @@ export class Generator {
   }
 
   #keepFile(job: Job, stat: FileStat, differences: number): void {
+    const finish = (): undefined => {
+      this.#finishKept(job, stat, differences);
+    };
+    if (!this.#sendForXattrs(job, differences, true, finish)) finish();
+  }
+
+  #finishKept(job: Job, stat: FileStat, differences: number): void {
+    const { attributes } = this.#context;
+    let told = differences;
     try {
       if (!this.#context.options.dryRun && differences !== 0) {
         const place = placeOf(this.#context, job.entry);
-        this.#context.attributes.applyByName(place.directory, place.name, job.entry, stat);
+        attributes.applyByName(place.directory, place.name, job.entry, stat);
+        attributes.placed(job.entry);
+        told = attributes.toldAfterLists(job.entry, stat, differences);
       }
-      succeed(this.#context, job, "unchanged", differences);
+      succeed(this.#context, job, "unchanged", told);
     } catch (error) {
       fail(this.#context, job, "cannot set the attributes of", error);
     }

@@ -12,11 +12,11 @@ import type { PulledEntry, TransferOptions } from "./pull-options.ts";
  * The eleven letters of `rsync -i` for an entry, or undefined where rsync prints nothing (nothing differed).
  * See `--itemize-changes` in rsync(1).
  *
- * @param options - of the pull: without `times` what was changed has the time of the change (`T`)
+ * @param options - of the pull: where times are not kept, what was changed has the time of the change (`T`)
  */
 export function itemize(
   pulled: PulledEntry,
-  options: Pick<TransferOptions, "times"> = { times: true },
+  options: TimeOptions = { times: true },
 ): string | undefined {
   const { entry, outcome, changes } = pulled;
   const created = outcome === "new" || (outcome !== "unchanged" && (changes & ITEM.IS_NEW) !== 0);
@@ -30,16 +30,29 @@ export function itemize(
     kind,
     letter(ITEM.REPORT_CHANGE, "c"),
     isRegularFile(entry) ? letter(ITEM.REPORT_SIZE, "s") : ".",
-    options.times ? letter(ITEM.REPORT_TIME, "t") : update === "." ? "." : "T",
+    timeLetter(pulled, update, options),
     letter(ITEM.REPORT_PERMS, "p"),
     letter(ITEM.REPORT_OWNER, "o"),
     letter(ITEM.REPORT_GROUP, "g"),
-    "...",
+    ".",
+    letter(ITEM.REPORT_ACL, "a"),
+    letter(ITEM.REPORT_XATTR, "x"),
   ].join("");
 }
 
+type TimeOptions = Pick<TransferOptions, "times" | "omitDirTimes" | "omitLinkTimes">;
+
+/** Where times are not kept, what was changed has got another one. */
+function timeLetter({ entry, changes }: PulledEntry, update: string, options: TimeOptions): string {
+  const { times, omitDirTimes, omitLinkTimes } = options;
+  const omits = (omitDirTimes && isDirectory(entry)) || (omitLinkTimes && isSymlink(entry));
+  if (times && !omits) return changes & ITEM.REPORT_TIME ? "t" : ".";
+  if (update === ".") return ".";
+  return times ? "t" : "T";
+}
+
 function hasReportBits(changes: number): boolean {
-  return (changes & (ITEM.IS_NEW | 0x04ff)) !== 0;
+  return (changes & (ITEM.IS_NEW | 0x05ff)) !== 0;
 }
 
 function updateLetter({ outcome, entry, changes }: PulledEntry): string {

@@ -12,6 +12,7 @@ import {
   readIdList,
   type Wire,
 } from "@dialhome/rsync-protocol";
+import type { ChangeEntry } from "./entry-changes.ts";
 import type { RequestedNames } from "./requested-names.ts";
 import type { Tally } from "./tally.ts";
 
@@ -19,6 +20,7 @@ import type { Tally } from "./tally.ts";
  * Reads one list to its end, with what belongs to it, and takes it among the live ones.
  * @param directory - whose content it is; undefined for the first list
  * @param requested - names that the list may have; undefined for any
+ * @param change - gives each entry the form in which it is to be here
  */
 export async function readFileList(
   wire: Wire,
@@ -28,6 +30,7 @@ export async function readFileList(
   tally: Tally,
   directory: FileEntry | undefined,
   requested?: RequestedNames,
+  change?: ChangeEntry,
 ): Promise<FileList> {
   const list = lists.begin(directory);
   let shared = decoder.sharedBytes;
@@ -44,18 +47,26 @@ export async function readFileList(
     }
     lists.hold(list, read, decoder.sharedBytes - shared);
     shared = decoder.sharedBytes;
-    list.wire.push(read);
-    tally.countListed(read);
+    const entry = change && !isCopy(read, list) ? change(read) : read;
+    list.wire.push(entry);
+    tally.countListed(entry);
   }
   if (directory) assertChildren(list);
   else assertParents(list);
   if (!directory && !format.incRecurse && !format.numericIds) {
     const { users, groups } = decoder.names;
-    if (format.owner) await wire.read((reader) => ({ count: readIdList(reader, format, users) }));
-    if (format.group) await wire.read((reader) => ({ count: readIdList(reader, format, groups) }));
+    if (format.owner || format.acls)
+      await wire.read((reader) => ({ count: readIdList(reader, format, users) }));
+    if (format.group || format.acls)
+      await wire.read((reader) => ({ count: readIdList(reader, format, groups) }));
   }
   lists.add(list);
   return list;
+}
+
+/** Whether all of an entry but its name was taken from an earlier one of the list, which has its form already. */
+function isCopy({ hardLinkGroup }: FileEntry, list: FileList): boolean {
+  return hardLinkGroup >= list.start && hardLinkGroup < list.start + list.wire.length;
 }
 
 /** In the first list a directory must have been named for each entry below it. */

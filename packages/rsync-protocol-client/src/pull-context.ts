@@ -1,12 +1,15 @@
 import type { FileLists, NdxCodec, SumHeader, Wire } from "@dialhome/rsync-protocol";
 import type { Attributes } from "./attributes.ts";
 import type { DestinationTree } from "./destination-tree.ts";
+import type { ChangeEntry } from "./entry-changes.ts";
 import type { HardLinkGroups, Job } from "./hard-link-groups.ts";
 import type { ListProgress } from "./list-progress.ts";
+import type { Privilege } from "./privilege.ts";
 import type { PullOptions } from "./pull-options.ts";
 import type { SessionTerms } from "./session-start.ts";
 import type { Tally } from "./tally.ts";
 import type { TransferQueue } from "./transfer-queue.ts";
+import type { XattrValues } from "./xattr-values.ts";
 
 /** A file whose content was asked for and has not come yet. */
 export interface Transfer {
@@ -18,6 +21,8 @@ export interface Transfer {
   readonly sums: SumHeader;
   /** The second and last attempt. */
   readonly redo: boolean;
+  /** Goes on with an entry whose content is not sent, when the values of its extended attributes have come. */
+  readonly resume?: () => Promise<void> | undefined;
 }
 
 /** What the two halves of a pull share. */
@@ -33,6 +38,11 @@ export interface PullContext {
   /** The `linkDest` directories that exist, with the number by which the wire knows each. */
   readonly references: readonly Reference[];
   readonly attributes: Attributes;
+  /** With `-X`. */
+  readonly xattrs: XattrValues | undefined;
+  readonly privilege: Privilege;
+  /** Gives entries of lists the form in which they are to be here; undefined leaves them. */
+  readonly changeEntry: ChangeEntry | undefined;
   readonly tally: Tally;
   readonly hardLinks: HardLinkGroups;
   readonly transfers: TransferQueue;

@@ -63,6 +63,30 @@ export interface TransferOptions {
   readonly devices?: boolean;
   /** `--specials` */
   readonly specials?: boolean;
+  /** `-A`: access control lists, default ones too. Needs `perms`. */
+  readonly acls?: boolean;
+  /** `-X`: extended attributes: `user.*`, as root all but `system.*`. */
+  readonly xattrs?: boolean;
+  /** `-E`: without `perms`, files become executable where the sender's are, and others do not. */
+  readonly executability?: boolean;
+  /** `--chmod`: what to do to the permissions before anything else, in rsync(1)'s words. */
+  readonly chmod?: string;
+  /** `-O`: directories keep their times. */
+  readonly omitDirTimes?: boolean;
+  /** `-J`: symbolic links keep their times. */
+  readonly omitLinkTimes?: boolean;
+  /** `--usermap`: `FROM:TO` pairs for owners, in rsync(1)'s words. Needs `owner`. */
+  readonly userMap?: string;
+  /** `--groupmap`: the same for groups. Needs `group`. */
+  readonly groupMap?: string;
+  /** `--super` tries what only root may, `--no-super` does not. @defaultValue whether we are root */
+  readonly super?: boolean;
+  /** `--fake-super`: owners, devices and the like are only written down, in `user.rsync.%stat` and its kin. Before `super`. */
+  readonly fakeSuper?: boolean;
+  /** `--safe-links`: symbolic links that lead out of the transfer are left out. */
+  readonly safeLinks?: boolean;
+  /** `--munge-links`: symbolic links get targets that lead nowhere, and can be restored. */
+  readonly mungeLinks?: boolean;
   /** `-S`: runs of zeros become holes. */
   readonly sparse?: boolean;
   /** `--numeric-ids` */

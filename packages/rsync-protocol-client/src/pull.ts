@@ -19,7 +19,6 @@ import {
   writeDeleteStatistics,
   writeFilterList,
 } from "@dialhome/rsync-protocol";
-import { Attributes } from "./attributes.ts";
 import { assertOptions } from "./check-options.ts";
 import { logIn } from "./daemon-login.ts";
 import { deleteTime } from "./delete-time.ts";
@@ -28,13 +27,15 @@ import { nowhere, openDestination } from "./destination.ts";
 import { DestinationTree } from "./destination-tree.ts";
 import { DirectoryWork } from "./directory-work.ts";
 import { dropEmptyDirectories } from "./empty-directories.ts";
+import { entryChanges } from "./entry-changes.ts";
 import { Generator } from "./generator.ts";
 import { HardLinkGroups } from "./hard-link-groups.ts";
 import { ListProgress } from "./list-progress.ts";
 import { readFileList } from "./list-reader.ts";
 import { LocalFilters } from "./local-filters.ts";
-import { LocalIds } from "./local-ids.ts";
+import { makeAttributes } from "./make-attributes.ts";
 import { giveUp } from "./placement.ts";
+import { privilegeOf } from "./privilege.ts";
 import type { PullContext } from "./pull-context.ts";
 import type { PullOptions } from "./pull-options.ts";
 import { type PullRules, readRules } from "./pull-rules.ts";
@@ -52,6 +53,7 @@ import type { PullSummary } from "./summary.ts";
 import { Sweeps } from "./sweeps.ts";
 import { Tally } from "./tally.ts";
 import { TransferQueue } from "./transfer-queue.ts";
+import { XattrValues } from "./xattr-values.ts";
 
 /**
  * Pulls a tree from an rsync sender (a daemon, or `rsync --server --sender`) over any stream.
@@ -140,7 +142,17 @@ async function transfer(
   const requested = RequestedNames.of(options.source, options);
   const lists = new FileLists(terms.format.incRecurse, options.maxListBytes ?? defaultListBytes());
   const decoder = new FileListDecoder(terms.format);
-  const first = await readFileList(wire, decoder, terms.format, lists, tally, undefined, requested);
+  const changeEntry = entryChanges(options);
+  const first = await readFileList(
+    wire,
+    decoder,
+    terms.format,
+    lists,
+    tally,
+    undefined,
+    requested,
+    changeEntry,
+  );
   if (first.wire.length === 0) return nothingSent(wire, terms, tally, options, rules.sent);
   if (options.pruneEmptyDirs) {
     dropEmptyDirectories(first, new FilterChain(rules.local, { side: "receiver" }));
@@ -152,10 +164,14 @@ async function transfer(
   using tree = new DestinationTree(destination.root);
   const references = openReferences(options.linkDest ?? [], tree);
   try {
-    const attributes = new Attributes(
-      options,
+    const privilege = privilegeOf(options);
+    const xattrs = options.xattrs ? new XattrValues(privilege, tree) : undefined;
+    const attributes = makeAttributes(
       terms.protocol,
-      new LocalIds(options, decoder.names),
+      options,
+      privilege,
+      decoder.names,
+      xattrs,
       tally,
     );
     const directories = new DirectoryWork(tree, attributes, tally, options, destination.created);
@@ -176,6 +192,9 @@ async function transfer(
       tree,
       references,
       attributes,
+      xattrs,
+      privilege,
+      changeEntry,
       tally,
       hardLinks: new HardLinkGroups(),
       transfers,

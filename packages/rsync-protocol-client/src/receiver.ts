@@ -20,8 +20,10 @@ import {
   readItem,
   readStatistics,
   readSumHeader,
+  readXattrValues,
   type ServerStatistics,
   type SumHeader,
+  type XattrValue,
 } from "@dialhome/rsync-protocol";
 import { deleteTime } from "./delete-time.ts";
 import type { Deletion } from "./deletion.ts";
@@ -33,6 +35,7 @@ import type { PullContext, Transfer } from "./pull-context.ts";
 import type { RequestedNames } from "./requested-names.ts";
 import { Slices } from "./slices.ts";
 import { describeFailure } from "./tally.ts";
+import { VALUE_BYTES } from "./xattr-values.ts";
 
 /** Blocks of a basis that lie side by side are copied in one go, up to this many bytes. */
 const RUN_BYTES = 256 * 1024;
@@ -47,6 +50,8 @@ interface OpenFile {
 
 interface Reply {
   readonly item: Item;
+  /** Values of extended attributes that came with it. */
+  readonly xattrs: readonly XattrValue[];
   readonly sums: SumHeader | undefined;
 }
 
@@ -90,10 +95,10 @@ export class Receiver {
     const decode = (reader: ByteReader): Reply => this.#readReply(reader);
     for (;;) {
       if (this.#slices.over) await this.#slices.rest();
-      const { item, sums } = wire.reader.attempt(decode) ?? (await wire.read(decode));
+      const { item, xattrs, sums } = wire.reader.attempt(decode) ?? (await wire.read(decode));
       this.#ndx.commit(item.ndx);
       if (item.ndx >= 0) {
-        await this.#reply(item, sums);
+        await this.#reply(item, xattrs, sums);
       } else if (item.ndx === NDX.DONE) {
         doneCount++;
         // The sender only answers ours; the last two come when every list is finished.
@@ -151,6 +156,7 @@ export class Receiver {
         tally,
         directory,
         this.#requested,
+        this.#context.changeEntry,
       ),
     );
   }
@@ -160,18 +166,36 @@ export class Receiver {
     const withSums = item.ndx >= 0 && item.flags & ITEM.TRANSFER && !this.#context.options.dryRun;
     return {
       item,
+      xattrs: this.#readXattrs(reader, item),
       sums: withSums ? readSumHeader(reader, this.#context.terms.checksum.digestLength) : undefined,
     };
   }
 
-  async #reply(item: Item, sums: SumHeader | undefined): Promise<void> {
-    const { transfers, tally, wire } = this.#context;
+  #readXattrs(reader: ByteReader, { ndx, flags }: Item): readonly XattrValue[] {
+    const { xattrs, options, lists } = this.#context;
+    if (!xattrs || ndx < 0 || !(flags & ITEM.REPORT_XATTR) || options.dryRun) return [];
+    const set = lists.find(ndx)?.xattrs;
+    return readXattrValues(reader, set ? xattrs.outstanding(set) : [], VALUE_BYTES);
+  }
+
+  async #reply(
+    item: Item,
+    values: readonly XattrValue[],
+    sums: SumHeader | undefined,
+  ): Promise<void> {
+    const { transfers, tally, wire, xattrs } = this.#context;
     const transfer = transfers.reply(item.ndx);
     if (item.flags !== transfer.flags || item.basis !== transfer.basis) {
       throw protocolError(
         `reply for entry ${item.ndx} with flags 0x${item.flags.toString(16)}, asked with 0x${transfer.flags.toString(16)}`,
         EXIT.PROTOCOL,
       );
+    }
+    const set = transfer.job.entry.xattrs;
+    for (const { number, value } of values) if (set) xattrs?.accept(set, number, value);
+    if (transfer.resume) {
+      await transfer.resume();
+      return;
     }
     if (!sums) {
       succeed(this.#context, transfer.job, outcomeOf(transfer), transfer.flags);
@@ -217,6 +241,7 @@ export class Receiver {
         this.#mismatch(transfer);
       } else if (temporary) {
         await this.#publish(transfer, temporary);
+        this.#context.attributes.placed(entry);
         published = true;
         contentDigest = digest;
       }
@@ -334,8 +359,9 @@ export class Receiver {
     const { attributes, options } = this.#context;
     let place = placeOf(this.#context, entry);
     const isNew = (transfer.flags & ITEM.IS_NEW) !== 0;
-    let before = isNew ? undefined : place.directory.lstat(place.name);
-    attributes.applyToFile(place.directory, temporary.fd, entry, before);
+    let before = isNew ? undefined : attributes.lstat(place.directory, place.name);
+    const old = isNew ? undefined : place;
+    attributes.applyToFile(place.directory, temporary.fd, entry, before, old);
     if (options.fsync) fs.fsyncSync(temporary.fd);
     if (temporary.isInPlace) return;
     if (isNew) {

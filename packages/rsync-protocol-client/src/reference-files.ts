@@ -13,8 +13,9 @@ import {
   MODE,
 } from "@dialhome/rsync-protocol";
 import { DestinationTree, nameBytes } from "./destination-tree.ts";
+import { readRecordedLink } from "./fake-super.ts";
 import type { Job } from "./hard-link-groups.ts";
-import { fail, placeOf, succeed, temporaryFor } from "./placement.ts";
+import { fail, type Place, placeOf, succeed, temporaryFor } from "./placement.ts";
 import type { PullContext, Reference } from "./pull-context.ts";
 import { sameChecksum } from "./quick-check.ts";
 import { Slices } from "./slices.ts";
@@ -27,7 +28,10 @@ export interface Found {
   readonly stat: FileStat;
   /** `same`: content (by the quick check) and attributes. `content`: attributes differ. `basis`: it is a file. */
   readonly level: "same" | "content" | "basis";
+  /** `ITEM` bits: how its attributes differ. */
+  readonly changes: number;
   readonly open: () => number;
+  readonly at: () => Place;
 }
 
 /** Looks entries up in the `--link-dest` directories, and takes them over where they are the same. */
@@ -58,7 +62,7 @@ export class ReferenceFiles {
   async findByChecksum(entry: FileEntry, checksum: Checksum): Promise<Found | undefined> {
     let best: Found | undefined;
     for (const reference of this.#context.references) {
-      const stat = statIn(reference, entry);
+      const stat = this.#statIn(reference, entry);
       if (!stat || !isRegularFile(stat)) continue;
       const open = openerIn(reference, entry);
       const equal =
@@ -73,9 +77,9 @@ export class ReferenceFiles {
   /** A link, device, pipe or socket that is the same in every respect, and so can be shared. */
   findNode(entry: FileEntry): Found | undefined {
     for (const reference of this.#context.references) {
-      const stat = statIn(reference, entry);
+      const stat = this.#statIn(reference, entry);
       if (!stat || (stat.mode & MODE.TYPE_MASK) !== (entry.mode & MODE.TYPE_MASK)) continue;
-      if (isSymlink(entry) && linkTargetIn(reference, entry) !== entry.linkTarget) continue;
+      if (isSymlink(entry) && this.#linkTargetIn(reference, entry) !== entry.linkTarget) continue;
       if (
         isDevice(entry) &&
         (stat.rdevMajor !== entry.rdevMajor || stat.rdevMinor !== entry.rdevMinor)
@@ -137,7 +141,7 @@ export class ReferenceFiles {
         made = true;
         try {
           digest = await copyContent(from, to, options.contentDigest);
-          attributes.applyToFile(directory, to, entry, undefined);
+          attributes.applyToFile(directory, to, entry, undefined, found.at());
           if (options.fsync) fs.fsyncSync(to);
         } finally {
           fs.closeSync(to);
@@ -160,9 +164,26 @@ export class ReferenceFiles {
     }
   }
 
+  #statIn({ tree }: Reference, entry: FileEntry): FileStat | undefined {
+    try {
+      const directory = tree.directory(directoryOf(entry.name));
+      return this.#context.attributes.lstat(directory, nameBytes(baseNameOf(entry.name)));
+    } catch {
+      // Its directory is not there, or cannot be read: then nothing there is of use.
+      return undefined;
+    }
+  }
+
+  #linkTargetIn(reference: Reference, entry: FileEntry): string {
+    const { directory, name } = placeIn(reference, entry);
+    const isFake = this.#context.privilege === "fake";
+    const target = isFake ? readRecordedLink(directory, name) : directory.readlink(name);
+    return target.toString("latin1");
+  }
+
   #findIn(reference: Reference, entry: FileEntry): Found | undefined {
     const { options, attributes } = this.#context;
-    const stat = statIn(reference, entry);
+    const stat = this.#statIn(reference, entry);
     if (!stat || !isRegularFile(stat)) return undefined;
     const unchanged =
       stat.size === entry.size &&
@@ -173,24 +194,17 @@ export class ReferenceFiles {
 
   #judge(reference: Reference, stat: FileStat, entry: FileEntry, unchanged: boolean): Found {
     const open = openerIn(reference, entry);
-    if (!unchanged) return { reference, stat, level: "basis", open };
-    const same = this.#context.attributes.differences(entry, stat) === 0;
-    return { reference, stat, level: same ? "same" : "content", open };
+    const at = (): Place => placeIn(reference, entry);
+    if (!unchanged) return { reference, stat, level: "basis", changes: 0, open, at };
+    const { attributes } = this.#context;
+    const changes = attributes.differences(entry, stat, reference.tree, undefined);
+    return { reference, stat, level: changes === 0 ? "same" : "content", changes, open, at };
   }
 }
 
-function statIn({ tree }: Reference, entry: FileEntry): FileStat | undefined {
-  try {
-    return tree.directory(directoryOf(entry.name)).lstat(nameBytes(baseNameOf(entry.name)));
-  } catch {
-    // Its directory is not there, or cannot be read: then nothing there is of use.
-    return undefined;
-  }
-}
-
-function linkTargetIn({ tree }: Reference, entry: FileEntry): string {
+function placeIn({ tree }: Reference, entry: FileEntry): Place {
   const name = nameBytes(baseNameOf(entry.name));
-  return tree.directory(directoryOf(entry.name)).readlink(name).toString("latin1");
+  return { directory: tree.directory(directoryOf(entry.name)), name };
 }
 
 function openerIn({ tree }: Reference, entry: FileEntry): () => number {

@@ -7,11 +7,16 @@ import {
   type SumHeader,
   writeItem,
   writeSumHeader,
+  writeXattrRequest,
 } from "@dialhome/rsync-protocol";
 import { type BlockSums, sumBlocks, writeBlockSums } from "./block-sums.ts";
 import type { Job } from "./hard-link-groups.ts";
+import { type Place, placeOf } from "./placement.ts";
 import type { PullContext } from "./pull-context.ts";
 import { smallBlockLength } from "./small-blocks.ts";
+
+/** `ITEM` bits that tell how an entry differs. */
+const REPORT_BITS = 0x1ff;
 
 /** What a request is based on. */
 export interface Basis {
@@ -82,6 +87,39 @@ export class Requests {
     else this.#write(job, BASIS.FILE, changes, NO_SUMS, undefined, redo);
   }
 
+  /**
+   * Asks for what is missing of an entry's extended attributes, where its content needs not be sent.
+   *
+   * @param at - a file whose attributes were compared with the entry's
+   * @param resume - goes on with the entry when they have come
+   * @returns false when nothing is missing: then `resume` is not called
+   */
+  sendForXattrs(
+    job: Job,
+    changes: number,
+    at: Place | undefined,
+    resume: () => Promise<void> | undefined,
+  ): boolean {
+    const { attributes, xattrs, options, transfers, wire, ndx } = this.#context;
+    const set = job.entry.xattrs;
+    if (!xattrs || !set || options.dryRun || !(changes & ITEM.REPORT_XATTR)) return false;
+    const lacking = attributes.lackingXattrs(job.entry, at);
+    if (xattrs.areHere(set, lacking)) return false;
+    const flags = changes & REPORT_BITS;
+    transfers.add({ job, flags, basis: BASIS.FILE, sums: NO_SUMS, redo: false, resume });
+    writeItem(wire.out, ndx, { ndx: job.ndx, flags, basis: BASIS.FILE, xname: undefined });
+    writeXattrRequest(wire.out, xattrs.ask(set, lacking));
+    wire.pushFull();
+    return true;
+  }
+
+  #askForXattrs({ entry }: Job, isNew: boolean): void {
+    const { attributes, xattrs, wire } = this.#context;
+    const at = isNew ? undefined : placeOf(this.#context, entry);
+    const lacking = attributes.lackingXattrs(entry, at);
+    writeXattrRequest(wire.out, xattrs?.ask(entry.xattrs ?? [], lacking) ?? []);
+  }
+
   #write(
     job: Job,
     basis: number,
@@ -91,11 +129,13 @@ export class Requests {
     redo: boolean,
   ): void {
     const { wire, ndx, transfers, options } = this.#context;
-    let flags = ITEM.TRANSFER | (changes & (ITEM.IS_NEW | 0xff));
+    let flags = ITEM.TRANSFER | (changes & (ITEM.IS_NEW | REPORT_BITS));
+    if (changes & ITEM.IS_NEW) flags |= this.#context.attributes.ofNew(job.entry);
     if (basis !== BASIS.FILE) flags |= ITEM.BASIS_TYPE_FOLLOWS;
     transfers.add({ job, flags, basis, sums, redo });
     writeItem(wire.out, ndx, { ndx: job.ndx, flags, basis, xname: undefined });
     if (!options.dryRun) {
+      if (flags & ITEM.REPORT_XATTR) this.#askForXattrs(job, (changes & ITEM.IS_NEW) !== 0);
       writeSumHeader(wire.out, sums);
       if (blocks) writeBlockSums(wire, sums, blocks);
     }

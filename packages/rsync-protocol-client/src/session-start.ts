@@ -66,9 +66,8 @@ export async function startSession(
       group: options.group === true,
       devices: options.devices === true,
       specials: options.specials === true,
-      // Not asked for: see serverArguments().
-      acls: false,
-      xattrs: false,
+      acls: options.acls === true,
+      xattrs: options.xattrs === true,
       numericIds: options.numericIds === true,
       checksumBytes: options.checksum ? CHECKSUM_BYTES[name] : 0,
     },

@@ -2,6 +2,9 @@ import { describe, expect, it } from "vitest";
 import { LocalIds } from "../src/local-ids.ts";
 import { fileEntry } from "./support/entries.ts";
 
+const unexpected = (text: string): never => {
+  throw new Error(text);
+};
 const asRoot = process.geteuid?.() === 0;
 const names = {
   users: new Map([
@@ -14,7 +17,7 @@ const names = {
 
 describe.runIf(asRoot)("LocalIds of root", () => {
   const of = (uid: number, numericIds = false) =>
-    new LocalIds({ owner: true, group: true, numericIds }, names).of(
+    new LocalIds({ owner: true, group: true, numericIds }, names, "root", unexpected).of(
       fileEntry("x", { uid, gid: uid }),
     );
 
@@ -28,7 +31,9 @@ describe.runIf(asRoot)("LocalIds of root", () => {
 
 describe("LocalIds", () => {
   it("leaves alone what was not asked for", () => {
-    expect(new LocalIds({}, names).of(fileEntry("x", { uid: 7, gid: 7 }))).toEqual({
+    expect(
+      new LocalIds({}, names, "user", unexpected).of(fileEntry("x", { uid: 7, gid: 7 })),
+    ).toEqual({
       uid: undefined,
       gid: undefined,
     });

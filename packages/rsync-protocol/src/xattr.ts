@@ -154,24 +154,30 @@ export function writeXattrValues(writer: ByteWriter, values: readonly XattrValue
   writer.byte(0);
 }
 
-/** Reads the values that were asked for, within an attempt: nothing else may come. */
-export function readXattrValues(reader: ByteReader, asked: readonly number[]): XattrValue[] {
+/**
+ * Reads values within an attempt. Only what was asked for may come, in ascending order; what is missing could not be read there.
+ *
+ * @param asked - places in the set, ascending
+ * @param limit - longest value that is taken, bytes
+ */
+export function readXattrValues(
+  reader: ByteReader,
+  asked: readonly number[],
+  limit: number = LIMITS.xattrBytes,
+): XattrValue[] {
   const values: XattrValue[] = [];
+  let next = 0;
   let number = 0;
   for (;;) {
     const step = reader.varint();
-    if (step === 0) break;
+    if (step === 0) return values;
     number += step;
-    if (number !== asked[values.length]) {
+    while (next < asked.length && asked[next] !== number) next++;
+    if (step < 0 || next === asked.length) {
       throw protocolError(`extended attribute ${number} was sent, which was not asked for`);
     }
-    const length = reader.count("extended attribute", LIMITS.xattrBytes);
+    next++;
+    const length = reader.count("extended attribute", limit);
     values.push({ number, value: Buffer.from(reader.bytes(length)) });
   }
-  if (values.length !== asked.length) {
-    throw protocolError(
-      `${values.length} extended attributes came, ${asked.length} were asked for`,
-    );
-  }
-  return values;
 }

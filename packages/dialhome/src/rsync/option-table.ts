@@ -43,6 +43,16 @@ export type Flag =
   | "pruneEmptyDirs"
   | "mkpath"
   | "fsync"
+  | "acls"
+  | "xattrs"
+  | "executability"
+  | "omitDirTimes"
+  | "omitLinkTimes"
+  | "super"
+  | "noSuper"
+  | "fakeSuper"
+  | "safeLinks"
+  | "mungeLinks"
   | "ipv4"
   | "ipv6"
   | "relative"
@@ -71,6 +81,10 @@ export type Valued =
   | "maxDelete"
   | "maxSize"
   | "minSize"
+  | "chmod"
+  | "chown"
+  | "userMap"
+  | "groupMap"
   | "stopAfter"
   | "stopAt"
   | "info"
@@ -89,8 +103,8 @@ export type Valued =
 
 /** What an option does. */
 export type Effect =
-  /** Switches flags on; `--no-NAME` switches them off. */
-  | { readonly is: "flags"; readonly flags: readonly Flag[] }
+  /** Switches flags on, and others that it contradicts off; `--no-NAME` switches them off. */
+  | { readonly is: "flags"; readonly flags: readonly Flag[]; readonly off?: readonly Flag[] }
   /** One more of it each time; `--no-NAME` sets it back to none. */
   | { readonly is: "count"; readonly counter: "verbose" | "human" }
   | { readonly is: "value"; readonly name: Valued }
@@ -113,6 +127,11 @@ export interface OptionRow {
 function flag(names: string, flags: Flag | readonly Flag[], help?: string): OptionRow {
   const effect: Effect = { is: "flags", flags: typeof flags === "string" ? [flags] : flags };
   return { names: names.split(" "), effect, ...(help === undefined ? {} : { help }) };
+}
+
+/** One of several that exclude each other: the last one wins. */
+function choice(name: string, on: Flag, off: readonly Flag[], help: string): OptionRow {
+  return { names: [name], effect: { is: "flags", flags: [on], off }, help };
 }
 
 function valued(names: string, name: Valued, value: string, help: string): OptionRow {
@@ -158,6 +177,20 @@ const SUPPORTED: readonly OptionRow[] = [
   flag("devices", "devices", "make device files (as root)"),
   flag("specials", "specials", "make pipes and sockets"),
   flag("hard-links H", "hardLinks", "keep hard links"),
+  flag("acls A", "acls", "set access control lists, and permissions"),
+  flag("xattrs X", "xattrs", "set extended attributes"),
+  flag("executability E", "executability", "without -p: make executable what is so at the source"),
+  valued("chmod", "chmod", "CHMOD", "change permissions before they are used"),
+  valued("chown", "chown", "USER:GROUP", "let all belong to these"),
+  valued("usermap", "userMap", "FROM:TO,...", "map owners, by name, id, range or wildcard"),
+  valued("groupmap", "groupMap", "FROM:TO,...", "map groups, by name, id, range or wildcard"),
+  choice("super", "super", ["noSuper", "fakeSuper"], "try what only root may"),
+  choice("no-super", "noSuper", ["super", "fakeSuper"], "do not try what only root may"),
+  choice("fake-super", "fakeSuper", ["super", "noSuper"], "write down what only root may set"),
+  flag("omit-dir-times O", "omitDirTimes", "leave the times of directories alone"),
+  flag("omit-link-times J", "omitLinkTimes", "leave the times of symbolic links alone"),
+  flag("safe-links", "safeLinks", "leave out links that lead out of the tree"),
+  flag("munge-links", "mungeLinks", "make links that lead nowhere, and can be restored"),
   flag("sparse S", "sparse", "make holes of runs of zeros"),
   flag("one-file-system x", "oneFileSystem", "stay on the source's file system"),
   flag("numeric-ids", "numericIds", "take owners by number, not by name"),
@@ -266,7 +299,6 @@ const SUPPORTED: readonly OptionRow[] = [
 const UNSUPPORTED: readonly OptionRow[] = [
   ...[
     "8-bit-output 8",
-    "acls A",
     "append",
     "append-verify",
     "atimes U",
@@ -278,37 +310,27 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "delay-updates",
     "delete-missing-args",
     "drop-D",
-    "executability E",
-    "fake-super",
     "fuzzy y",
     "inplace",
     "insecure-links",
     "keep-dirlinks K",
     "motd",
     "msgs2stderr",
-    "munge-links",
     "old-dirs old-d",
-    "omit-dir-times O",
-    "omit-link-times J",
     "open-noatime",
     "P",
     "partial",
     "preallocate",
     "qsort",
     "remove-source-files remove-sent-files",
-    "safe-links",
     "sender",
     "server",
-    "super",
     "trust-sender",
     "write-devices",
-    "xattrs X",
   ].map((names) => unsupported(names)),
   ...[
     "backup-dir",
     "checksum-seed",
-    "chmod",
-    "chown",
     "compare-dest",
     "compress-choice zc",
     "compress-level zl",
@@ -320,7 +342,6 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "debug",
     "dparam",
     "early-input",
-    "groupmap",
     "iconv",
     "log-file",
     "log-file-format",
@@ -336,7 +357,6 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "stderr",
     "suffix",
     "temp-dir T",
-    "usermap",
     "write-batch",
   ].map((names) => unsupported(names, true)),
 ];

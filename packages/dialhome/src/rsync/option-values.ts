@@ -2,6 +2,7 @@ import { type ChecksumName, parseChecksumName } from "@dialhome/rsync-protocol";
 import { syntaxError, unsupportedError } from "./errors.ts";
 import { FilterArguments, type ReadRuleFile } from "./filter-arguments.ts";
 import type { Valued } from "./option-table.ts";
+import { OwnerArguments } from "./owner-arguments.ts";
 import type { RsyncSettings } from "./settings.ts";
 import { parseSize } from "./size-argument.ts";
 import { parseStopAfter, parseStopAt } from "./stop-argument.ts";
@@ -38,6 +39,8 @@ export class OptionValues {
   #maxSize: number | undefined;
   #minSize: number | undefined;
   #stopAtMs: number | undefined;
+  readonly #chmod: string[] = [];
+  readonly #owners = new OwnerArguments();
   #totalProgress = false;
   #nameLevel: number | undefined;
 
@@ -68,6 +71,9 @@ export class OptionValues {
       maxSize: this.#maxSize,
       minSize: this.#minSize,
       stopAtMs: this.#stopAtMs,
+      chmod: this.#chmod.length === 0 ? undefined : this.#chmod.join(","),
+      userMap: this.#owners.userMap,
+      groupMap: this.#owners.groupMap,
       totalProgress: this.#totalProgress,
       nameLevel: this.#nameLevel,
     };
@@ -114,6 +120,18 @@ export class OptionValues {
         break;
       case "minSize":
         this.#minSize = parseSize(value, spelling, "b");
+        break;
+      case "chmod":
+        this.#chmod.push(value);
+        break;
+      case "chown":
+        this.#owners.setChown(value);
+        break;
+      case "userMap":
+        this.#owners.setUserMap(value);
+        break;
+      case "groupMap":
+        this.#owners.setGroupMap(value);
         break;
       case "stopAfter":
         this.#stopAtMs = parseStopAfter(value, spelling, Date.now());

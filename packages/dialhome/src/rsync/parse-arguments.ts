@@ -123,6 +123,7 @@ class Reading {
         if (effect.flags.length === 1 && effect.flags[0] === "recursive") {
           this.#asksForRecursion = true;
         }
+        for (const contradicted of effect.off ?? []) this.#flags.delete(contradicted);
         break;
       case "count":
         this.#counts[effect.counter] += 1;

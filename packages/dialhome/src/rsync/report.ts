@@ -22,6 +22,7 @@ export class RsyncReport {
   readonly #names: number;
   readonly #isQuiet: boolean;
   readonly #showsProgress: boolean;
+  readonly #timeOptions: { times: boolean; omitDirTimes: boolean; omitLinkTimes: boolean };
   readonly #estimate = new PullEstimate();
   #progressShown = false;
   #transferred = 0;
@@ -32,6 +33,11 @@ export class RsyncReport {
     this.#io = io;
     this.#startedAt = startedAt;
     this.#isQuiet = flags.has("quiet");
+    this.#timeOptions = {
+      times: flags.has("times"),
+      omitDirTimes: flags.has("omitDirTimes"),
+      omitLinkTimes: flags.has("omitLinkTimes"),
+    };
     const implied = flags.has("progress") ? Math.max(1, verbose) : verbose;
     this.#names = nameLevel ?? implied;
     this.#showsProgress = (flags.has("progress") || settings.totalProgress) && !this.#isQuiet;
@@ -46,7 +52,7 @@ export class RsyncReport {
   }
 
   readonly onEntry = (pulled: PulledEntry): void => {
-    const letters = itemize(pulled, { times: this.#settings.flags.has("times") });
+    const letters = itemize(pulled, this.#timeOptions);
     if (letters?.startsWith(">") === true) this.#transferred += 1;
     const { flags, verbose } = this.#settings;
     const name = printableBytes(displayName(pulled.entry));
@@ -69,7 +75,9 @@ export class RsyncReport {
     else if (this.#names > 0) this.#say(`deleting ${shown}`);
   };
 
-  readonly onMessage = ({ level, text }: PullMessage): void => {
+  readonly onMessage = ({ level, text, fromPeer }: PullMessage): void => {
+    // rsync tells of them with the names of files.
+    if (!fromPeer && this.#names === 0 && text.startsWith("ignoring unsafe symlink")) return;
     const shown = printableBytes(text);
     if (level === "info") this.#say(shown);
     else this.complain(shown.replace(/^rsync: /, ""));

@@ -28,6 +28,11 @@ export interface RsyncSettings {
   readonly minSize: number | undefined;
   /** ms since 1970. */
   readonly stopAtMs: number | undefined;
+  /** Items in rsync's words, with commas between them. */
+  readonly chmod: string | undefined;
+  /** `FROM:TO` pairs, latin1, with commas between them. */
+  readonly userMap: string | undefined;
+  readonly groupMap: string | undefined;
   readonly linkDest: readonly string[];
   /** `--files-from`: a file, `-`, or `[HOST]:FILE`. */
   readonly filesFrom: string | undefined;

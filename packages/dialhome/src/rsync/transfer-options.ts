@@ -1,5 +1,6 @@
 import type { TransferOptions } from "@dialhome/rsync-protocol-client";
 import { deleteOptions } from "./delete-options.ts";
+import type { Flag } from "./option-table.ts";
 import type { RsyncSettings } from "./settings.ts";
 
 /** The options of a pull that the command line asks for. */
@@ -12,12 +13,24 @@ export function transferOptions(settings: RsyncSettings): TransferOptions {
     impliedDirs: flags.has("impliedDirs"),
     links: flags.has("links"),
     hardLinks: flags.has("hardLinks"),
-    perms: flags.has("perms"),
+    perms: flags.has("perms") || flags.has("acls"),
     times: flags.has("times"),
-    owner: flags.has("owner"),
-    group: flags.has("group"),
+    owner: flags.has("owner") || settings.userMap !== undefined,
+    group: flags.has("group") || settings.groupMap !== undefined,
     devices: flags.has("devices"),
     specials: flags.has("specials"),
+    acls: flags.has("acls"),
+    xattrs: flags.has("xattrs"),
+    executability: flags.has("executability"),
+    omitDirTimes: flags.has("omitDirTimes"),
+    omitLinkTimes: flags.has("omitLinkTimes"),
+    fakeSuper: flags.has("fakeSuper"),
+    safeLinks: flags.has("safeLinks"),
+    mungeLinks: flags.has("mungeLinks"),
+    ...defined("super", superOf(flags)),
+    ...defined("chmod", settings.chmod),
+    ...defined("userMap", settings.userMap),
+    ...defined("groupMap", settings.groupMap),
     sparse: flags.has("sparse"),
     numericIds: flags.has("numericIds"),
     oneFileSystem: flags.has("oneFileSystem"),
@@ -52,6 +65,11 @@ export function transferOptions(settings: RsyncSettings): TransferOptions {
     ...defined("minSize", settings.minSize),
     ...defined("protocol", settings.protocol),
   };
+}
+
+function superOf(flags: ReadonlySet<Flag>): boolean | undefined {
+  if (flags.has("super")) return true;
+  return flags.has("noSuper") ? false : undefined;
 }
 
 function defined<Name extends string, Value>(

@@ -1,0 +1,80 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { DirectoryHandle } from "@dialhome/posix-fs";
+import { listXattr, type XattrSet } from "@dialhome/rsync-protocol";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { DestinationTree } from "../src/destination-tree.ts";
+import type { Privilege } from "../src/privilege.ts";
+import { XattrValues } from "../src/xattr-values.ts";
+
+const LONG = Buffer.alloc(100, "v");
+const set: XattrSet = [
+  listXattr("security.x", Buffer.from("s")),
+  listXattr("system.y", Buffer.from("y")),
+  listXattr("user.long", LONG),
+  listXattr("user.rsync.%stat", Buffer.from("100644 0,0 0:0")),
+  listXattr("user.short", Buffer.from("short")),
+];
+
+describe("extended attributes of a session", () => {
+  let folder: string;
+  let tree: DestinationTree;
+
+  beforeEach(() => {
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), "dialhome-xattrs-"));
+    tree = new DestinationTree(DirectoryHandle.open(folder));
+  });
+
+  afterEach(() => {
+    tree[Symbol.dispose]();
+    fs.rmSync(folder, { recursive: true });
+  });
+
+  it.each<[Privilege, string[]]>([
+    ["root", ["1 security.x", "3 user.long", "5 user.short"]],
+    ["user", ["3 user.long", "5 user.short"]],
+    ["fake", ["3 user.long", "1 user.rsync.security.x", "5 user.short"]],
+  ])("as %s", (privilege, expected) => {
+    const values = new XattrValues(privilege, tree);
+    expect(values.wanted(set).map(({ number, name }) => `${number} ${name}`)).toEqual(expected);
+    expect(values.isOurs("system.posix_acl_access")).toBe(false);
+    expect(values.isOurs("user.rsync.%stat")).toBe(privilege !== "fake");
+    expect(values.isOurs("trusted.x")).toBe(privilege !== "user");
+  });
+
+  it("asks for a value once, and takes it from any reply", () => {
+    const values = new XattrValues("root", tree);
+    expect(values.areHere(set, [3])).toBe(false);
+    expect(values.ask(set, [3])).toEqual([3]);
+    expect(values.ask(set, [3])).toEqual([]);
+    expect(values.outstanding(set)).toEqual([3]);
+    expect(values.areHere(set, [3])).toBe(false);
+    values.accept(set, 3, LONG);
+    expect(values.outstanding(set)).toEqual([]);
+    expect(values.areHere(set, [3])).toBe(true);
+    const long = values.wanted(set).find(({ number }) => number === 3);
+    expect(long && values.value(set, long)).toEqual(LONG);
+  });
+
+  it("keeps no more than 16 MiB: then values are read where they were written", () => {
+    const values = new XattrValues("root", tree);
+    fs.writeFileSync(path.join(folder, "file"), "");
+    const value = Buffer.alloc(300, "v");
+    const large = Buffer.alloc(60_000);
+    tree.root.setXattr(Buffer.from("file"), "user.long", value);
+    const accept = (other: XattrSet, came: Buffer): void => {
+      values.ask(other, [1]);
+      values.accept(other, 1, came);
+    };
+    for (let n = 0; n < 300; n++) accept([listXattr("user.other", Buffer.alloc(33, n))], large);
+    const last: XattrSet = [listXattr("user.long", value)];
+    accept(last, value);
+    const [wanted] = values.wanted(last);
+    if (!wanted) throw new Error("nothing is wanted");
+    values.placed(last, "file");
+    expect(values.value(last, wanted)).toEqual(value);
+    fs.rmSync(path.join(folder, "file"));
+    expect(values.value(last, wanted)).toBeUndefined();
+  });
+});
