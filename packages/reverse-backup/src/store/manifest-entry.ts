@@ -120,12 +120,23 @@ function assertEntry(entry: ManifestEntry): void {
   }
 }
 
+/** ASCII that JSON writes as it is: nearly every path. */
+const PLAIN_TEXT = /^[ !#-[\]-~]*$/;
+
 /** Text where the bytes are UTF-8, else `{"b64":…}`. */
 function encodeBytes(bytes: Uint8Array): string {
-  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes);
+  const buffer = asBuffer(bytes);
+  const text = buffer.toString("latin1");
+  if (PLAIN_TEXT.test(text)) return `"${text}"`;
   return isUtf8(buffer)
     ? JSON.stringify(buffer.toString())
     : `{"b64":"${buffer.toString("base64")}"}`;
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** One line of the manifest, without its newline. Throws `ERR_STORE_LIMIT` for an entry that is not allowed. */
@@ -138,8 +149,7 @@ export function encodeManifestEntry(entry: ManifestEntry): string {
   if (entry.rdevMajor !== undefined) line += `,"rdev":[${entry.rdevMajor},${entry.rdevMinor ?? 0}]`;
   if (entry.hardLinkTo !== undefined) line += `,"link":${encodeBytes(entry.hardLinkTo)}`;
   line += `,"stored":"${entry.outcome}"`;
-  if (entry.digest !== undefined)
-    line += `,"sha256":"${Buffer.from(entry.digest).toString("hex")}"`;
+  if (entry.digest !== undefined) line += `,"sha256":"${asBuffer(entry.digest).toString("hex")}"`;
   return `${line}}`;
 }
 
@@ -250,7 +260,7 @@ export function decodeManifestEntry(fields: Fields, line: number): ManifestEntry
   const mode = reader.integer("mode", 0, 0o177777);
   if (typeWord(mode) === undefined || fields["type"] !== typeWord(mode))
     throw reader.corrupt("type");
-  return {
+  const entry: { -readonly [Field in keyof ManifestEntry]: ManifestEntry[Field] } = {
     name: reader.path("name"),
     mode,
     size: reader.integer("size", 0, Number.MAX_SAFE_INTEGER),
@@ -258,12 +268,13 @@ export function decodeManifestEntry(fields: Fields, line: number): ManifestEntry
     mtimeNsec: reader.integer("nsec", 0, 999_999_999),
     uid: reader.integer("uid", 0, 0xffff_ffff),
     gid: reader.integer("gid", 0, 0xffff_ffff),
-    ...(reader.has("user") ? { userName: reader.bytes("user") } : {}),
-    ...(reader.has("group") ? { groupName: reader.bytes("group") } : {}),
-    ...(reader.has("target") ? { linkTarget: reader.bytes("target") } : {}),
-    ...(reader.has("rdev") ? reader.device() : {}),
-    ...(reader.has("link") ? { hardLinkTo: reader.path("link") } : {}),
     outcome: reader.outcome(),
-    ...(reader.has("sha256") ? { digest: reader.digest() } : {}),
   };
+  if (reader.has("user")) entry.userName = reader.bytes("user");
+  if (reader.has("group")) entry.groupName = reader.bytes("group");
+  if (reader.has("target")) entry.linkTarget = reader.bytes("target");
+  if (reader.has("rdev")) Object.assign(entry, reader.device());
+  if (reader.has("link")) entry.hardLinkTo = reader.path("link");
+  if (reader.has("sha256")) entry.digest = reader.digest();
+  return entry;
 }
