@@ -27,7 +27,7 @@ it("backs up, lists, verifies and restores by the commands of the README", {
     blocksOf("Back up a machine");
   // What it installs is what this test runs; its command stands for the alias.
   expect(install).toContain("npm ci && npm run build");
-  expect(install).toContain("packages/dialhome/dist/bundle/dialhome.js");
+  expect(install).toContain("packages/dialhome/dist/bundle/dialhome.cjs");
   await using home = tempDir();
   mkdirSync(home.at("Documents/letters"), { recursive: true });
   writeFileSync(home.at("Documents/letters/mum.txt"), "Dear Mum\n");

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 
 const BIN = fileURLToPath(
-  new URL("../../packages/dialhome/dist/bundle/dialhome.js", import.meta.url),
+  new URL("../../packages/dialhome/dist/bundle/dialhome.cjs", import.meta.url),
 );
 
 /** The command line as users get it: the bundle. `npm run bench` makes it first. */

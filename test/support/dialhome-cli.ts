@@ -9,7 +9,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
  */
 export const DIALHOME: readonly [string, ...string[]] = [
   process.execPath,
-  `${ROOT}packages/dialhome/dist/bundle/dialhome.js`,
+  `${ROOT}packages/dialhome/dist/bundle/dialhome.cjs`,
 ];
 
 /** How a TypeScript file is run from its sources, without a build. */

@@ -3,7 +3,7 @@ import type { Readable, Writable } from "node:stream";
 /** A stream for text that may be a terminal. */
 export type TextOutput = Writable & { readonly isTTY?: boolean };
 
-/** All of the surroundings that a command may use; only `bin.ts` touches `process`. */
+/** All of the surroundings that a command may use; only `start.ts` touches `process`. */
 export interface CommandIo {
   readonly stdin: Readable & { readonly isTTY?: boolean };
   /** The result. */

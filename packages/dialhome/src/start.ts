@@ -1,0 +1,69 @@
+import process from "node:process";
+import { SIGNAL_EXIT_BASE } from "./exit-codes.ts";
+import { Interrupted, type ProcessFace } from "./io.ts";
+import { main } from "./main.ts";
+
+const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
+
+/** Makes this process a run of the command line: its arguments, streams, signals and exit code. */
+export function start(): void {
+  const stop = new AbortController();
+  let onHangup: (() => void) | undefined;
+  for (const [name, number] of Object.entries(SIGNALS)) {
+    process.on(name, () => {
+      if (name === "SIGHUP" && onHangup !== undefined) {
+        onHangup();
+        return;
+      }
+      // Asked twice, the answer is no longer "in good order".
+      if (stop.signal.aborted) process.exit(SIGNAL_EXIT_BASE + number);
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys of the table above
+      stop.abort(new Interrupted(name as NodeJS.Signals));
+    });
+  }
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      // Whoever read this has gone: there is nobody left to tell.
+      if (error.code === "EPIPE") stop.abort(new Interrupted("SIGPIPE"));
+      else throw error;
+    });
+  }
+  void run(stop.signal, {
+    onHangup: (listener) => {
+      onHangup = listener;
+      return () => {
+        onHangup = undefined;
+      };
+    },
+    become,
+  });
+}
+
+/** Never rejects but for a bug, and then the process ends with it. */
+async function run(signal: AbortSignal, self: ProcessFace): Promise<void> {
+  process.exitCode = await main(process.argv.slice(2), {
+    // Opened only by a command that reads it.
+    get stdin() {
+      return process.stdin;
+    },
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: process.env,
+    cwd: process.cwd(),
+    signal,
+    process: self,
+  });
+}
+
+/** Groups first: a user who is not root may not change them, and keeps those that there are. */
+function become(user: string | undefined, group: string | undefined): void {
+  if (group !== undefined) {
+    if (process.getuid?.() === 0) process.setgroups?.([idOf(group)]);
+    process.setgid?.(idOf(group));
+  }
+  if (user !== undefined) process.setuid?.(idOf(user));
+}
+
+function idOf(text: string): string | number {
+  return /^\d+$/.test(text) ? Number(text) : text;
+}
