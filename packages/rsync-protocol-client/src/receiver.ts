@@ -121,11 +121,11 @@ export class Receiver {
   async readGoodbye(): Promise<void> {
     const { wire, terms, options } = this.#context;
     if (terms.protocol < 31) return;
-    for (;;) {
+    for (let isTold = false; ; isTold = true) {
       const { ndx } = await wire.read((reader) => ({ ndx: this.#ndx.peek(reader) }));
       this.#ndx.commit(ndx);
       if (ndx === NDX.DONE) return;
-      if (ndx !== NDX.DEL_STATS || !deleteTime(options)) {
+      if (ndx !== NDX.DEL_STATS || !deleteTime(options) || isTold) {
         throw protocolError(`index ${ndx} where the session should end`);
       }
       await wire.read(readDeleteStatistics);
