@@ -13,13 +13,12 @@ import {
   type Wire,
 } from "@dialhome/rsync-protocol";
 import type { ChangeEntry } from "./entry-changes.ts";
-import type { RequestedNames } from "./requested-names.ts";
+import type { ListChecks } from "./list-checks.ts";
 import type { Tally } from "./tally.ts";
 
 /**
  * Reads one list to its end, with what belongs to it, and takes it among the live ones.
  * @param directory - whose content it is; undefined for the first list
- * @param requested - names that the list may have; undefined for any
  * @param change - gives each entry the form in which it is to be here
  */
 export async function readFileList(
@@ -29,25 +28,22 @@ export async function readFileList(
   lists: FileLists,
   tally: Tally,
   directory: FileEntry | undefined,
-  requested?: RequestedNames,
+  checks: ListChecks,
   change?: ChangeEntry,
 ): Promise<FileList> {
   const list = lists.begin(directory);
   let shared = decoder.sharedBytes;
   for (;;) {
     const decode = (reader: typeof wire.reader) => decoder.read(reader, list);
-    let read = wire.reader.attempt(decode) ?? (await wire.read(decode));
+    const read = wire.reader.attempt(decode) ?? (await wire.read(decode));
     if ("ioError" in read) {
       tally.ioError |= read.ioError;
       break;
     }
-    // A sender that calls a directory on the way complete would have it swept.
-    if (requested && !requested.assert(read.name, isDirectory(read)) && read.hasContent) {
-      read = { ...read, hasContent: false };
-    }
-    lists.hold(list, read, decoder.sharedBytes - shared);
+    const checked = checks.check(read, !directory);
+    lists.hold(list, checked, decoder.sharedBytes - shared);
     shared = decoder.sharedBytes;
-    const entry = change && !isCopy(read, list) ? change(read) : read;
+    const entry = change && !isCopy(read, list) ? change(checked) : checked;
     list.wire.push(entry);
     tally.countListed(entry);
   }

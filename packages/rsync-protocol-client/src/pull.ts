@@ -30,6 +30,7 @@ import { dropEmptyDirectories } from "./empty-directories.ts";
 import { entryChanges } from "./entry-changes.ts";
 import { Generator } from "./generator.ts";
 import { HardLinkGroups } from "./hard-link-groups.ts";
+import { ListChecks } from "./list-checks.ts";
 import { ListProgress } from "./list-progress.ts";
 import { readFileList } from "./list-reader.ts";
 import { LocalFilters } from "./local-filters.ts";
@@ -41,7 +42,6 @@ import type { PullOptions } from "./pull-options.ts";
 import { type PullRules, readRules } from "./pull-rules.ts";
 import { Receiver } from "./receiver.ts";
 import { openReferences, ReferenceFiles } from "./reference-files.ts";
-import { RequestedNames } from "./requested-names.ts";
 import {
   offersIncRecursion,
   serverArguments,
@@ -139,7 +139,7 @@ async function transfer(
   sendNames(wire, options.filesFrom);
   wire.flush();
 
-  const requested = RequestedNames.of(options.source, options);
+  const checks = new ListChecks(options);
   const lists = new FileLists(terms.format.incRecurse, options.maxListBytes ?? defaultListBytes());
   const decoder = new FileListDecoder(terms.format);
   const changeEntry = entryChanges(options);
@@ -150,7 +150,7 @@ async function transfer(
     lists,
     tally,
     undefined,
-    requested,
+    checks,
     changeEntry,
   );
   if (first.wire.length === 0) return nothingSent(wire, terms, tally, options, rules.sent);
@@ -211,12 +211,7 @@ async function transfer(
       sweeps,
       new ReferenceFiles(context),
     );
-    const receiver = new Receiver(
-      context,
-      decoder,
-      deletion,
-      requested?.concernsAll ? requested : undefined,
-    );
+    const receiver = new Receiver(context, decoder, deletion, checks);
     const server = await runBoth(context, generator, receiver);
     await sweeps.end(first);
     deletion.finish();

@@ -29,10 +29,10 @@ import { deleteTime } from "./delete-time.ts";
 import type { Deletion } from "./deletion.ts";
 import { nameBytes } from "./destination-tree.ts";
 import { FileWriter } from "./file-writer.ts";
+import type { ListChecks } from "./list-checks.ts";
 import { readFileList } from "./list-reader.ts";
 import { assertGoingOn, fail, giveUp, placeOf, succeed, temporaryFor } from "./placement.ts";
 import type { PullContext, Transfer } from "./pull-context.ts";
-import type { RequestedNames } from "./requested-names.ts";
 import { Slices } from "./slices.ts";
 import { describeFailure } from "./tally.ts";
 import { VALUE_BYTES } from "./xattr-values.ts";
@@ -64,8 +64,7 @@ export class Receiver {
   readonly #context: PullContext;
   readonly #decoder: FileListDecoder;
   readonly #deletion: Deletion;
-  /** Names that further lists may have; undefined for any. */
-  readonly #requested: RequestedNames | undefined;
+  readonly #checks: ListChecks;
   readonly #ndx = new NdxCodec();
   readonly #tokens = new PlainTokenReader();
   readonly #writer: FileWriter;
@@ -75,10 +74,10 @@ export class Receiver {
     context: PullContext,
     decoder: FileListDecoder,
     deletion: Deletion,
-    requested: RequestedNames | undefined,
+    checks: ListChecks,
   ) {
     this.#context = context;
-    this.#requested = requested;
+    this.#checks = checks;
     this.#decoder = decoder;
     this.#deletion = deletion;
     this.#writer = new FileWriter(context.terms.checksum.fileHasher(), {
@@ -155,7 +154,7 @@ export class Receiver {
         lists,
         tally,
         directory,
-        this.#requested,
+        this.#checks,
         this.#context.changeEntry,
       ),
     );

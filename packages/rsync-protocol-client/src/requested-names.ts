@@ -1,4 +1,10 @@
-import { compileGlob, hasWildcard, RsyncError, unescapeServerPath } from "@dialhome/rsync-protocol";
+import {
+  compileGlob,
+  directoryOf,
+  hasWildcard,
+  RsyncError,
+  unescapeServerPath,
+} from "@dialhome/rsync-protocol";
 import type { PullSource, TransferOptions } from "./pull-options.ts";
 
 /** One component of a path that was asked for. */
@@ -10,6 +16,9 @@ type Component = string | ((name: string) => boolean);
  */
 export class RequestedNames {
   readonly #tops = new Set<string>();
+  /** Paths of several components without wildcards, of which `--files-from` may have very many; and the directories on their way. */
+  readonly #paths = new Set<string>();
+  readonly #ways = new Set<string>();
   readonly #patterns: (readonly Component[])[] = [];
   readonly #relative: boolean;
 
@@ -44,7 +53,7 @@ export class RequestedNames {
   assert(name: string, isDirectory: boolean): boolean {
     const slash = name.indexOf("/");
     if (this.#tops.has(slash < 0 ? name : name.slice(0, slash))) return true;
-    const found = this.#find(name.split("/"));
+    const found = this.#findPath(name) ?? this.#find(name.split("/"));
     if (found === "wanted") return true;
     if (isDirectory && this.#relative && (found === "on the way" || name === ".")) return false;
     throw new RsyncError(
@@ -62,8 +71,23 @@ export class RequestedNames {
       this.#tops.add(components[0] ?? "");
       return true;
     }
-    this.#patterns.push(isLiteral ? components : components.map(compileComponent));
+    if (isLiteral) this.#addPath(components.join("/"));
+    else this.#patterns.push(components.map(compileComponent));
     return true;
+  }
+
+  #addPath(path: string): void {
+    this.#paths.add(path);
+    let way = directoryOf(path);
+    for (; way !== "." && !this.#ways.has(way); way = directoryOf(way)) this.#ways.add(way);
+  }
+
+  #findPath(name: string): "wanted" | "on the way" | undefined {
+    if (this.#paths.size === 0) return undefined;
+    for (let path = name; path !== "."; path = directoryOf(path)) {
+      if (this.#paths.has(path)) return "wanted";
+    }
+    return this.#ways.has(name) ? "on the way" : undefined;
   }
 
   #find(parts: readonly string[]): "wanted" | "on the way" | undefined {
