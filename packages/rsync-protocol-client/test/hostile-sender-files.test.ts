@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import {
   lstatSync,
   mkdirSync,
@@ -9,6 +8,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { DirectoryHandle } from "@dialhome/posix-fs";
 import { NDX, RsyncError, TAG, XMIT } from "@dialhome/rsync-protocol";
 import { describe, expect, it } from "vitest";
 import {
@@ -99,7 +99,10 @@ describe("somebody in the destination, while a pull runs", () => {
           rmSync(join(here, "a"));
           if (trap === "link") symlinkSync("../outside", join(here, "a"));
           else {
-            execFileSync("mkfifo", [join(here, "a")]);
+            {
+              using directory = DirectoryHandle.open(here);
+              directory.mknod(Buffer.from("a"), 0o010600, 0, 0);
+            }
           }
           s.head(request);
           s.out.int(-1);
