@@ -10,8 +10,8 @@ import {
 import { dirname, join } from "node:path";
 
 /** Times of what is old and of what is newer, in seconds. */
-const OLD = 1_500_000_000;
-const NEW = 1_600_000_000;
+export const OLD = 1_500_000_000;
+export const NEW = 1_600_000_000;
 
 /** Makes a file with the directories on the way to it. */
 export function put(root: string, name: string, text: string, time = OLD, mode = 0o644): void {
@@ -32,7 +32,7 @@ function settle(root: string, names: readonly string[]): void {
 }
 
 /** Text in which each line is different, so that blocks match where they should and nowhere else. */
-function lines(count: number, from = 0): string {
+export function lines(count: number, from = 0): string {
   return Array.from({ length: count }, (_, i) => `line ${from + i} ${(i * 7919) % 10_007}\n`).join(
     "",
   );

@@ -5,6 +5,7 @@ import { parseChmod } from "./chmod-rules.ts";
 import { deleteTime } from "./delete-time.ts";
 import { MUNGED } from "./entry-changes.ts";
 import { parseIdMap } from "./id-maps.ts";
+import { backupDirectoryOf } from "./placement-options.ts";
 import type { PullOptions } from "./pull-options.ts";
 
 /**
@@ -32,6 +33,7 @@ export function assertOptions(options: PullOptions): void {
   if ((options.linkDest?.length ?? 0) > MAX_LINK_DEST) {
     throw wrong(`more than ${MAX_LINK_DEST} link-dest directories`);
   }
+  assertPlacement(options);
   for (const [name, value] of Object.entries({
     bwlimit: options.bwlimit,
     maxSize: options.maxSize,
@@ -68,6 +70,23 @@ function assertMetadataOptions(options: PullOptions): void {
       "ERR_RSYNC_UNSUPPORTED",
       `symbolic links cannot be munged where there is a directory ${MUNGED}`,
     );
+  }
+}
+
+/** Options that say where files are written, and exclude each other as in rsync(1). */
+function assertPlacement(options: PullOptions): void {
+  const inPlace = options.append ? "append" : options.inplace ? "inplace" : undefined;
+  if (inPlace && options.delayUpdates) throw wrong(`${inPlace} does not go with delay-updates`);
+  if (inPlace && options.partialDir !== undefined) {
+    throw wrong(`${inPlace} does not go with partial-dir`);
+  }
+  if (options.append && options.wholeFile) throw wrong("append does not go with whole-file");
+  if (options.append && options.contentDigest) {
+    throw wrong("append does not go with a digest of the content: not all of it passes");
+  }
+  if (options.suffix?.includes("/")) throw wrong("suffix cannot contain slashes");
+  if (options.suffix === "" && backupDirectoryOf(options) === undefined) {
+    throw wrong("suffix cannot be empty without a backup-dir");
   }
 }
 

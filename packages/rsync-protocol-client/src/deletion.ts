@@ -6,6 +6,7 @@ import {
   sortKey,
   type Wire,
 } from "@dialhome/rsync-protocol";
+import type { Backups } from "./backups.ts";
 import { type DestinationTree, nameBytes } from "./destination-tree.ts";
 import { type LocalFilters, readRuleFile } from "./local-filters.ts";
 import type { DeletedEntry, PullOptions } from "./pull-options.ts";
@@ -43,6 +44,7 @@ export class Deletion {
   readonly #wire: Wire;
   readonly #filters: LocalFilters;
   readonly #options: DeletionOptions;
+  readonly #backups: Backups | undefined;
   readonly #slices = new Slices();
   /** With `--delete-delay`: what was found, in the order in which it goes. */
   readonly #delayed: { readonly directory: string; readonly name: string }[] = [];
@@ -55,7 +57,9 @@ export class Deletion {
     wire: Wire,
     filters: LocalFilters,
     options: DeletionOptions,
+    backups?: Backups,
   ) {
+    this.#backups = backups;
     this.#tree = tree;
     this.#tally = tally;
     this.#wire = wire;
@@ -96,7 +100,9 @@ export class Deletion {
 
   /** As {@link remove}, for what stands in the way of something else: as in rsync(1), only its content is told as deleted. */
   async makeWay(directory: string, name: string): Promise<boolean> {
-    return this.#removeHere(directory, name, this.#filters.at(directory), false);
+    const gone = await this.#removeHere(directory, name, this.#filters.at(directory), false);
+    if (!gone) this.#tally.problem(`could not make way for "${inDirectory(directory, name)}"`);
+    return gone;
   }
 
   /** After the last: says what `--max-delete` has kept. */
@@ -113,7 +119,7 @@ export class Deletion {
     rules: FilterChain,
     told: boolean,
   ): Promise<boolean> {
-    const path = directory === "." ? name : `${directory}/${name}`;
+    const path = inDirectory(directory, name);
     try {
       // A handle of its own: between two slices others use the tree.
       using parent = this.#tree.own(directory);
@@ -152,7 +158,7 @@ export class Deletion {
       this.#skipped++;
       return false;
     }
-    if (!dryRun && !directory) unlinkIfThere(parent, bytes);
+    if (!dryRun && !directory) this.#unlink(parent, bytes, path);
     else if (!dryRun && depth < COUNTED_DEPTH && !this.#rmdir(parent, bytes, path)) return false;
     countKind(this.#tally.deleted, stat);
     if (told) {
@@ -160,6 +166,12 @@ export class Deletion {
       this.#tell({ name: path, isDirectory: directory });
     }
     return true;
+  }
+
+  #unlink(parent: DirectoryHandle, name: Buffer, path: string): void {
+    const backups = this.#backups;
+    if (backups && !backups.isBackup(path) && backups.keep(path, "rename") === "moved") return;
+    unlinkIfThere(parent, name);
   }
 
   #rmdir(parent: DirectoryHandle, name: Buffer, path: string): boolean {
@@ -244,7 +256,7 @@ export class Deletion {
       const stat = directory.lstat(bytes);
       if (!stat) continue;
       const isDir = isDirectory(stat);
-      const inside = path === "." ? name : `${path}/${name}`;
+      const inside = inDirectory(path, name);
       if (!rules.isEmpty && rules.decide(inside, isDir, ignorePerishable) === "exclude") {
         onProtected?.();
       } else if (isDir && device !== undefined && stat.dev !== device) {
@@ -267,6 +279,10 @@ function unlinkIfThere(directory: DirectoryHandle, name: Buffer): void {
   } catch (error) {
     if (errorCode(error) !== "ENOENT") throw error;
   }
+}
+
+function inDirectory(directory: string, name: string): string {
+  return directory === "." ? name : `${directory}/${name}`;
 }
 
 const NOTHING: ReadonlySet<string> = new Set();

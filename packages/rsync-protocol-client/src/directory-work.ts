@@ -8,6 +8,7 @@ import {
   isDirectory,
 } from "@dialhome/rsync-protocol";
 import type { Attributes } from "./attributes.ts";
+import type { Backups } from "./backups.ts";
 import { type DestinationTree, nameBytes } from "./destination-tree.ts";
 import { contentDirectory } from "./list-progress.ts";
 import type { TransferOptions } from "./pull-options.ts";
@@ -26,6 +27,7 @@ export class DirectoryWork {
   readonly #tally: Tally;
   readonly #options: TransferOptions;
   readonly #rootIsNew: boolean;
+  readonly #backups: Backups | undefined;
   /** Entered and not finished yet, in order; with whether we made it. */
   readonly #open = new Map<string, { readonly entry: FileEntry; readonly created: boolean }>();
   /** Their extended attributes are awaited; with whether all else is done. */
@@ -39,7 +41,9 @@ export class DirectoryWork {
     tally: Tally,
     options: TransferOptions,
     rootIsNew: boolean,
+    backups?: Backups,
   ) {
+    this.#backups = backups;
     this.#tree = tree;
     this.#attributes = attributes;
     this.#tally = tally;
@@ -86,7 +90,7 @@ export class DirectoryWork {
       return 0;
     }
     if (!this.#options.dryRun && parent) {
-      if (stat) parent.unlink(name);
+      if (stat && this.#backups?.keep(entry.name, "rename") !== "moved") parent.unlink(name);
       parent.mkdir(name, (entry.mode & 0o777) | WORKABLE);
     }
     this.#note(entry, true);

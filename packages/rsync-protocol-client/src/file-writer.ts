@@ -16,6 +16,12 @@ export interface FileWriterOptions {
   readonly contentDigest: "sha256" | undefined;
 }
 
+/** How a file is written that has content already. */
+export interface WriteOver {
+  /** Bytes that stay at its beginning (`--append`). */
+  readonly from: number;
+}
+
 /**
  * Writes one file after another through one buffer: literal bytes and blocks of a basis, hashed as they pass.
  * Synchronous; errors are those of `node:fs`.
@@ -30,6 +36,10 @@ export class FileWriter {
   #position = 0;
   #endsInHole = false;
   #failure: unknown;
+  /** The file is also the basis: what lies where it belongs is not written, and what is behind the end is cut off. */
+  #inPlace = false;
+  /** Length of what was there: holes cannot be made in it by leaving out zeros. */
+  #oldLength = 0;
 
   constructor(hasher: FileHasher, options: FileWriterOptions) {
     this.#hasher = hasher;
@@ -37,10 +47,12 @@ export class FileWriter {
   }
 
   /** Begins a file. The descriptor stays the caller's. With −1 nothing is written, only hashed. */
-  begin(fd: number): void {
+  begin(fd: number, over?: WriteOver): void {
     this.#fd = fd;
     this.#fill = 0;
-    this.#position = 0;
+    this.#position = over?.from ?? 0;
+    this.#inPlace = over !== undefined && fd >= 0;
+    this.#oldLength = this.#inPlace && this.#options.sparse ? fs.fstatSync(fd).size : 0;
     this.#endsInHole = false;
     this.#failure = undefined;
     this.#hasher.reset();
@@ -55,12 +67,13 @@ export class FileWriter {
       data.copy(this.#buffer, this.#fill, at, at + count);
       this.#fill += count;
       at += count;
-      if (this.#fill === BUFFER_BYTES) this.#flushFull();
+      if (this.#fill === BUFFER_BYTES) this.#flushPart();
     }
   }
 
   /** Appends `length` bytes of the basis from `offset` on; false when the basis ends before. */
   copy(basisFd: number, offset: number, length: number): boolean {
+    if (this.#inPlace && offset === this.length) return this.#pass(basisFd, length);
     let from = offset;
     let left = length;
     while (left > 0) {
@@ -70,16 +83,50 @@ export class FileWriter {
       this.#fill += count;
       from += count;
       left -= count;
-      if (this.#fill === BUFFER_BYTES) this.#flushFull();
+      if (this.#fill === BUFFER_BYTES) this.#flushPart();
     }
     return true;
+  }
+
+  /** Hashes what stays at the beginning, as if it had been written; false when it ends before. */
+  hashBefore(basisFd: number, offset: number, length: number): boolean {
+    for (let at = 0; at < length; ) {
+      const room = Math.min(length - at, BUFFER_BYTES);
+      const count = fs.readSync(basisFd, this.#buffer, 0, room, offset + at);
+      if (count === 0) return false;
+      this.#hasher.update(this.#buffer.subarray(0, count));
+      at += count;
+    }
+    return true;
+  }
+
+  /** Goes over what lies where it belongs already. */
+  #pass(fd: number, length: number): boolean {
+    this.#flushPart();
+    for (let left = length; left > 0; ) {
+      const room = Math.min(left, BUFFER_BYTES);
+      const count = fs.readSync(fd, this.#buffer, 0, room, this.#position);
+      if (count === 0) return false;
+      const data = this.#buffer.subarray(0, count);
+      this.#hasher.update(data);
+      this.#digest?.update(data);
+      this.#position += count;
+      left -= count;
+    }
+    return true;
+  }
+
+  /** Writes what was gathered: no more will come, but it is to be kept. Errors are not told. */
+  writeOut(): void {
+    this.#flush();
+    if (this.#endsInHole && this.#failure === undefined) fs.ftruncateSync(this.#fd, this.#position);
   }
 
   /** Writes what is left. @returns the whole-file checksum, the content digest, and what writing failed with. */
   finish(): { checksum: Uint8Array; digest: Uint8Array | undefined; failure: unknown } {
     const digest = this.#contentDigest();
     this.#flush();
-    if (this.#endsInHole && this.#failure === undefined) {
+    if ((this.#endsInHole || this.#inPlace) && this.#failure === undefined) {
       try {
         fs.ftruncateSync(this.#fd, this.#position);
       } catch (error) {
@@ -112,11 +159,11 @@ export class FileWriter {
     return hash(contentDigest, rest, "buffer");
   }
 
-  /** Writes a full buffer: what follows is no small file. */
-  #flushFull(): void {
+  /** Writes what was gathered so far: it is no small file. */
+  #flushPart(): void {
     if (this.#options.contentDigest && this.#fd >= 0) {
       this.#digest ??= createHash(this.#options.contentDigest);
-      this.#digest.update(this.#buffer);
+      this.#digest.update(this.#buffer.subarray(0, this.#fill));
     }
     this.#flush();
   }
@@ -140,10 +187,10 @@ export class FileWriter {
 
   #writeSparse(data: Buffer): void {
     let start = 0;
-    let hole = isZero(data, 0);
+    let hole = this.#mayLeaveOut(data, 0);
     for (let at = 0; at < data.length; ) {
       const end = Math.min(data.length, at + HOLE_BYTES);
-      const next = end < data.length && isZero(data, end);
+      const next = end < data.length && this.#mayLeaveOut(data, end);
       if (end === data.length || next !== hole) {
         if (!hole) writeFully(this.#fd, data.subarray(start, end), this.#position + start);
         this.#endsInHole = hole;
@@ -152,6 +199,10 @@ export class FileWriter {
       }
       at = end;
     }
+  }
+
+  #mayLeaveOut(data: Buffer, at: number): boolean {
+    return this.#position + at >= this.#oldLength && isZero(data, at);
   }
 }
 

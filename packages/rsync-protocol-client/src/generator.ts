@@ -11,6 +11,7 @@ import {
   isSpecial,
   isSymlink,
 } from "@dialhome/rsync-protocol";
+import type { Backups } from "./backups.ts";
 import { deleteTime } from "./delete-time.ts";
 import type { Deletion } from "./deletion.ts";
 import { nameBytes } from "./destination-tree.ts";
@@ -25,6 +26,7 @@ import {
   linkToLeader,
   lookInDryRun,
   type Place,
+  pathOf,
   placeOf,
   replaceAtomically,
   succeed,
@@ -49,6 +51,7 @@ export class Generator {
   readonly #requests: Requests;
   readonly #sweeps: Sweeps;
   readonly #slices = new Slices();
+  readonly #inPlace: boolean;
   readonly #largest: number;
   readonly #smallest: number;
 
@@ -60,6 +63,7 @@ export class Generator {
     references: ReferenceFiles,
   ) {
     this.#context = context;
+    this.#inPlace = Boolean(context.options.inplace || context.options.append);
     this.#largest = context.options.maxSize ?? Number.POSITIVE_INFINITY;
     this.#smallest = context.options.minSize ?? 0;
     this.#requests = new Requests(context);
@@ -157,7 +161,8 @@ export class Generator {
       return undefined;
     }
     // A file's content comes first: what stands in its way makes way at the last moment (Receiver).
-    const waysLater = isRegularFile(entry) && !options.dryRun;
+    const waysLater =
+      isRegularFile(entry) && !options.dryRun && !this.#inPlace && !this.#context.delayed;
     const inGroup = options.hardLinks === true && entry.hardLinkGroup >= 0;
     if (stat && isDirectory(stat) && (inGroup || !waysLater)) {
       return this.#makeWay(job, () => this.#leafOfGroup(job, undefined, redo, again));
@@ -337,6 +342,7 @@ export class Generator {
   #makeNode(entry: FileEntry, place: Place): void {
     const { attributes, privilege } = this.#context;
     const { directory } = place;
+    this.#context.backups?.keep(pathOf(this.#context, entry), "link");
     replaceAtomically(place, (temporary) => {
       const target = nameBytes(entry.linkTarget ?? "");
       if (privilege === "fake") makeStandIn(directory, temporary, target);
@@ -369,7 +375,7 @@ export class Generator {
           return here.directory.openFile(here.name);
         },
       };
-      if (redo) return this.#requests.send(job, existing, differences, true);
+      if (redo) return this.#ask(job, existing, differences, true);
       if (options.checksum && stat.size === entry.size) {
         return this.#fileByChecksum(job, stat, existing, differences);
       }
@@ -380,13 +386,27 @@ export class Generator {
         return undefined;
       }
       const size = stat.size === entry.size ? 0 : ITEM.REPORT_SIZE;
-      return this.#requests.send(job, existing, differences | size, false);
+      return this.#ask(job, existing, differences | size, false);
+    }
+    if (stat && this.#inPlace && !options.dryRun) {
+      return this.#replaceNode(job, redo);
     }
     if (redo || stat || this.#context.references.length === 0) {
-      return this.#requests.send(job, undefined, ITEM.IS_NEW, redo);
+      return this.#ask(job, undefined, ITEM.IS_NEW, redo);
     }
     if (options.checksum) return this.#fromReferencesByChecksum(job);
     return this.#fromReference(job, this.#references.find(entry));
+  }
+
+  /** Something that is no file stands where one is to be written at once. */
+  async #replaceNode(job: Job, redo: boolean): Promise<void> {
+    const { name } = job.entry;
+    const leaf = this.#context.fileName ?? baseNameOf(name);
+    if (await this.#deletion.makeWay(directoryOf(name), leaf)) {
+      await this.#ask(job, undefined, ITEM.IS_NEW, redo);
+    } else {
+      giveUp(this.#context, job);
+    }
   }
 
   async #fromReferencesByChecksum(job: Job): Promise<void> {
@@ -408,7 +428,48 @@ export class Generator {
       return this.#requests.sendForXattrs(job, changes, at(), copy) ? undefined : copy();
     }
     const basis = found && { type: found.reference.basis, open: found.open, size: found.stat.size };
-    return this.#requests.send(job, basis, ITEM.IS_NEW, false);
+    return this.#ask(job, basis, ITEM.IS_NEW, false);
+  }
+
+  /** Asks for a file's content, based on what is the nearest to it: what came of it before, or what is here. */
+  #ask(
+    job: Job,
+    basis: Basis | undefined,
+    differences: number,
+    redo: boolean,
+  ): Promise<void> | undefined {
+    const { options, partials, backups } = this.#context;
+    const changes = job.changes ?? differences;
+    const path = pathOf(this.#context, job.entry);
+    const partial = partials?.stat(path);
+    if (partials && partial) {
+      const open = (): number => partials.openFile(path);
+      const part = { type: BASIS.PARTIAL_DIR, size: partial.size, open };
+      return this.#requests.send(job, part, changes, redo);
+    }
+    if (basis?.type === BASIS.FILE && !redo) {
+      if (options.append && basis.size >= job.entry.size) {
+        giveUp(this.#context, job);
+        return undefined;
+      }
+      if (this.#inPlace && backups && !options.dryRun) {
+        return this.#askAfterBackup(job, path, backups, basis, changes);
+      }
+    }
+    return this.#requests.send(job, basis, changes, redo);
+  }
+
+  /** What will be written over is copied first; so the sender may refer to all of it. */
+  async #askAfterBackup(
+    job: Job,
+    path: string,
+    backups: Backups,
+    existing: Basis,
+    changes: number,
+  ): Promise<void> {
+    const copied = await backups.copy(path);
+    const type = copied && !this.#context.options.append ? BASIS.BACKUP : BASIS.FILE;
+    await this.#requests.send(job, { ...existing, type }, changes, false);
   }
 
   #upToDate(entry: FileEntry, stat: FileStat): boolean {
@@ -428,6 +489,10 @@ export class Generator {
     const { attributes } = this.#context;
     let told = differences;
     try {
+      const { partials } = this.#context;
+      if (partials && !this.#context.options.dryRun) {
+        partials.remove(pathOf(this.#context, job.entry));
+      }
       if (!this.#context.options.dryRun && differences !== 0) {
         const place = placeOf(this.#context, job.entry);
         attributes.applyByName(place.directory, place.name, job.entry, stat);
@@ -456,6 +521,6 @@ export class Generator {
       fail(this.#context, job, "cannot read", error);
       return;
     }
-    await this.#requests.send(job, existing, differences | ITEM.REPORT_CHANGE, false);
+    await this.#ask(job, existing, differences | ITEM.REPORT_CHANGE, false);
   }
 }

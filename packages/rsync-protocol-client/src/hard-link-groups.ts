@@ -6,6 +6,8 @@ export interface Job {
   readonly ndx: number;
   readonly entry: FileEntry;
   readonly work: ListWork;
+  /** In the second attempt: `ITEM` bits of the first, since what is here may have changed by it. */
+  readonly changes?: number;
 }
 
 type Group =

@@ -26,6 +26,13 @@ export function placeOf(context: PullContext, entry: Pick<FileEntry, "name">): P
   return { directory: context.tree.directory(directoryOf(entry.name)), name: nameBytes(name) };
 }
 
+/** The path of an entry in the destination, where a single file may have another name. */
+export function pathOf(context: PullContext, entry: Pick<FileEntry, "name">): string {
+  if (context.fileName === undefined) return entry.name;
+  const directory = directoryOf(entry.name);
+  return directory === "." ? context.fileName : `${directory}/${context.fileName}`;
+}
+
 /** A name for a temporary file beside `name`: hidden, short enough, unlike any other. */
 export function temporaryName(name: string, random: string): string {
   // 255 bytes is what a file name may have; dots and six random characters are added.
@@ -160,6 +167,12 @@ export function linkToLeader(context: PullContext, job: Job, to: Leader): void {
       finishLink(context, job, leader, before);
       return;
     }
+    if (context.delayed?.has(leader)) {
+      linkDelayed(context, entry, leader);
+      finishLink(context, job, leader, before, true);
+      return;
+    }
+    if (before) context.backups?.keep(pathOf(context, entry), "link");
     const here = context.tree.directory(directoryOf(entry.name));
     if (before) {
       replaceAtomically({ directory: here, name: place.name }, (temporary) => {
@@ -175,6 +188,16 @@ export function linkToLeader(context: PullContext, job: Job, to: Leader): void {
     context.tally.problem(describeFailure(`cannot link to "${leader}"`, entry.name, error));
     context.progress.finishEntry(job.work);
   }
+}
+
+/** The leader waits for the end: so does this one. */
+function linkDelayed(context: PullContext, entry: FileEntry, leader: string): void {
+  const { partials, delayed } = context;
+  if (!partials || !delayed) return;
+  using from = partials.make(leader);
+  using to = partials.make(entry.name);
+  to.link(from, nameBytes(baseNameOf(leader)), nameBytes(baseNameOf(entry.name)));
+  delayed.add(entry);
 }
 
 /** What is there now, in a dry run: the directory may be one that would have been made. */

@@ -4,6 +4,7 @@ import type { DestinationTree } from "./destination-tree.ts";
 import type { ChangeEntry } from "./entry-changes.ts";
 import type { HardLinkGroups, Job } from "./hard-link-groups.ts";
 import type { ListProgress } from "./list-progress.ts";
+import type { Workplaces } from "./placement-options.ts";
 import type { Privilege } from "./privilege.ts";
 import type { PullOptions } from "./pull-options.ts";
 import type { SessionTerms } from "./session-start.ts";
@@ -23,10 +24,12 @@ export interface Transfer {
   readonly redo: boolean;
   /** Goes on with an entry whose content is not sent, when the values of its extended attributes have come. */
   readonly resume?: () => Promise<void> | undefined;
+  /** What is here stays, and the rest is sent (`--append`). */
+  readonly append: boolean;
 }
 
 /** What the two halves of a pull share. */
-export interface PullContext {
+export interface PullContext extends Omit<Workplaces, typeof Symbol.dispose> {
   readonly options: PullOptions;
   readonly wire: Wire;
   readonly terms: SessionTerms;

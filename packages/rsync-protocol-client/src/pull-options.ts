@@ -144,6 +144,24 @@ export interface TransferOptions {
   readonly mkpath?: boolean;
   /** `--fsync`: each file is written to the disk before it gets its name. */
   readonly fsync?: boolean;
+  /** `--partial`: what came of a file that did not come whole stays, under its name. */
+  readonly partial?: boolean;
+  /** `--partial-dir`: it stays in this directory, beside its place or an absolute one, and is the basis the next time. */
+  readonly partialDir?: string | Buffer;
+  /** `--temp-dir`: files are written there, and moved (or copied) to their places when they are whole; from the destination on. */
+  readonly tempDir?: string | Buffer;
+  /** `--delay-updates`: all files get into their places at the end. Lists all at first. */
+  readonly delayUpdates?: boolean;
+  /** `--inplace`: files are written over, so one that came in part is torn. */
+  readonly inplace?: boolean;
+  /** `--append`: only what is missing at the end is sent; with `verify`, the rest is compared too. Means `inplace`. */
+  readonly append?: boolean | "verify";
+  /** `-b`: what is replaced or deleted stays, under another name. */
+  readonly backup?: boolean;
+  /** `--backup-dir`: it stays there instead, under the same path; from the destination on. Means `backup`. */
+  readonly backupDir?: string | Buffer;
+  /** `--suffix` of backups, latin1. @defaultValue "~", none with `backupDir` */
+  readonly suffix?: string;
   /** `-B`, bytes, at most 131,072. */
   readonly blockSize?: number;
   /**

@@ -4,6 +4,8 @@ import {
   formatSentFilters,
   parseSentFilter,
 } from "@dialhome/rsync-protocol";
+import { defaultSuffix } from "./backups.ts";
+import { backupDirectoryOf, keepsBackups, partialDirectoryOf } from "./placement-options.ts";
 import type { PullOptions } from "./pull-options.ts";
 
 /** The filter rules of a pull: as the sender gets them, and those that hold here. */
@@ -17,7 +19,7 @@ export interface PullRules {
  * @throws RsyncError for a wrong rule
  */
 export function readRules(options: PullOptions): PullRules {
-  const given = (options.filterRules ?? []).map(parseSentFilter);
+  const given = [...(options.filterRules ?? []), ...impliedRules(options)].map(parseSentFilter);
   const sent = formatSentFilters(given, { deleteExcluded: options.deleteExcluded === true });
   const local = [...given];
   // The sender adds these by itself. CVS's own list protects here also under --delete-excluded (rsync 3.5 does so).
@@ -25,4 +27,23 @@ export function readRules(options: PullOptions): PullRules {
     local.push(rule.type === "dir-merge" ? rule : { ...rule, sides: "both" });
   }
   return { sent, local };
+}
+
+/** Earlier backups and what came in part are not deleted, and the latter is not transferred. */
+function impliedRules(options: PullOptions): string[] {
+  const rules: string[] = [];
+  const backupDirectory = backupDirectoryOf(options);
+  if (
+    keepsBackups(options) &&
+    backupDirectory === undefined &&
+    options.delete &&
+    !options.deleteExcluded
+  ) {
+    rules.push(`P *${options.suffix ?? defaultSuffix(undefined)}`);
+  }
+  const partialDirectory = partialDirectoryOf(options);
+  if (partialDirectory !== undefined && !partialDirectory.startsWith("/")) {
+    rules.push(`-p ${partialDirectory}/`);
+  }
+  return rules;
 }

@@ -36,6 +36,7 @@ import { readFileList } from "./list-reader.ts";
 import { LocalFilters } from "./local-filters.ts";
 import { makeAttributes } from "./make-attributes.ts";
 import { giveUp } from "./placement.ts";
+import { backupDirectoryOf, keepsBackups, openWorkplaces } from "./placement-options.ts";
 import { privilegeOf } from "./privilege.ts";
 import type { PullContext } from "./pull-context.ts";
 import type { PullOptions } from "./pull-options.ts";
@@ -64,8 +65,11 @@ import { XattrValues } from "./xattr-values.ts";
  *
  * @throws RsyncError with rsync(1)'s exit code, when the session itself failed
  */
-export async function pull(options: PullOptions): Promise<PullSummary> {
-  assertOptions(options);
+export async function pull(given: PullOptions): Promise<PullSummary> {
+  assertOptions(given);
+  // As in rsync(1): a backup beside its original changes the time of the directory anyway.
+  const omitsTimes = keepsBackups(given) && backupDirectoryOf(given) === undefined;
+  const options = omitsTimes ? { ...given, omitDirTimes: true } : given;
   const rules = readRules(options);
   const wire = new Wire(options.stream, {
     timeoutMs: options.timeoutMs ?? 0,
@@ -162,6 +166,7 @@ async function transfer(
     ? nowhere()
     : openDestination(options.destination, first, options);
   using tree = new DestinationTree(destination.root);
+  using workplaces = openWorkplaces(tree, options);
   const references = openReferences(options.linkDest ?? [], tree);
   try {
     const privilege = privilegeOf(options);
@@ -174,9 +179,17 @@ async function transfer(
       xattrs,
       tally,
     );
-    const directories = new DirectoryWork(tree, attributes, tally, options, destination.created);
+    const { backups, ...places } = workplaces;
+    const directories = new DirectoryWork(
+      tree,
+      attributes,
+      tally,
+      options,
+      destination.created,
+      backups,
+    );
     const filters = new LocalFilters(tree, rules.local, options);
-    const deletion = new Deletion(tree, tally, wire, filters, options);
+    const deletion = new Deletion(tree, tally, wire, filters, options, backups);
     const ndx = new NdxCodec();
     const progress = new ListProgress(lists, wire, ndx, ({ list }) => {
       // Late deletes would change the times that directories get.
@@ -200,6 +213,8 @@ async function transfer(
       transfers,
       again: [],
       fileName: destination.fileName,
+      backups,
+      ...places,
     };
     lost = (refused) => giveUp(context, transfers.refuse(refused).job);
     beginWithList(context, first);
@@ -213,6 +228,7 @@ async function transfer(
     );
     const receiver = new Receiver(context, decoder, deletion, checks);
     const server = await runBoth(context, generator, receiver);
+    await receiver.releaseDelayed();
     await sweeps.end(first);
     deletion.finish();
     directories.finishAll();

@@ -1,13 +1,13 @@
 import * as fs from "node:fs";
-import { errorCode, isDirectory } from "@dialhome/posix-fs";
 import {
+  BASIS,
   type ByteReader,
   baseNameOf,
+  basisLength,
   blockLengthAt,
   blockOffsetAt,
   directoryOf,
   EXIT,
-  type FileEntry,
   type FileListDecoder,
   ITEM,
   type Item,
@@ -29,24 +29,16 @@ import { deleteTime } from "./delete-time.ts";
 import type { Deletion } from "./deletion.ts";
 import { nameBytes } from "./destination-tree.ts";
 import { FileWriter } from "./file-writer.ts";
+import { type IncomingFile, IncomingFiles } from "./incoming-files.ts";
 import type { ListChecks } from "./list-checks.ts";
 import { readFileList } from "./list-reader.ts";
-import { assertGoingOn, fail, giveUp, placeOf, succeed, temporaryFor } from "./placement.ts";
+import { assertGoingOn, fail, giveUp, pathOf, placeOf, succeed } from "./placement.ts";
 import type { PullContext, Transfer } from "./pull-context.ts";
 import { Slices } from "./slices.ts";
-import { describeFailure } from "./tally.ts";
 import { VALUE_BYTES } from "./xattr-values.ts";
 
 /** Blocks of a basis that lie side by side are copied in one go, up to this many bytes. */
 const RUN_BYTES = 256 * 1024;
-
-/** A file that is being written. */
-interface OpenFile {
-  readonly name: Buffer;
-  readonly fd: number;
-  /** It has its own name already. */
-  readonly isInPlace: boolean;
-}
 
 interface Reply {
   readonly item: Item;
@@ -63,12 +55,14 @@ interface Reply {
 export class Receiver {
   readonly #context: PullContext;
   readonly #decoder: FileListDecoder;
-  readonly #deletion: Deletion;
   readonly #checks: ListChecks;
+  readonly #incoming: IncomingFiles;
   readonly #ndx = new NdxCodec();
   readonly #tokens = new PlainTokenReader();
   readonly #writer: FileWriter;
   readonly #slices = new Slices();
+  readonly #readSum = (reader: ByteReader): Buffer =>
+    Buffer.from(reader.bytes(this.#context.terms.checksum.digestLength));
 
   constructor(
     context: PullContext,
@@ -79,7 +73,7 @@ export class Receiver {
     this.#context = context;
     this.#checks = checks;
     this.#decoder = decoder;
-    this.#deletion = deletion;
+    this.#incoming = new IncomingFiles(context, deletion);
     this.#writer = new FileWriter(context.terms.checksum.fileHasher(), {
       sparse: context.options.sparse === true,
       contentDigest: context.options.contentDigest,
@@ -210,49 +204,55 @@ export class Receiver {
     tally.progress(wire.bytesRead);
   }
 
+  /** With `--delay-updates`, when everything has come. */
+  async releaseDelayed(): Promise<void> {
+    await this.#incoming.releaseDelayed();
+  }
+
   /** Rebuilds one file. Its tokens are read to the end whatever happens to the file. */
   async #file(transfer: Transfer): Promise<void> {
     const { entry } = transfer.job;
-    const { terms, wire, tally } = this.#context;
+    const { wire, tally } = this.#context;
     let basis = -1;
-    let temporary: OpenFile | undefined;
+    let file: IncomingFile | undefined;
     let failure: unknown;
     let published = false;
     let contentDigest: Uint8Array | undefined;
+    const literalBefore = tally.literalBytes;
     try {
       if (transfer.sums.count > 0) basis = this.#openBasis(transfer);
       try {
-        temporary = this.#createFile(transfer);
+        file = this.#incoming.open(transfer);
       } catch (error) {
         failure = error;
       }
       if (failure !== undefined) assertGoingOn("cannot write", entry.name, failure);
-      this.#writer.begin(temporary?.fd ?? -1);
-      const basisIntact = await this.#readTokens(transfer, basis);
-      const length = terms.checksum.digestLength;
-      const decode = (reader: ByteReader): Buffer => Buffer.from(reader.bytes(length));
-      const expected = wire.reader.attempt(decode) ?? (await wire.read(decode));
+      const isKept = await this.#begin(transfer, file, basis);
+      const isIntact = (await this.#readTokens(transfer, basis)) && isKept;
+      const expected = wire.reader.attempt(this.#readSum) ?? (await wire.read(this.#readSum));
       const { checksum, digest, failure: writeFailure } = this.#writer.finish();
       failure ??= writeFailure;
       if (failure !== undefined) {
+        if (file) await this.#incoming.discard(transfer, file, false);
         this.#failed(transfer, failure);
-      } else if (!basisIntact || !expected.equals(checksum)) {
+      } else if (!isIntact || !expected.equals(checksum)) {
+        if (file) await this.#incoming.discard(transfer, file, true);
         this.#mismatch(transfer);
-      } else if (temporary) {
-        await this.#publish(transfer, temporary);
-        this.#context.attributes.placed(entry);
+      } else if (file) {
+        await this.#incoming.publish(transfer, file);
+        if (!this.#context.delayed) this.#context.attributes.placed(entry);
         published = true;
         contentDigest = digest;
       }
     } catch (error) {
+      // What is whole, but cannot get its place, is no beginning of anything.
+      const isPart = error instanceof RsyncError && tally.literalBytes > literalBefore;
+      if (file) await this.#abandon(transfer, file, isPart);
       if (error instanceof RsyncError) throw error;
       this.#failed(transfer, error);
     } finally {
       if (basis >= 0) fs.closeSync(basis);
-      if (temporary) {
-        fs.closeSync(temporary.fd);
-        if (!published) this.#removeTemporary(entry, temporary.name);
-      }
+      if (file) fs.closeSync(file.fd);
     }
     if (!published) return;
     tally.transferredFiles++;
@@ -261,11 +261,42 @@ export class Receiver {
     succeed(this.#context, transfer.job, outcomeOf(transfer), transfer.flags, extra);
   }
 
+  /** @returns false when what should stay of the file is not there */
+  async #begin(
+    { append, sums }: Transfer,
+    file: IncomingFile | undefined,
+    basis: number,
+  ): Promise<boolean> {
+    const isOver = file?.stage === "in-place" || file?.stage === "partial";
+    const from = append ? basisLength(sums) : 0;
+    this.#writer.begin(file?.fd ?? -1, isOver ? { from } : undefined);
+    if (!append || this.#context.options.append !== "verify") return true;
+    if (basis < 0) return from === 0;
+    for (let at = 0; at < from; at += RUN_BYTES) {
+      if (!this.#writer.hashBefore(basis, at, Math.min(RUN_BYTES, from - at))) return false;
+      if (this.#slices.over) await this.#slices.rest();
+    }
+    return true;
+  }
+
+  /** The session ends in the middle of a file, or the file cannot be put into its place. */
+  async #abandon(transfer: Transfer, file: IncomingFile, hasContent: boolean): Promise<void> {
+    try {
+      this.#writer.writeOut();
+    } catch {
+      // What ended the session tells more.
+    }
+    await this.#incoming.abandon(transfer, file, hasContent);
+  }
+
   /** −1 when it is gone, or cannot be read any more: then its blocks are missing, and the file is asked for once more. */
   #openBasis(transfer: Transfer): number {
     const { entry } = transfer.job;
     const reference = this.#context.references.find(({ basis }) => basis === transfer.basis);
+    const path = pathOf(this.#context, entry);
     try {
+      if (transfer.basis === BASIS.PARTIAL_DIR) return this.#context.partials?.openFile(path) ?? -1;
+      if (transfer.basis === BASIS.BACKUP) return this.#context.backups?.openCopy(path) ?? -1;
       if (reference) {
         return reference.tree
           .directory(directoryOf(entry.name))
@@ -275,33 +306,6 @@ export class Receiver {
       return place.directory.openFile(place.name);
     } catch {
       return -1;
-    }
-  }
-
-  /** The file to write to: under a temporary name, or under its own where nobody can meet it. */
-  #createFile({ job, flags: asked }: Transfer): OpenFile {
-    const place = placeOf(this.#context, job.entry);
-    const flags = fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL;
-    if (this.#context.options.privateDestination && asked & ITEM.IS_NEW) {
-      try {
-        const fd = place.directory.openFile(place.name, flags, 0o600);
-        return { name: place.name, fd, isInPlace: true };
-      } catch (error) {
-        if (errorCode(error) !== "EEXIST") throw error;
-      }
-    }
-    const name = temporaryFor(place);
-    return { name, fd: place.directory.openFile(name, flags, 0o600), isInPlace: false };
-  }
-
-  #removeTemporary(entry: FileEntry, name: Buffer): void {
-    try {
-      placeOf(this.#context, entry).directory.unlink(name);
-    } catch (error) {
-      if (errorCode(error) === "ENOENT") return;
-      this.#context.tally.problem(
-        describeFailure("cannot remove the temporary file of", entry.name, error),
-      );
     }
   }
 
@@ -352,40 +356,6 @@ export class Receiver {
     }
   }
 
-  /** The content is right: attributes, then the name. */
-  async #publish(transfer: Transfer, temporary: OpenFile): Promise<void> {
-    const { entry } = transfer.job;
-    const { attributes, options } = this.#context;
-    let place = placeOf(this.#context, entry);
-    const isNew = (transfer.flags & ITEM.IS_NEW) !== 0;
-    let before = isNew ? undefined : attributes.lstat(place.directory, place.name);
-    const old = isNew ? undefined : place;
-    attributes.applyToFile(place.directory, temporary.fd, entry, before, old);
-    if (options.fsync) fs.fsyncSync(temporary.fd);
-    if (temporary.isInPlace) return;
-    if (isNew) {
-      try {
-        place.directory.rename(temporary.name, place.directory, place.name);
-        return;
-      } catch (error) {
-        // A directory is in the way. Hardly ever, so that it is not worth a look at each new file.
-        if (errorCode(error) !== "EISDIR") throw error;
-        before = place.directory.lstat(place.name);
-      }
-    }
-    if (before && isDirectory(before)) {
-      this.#context.tree.forget(entry.name);
-      if (deleteTime(options) || options.force) {
-        const name = this.#context.fileName ?? baseNameOf(entry.name);
-        await this.#deletion.makeWay(directoryOf(entry.name), name);
-      } else {
-        place.directory.rmdir(place.name);
-      }
-      place = placeOf(this.#context, entry);
-    }
-    place.directory.rename(temporary.name, place.directory, place.name);
-  }
-
   /** The file that came is not the one that was sent: once more, then it is a problem. */
   #mismatch(transfer: Transfer): void {
     const { job } = transfer;
@@ -401,7 +371,7 @@ export class Receiver {
       text: `"${job.entry.name}": wrong checksum, asking once more`,
       fromPeer: false,
     });
-    this.#context.again.push({ ...job, redo: true });
+    this.#context.again.push({ ...job, redo: true, changes: transfer.flags });
     this.#context.progress.wake();
   }
 

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { DirectoryHandle, errorCode, type FileStat } from "@dialhome/posix-fs";
 import {
@@ -12,15 +11,13 @@ import {
   isSymlink,
   MODE,
 } from "@dialhome/rsync-protocol";
+import { copyContent } from "./copy-content.ts";
 import { DestinationTree, nameBytes } from "./destination-tree.ts";
 import { readRecordedLink } from "./fake-super.ts";
 import type { Job } from "./hard-link-groups.ts";
 import { fail, type Place, placeOf, succeed, temporaryFor } from "./placement.ts";
 import type { PullContext, Reference } from "./pull-context.ts";
 import { sameChecksum } from "./quick-check.ts";
-import { Slices } from "./slices.ts";
-
-const COPY_BYTES = 256 * 1024;
 
 /** A file in a `--link-dest` directory under the name of an entry. */
 export interface Found {
@@ -210,23 +207,6 @@ function placeIn({ tree }: Reference, entry: FileEntry): Place {
 function openerIn({ tree }: Reference, entry: FileEntry): () => number {
   const name = nameBytes(baseNameOf(entry.name));
   return () => tree.directory(directoryOf(entry.name)).openFile(name, fs.constants.O_RDONLY);
-}
-
-async function copyContent(
-  from: number,
-  to: number,
-  contentDigest: "sha256" | undefined,
-): Promise<Uint8Array | undefined> {
-  const buffer = Buffer.allocUnsafe(COPY_BYTES);
-  const digest = contentDigest && createHash(contentDigest);
-  const slices = new Slices();
-  for (let count = fs.readSync(from, buffer); count > 0; count = fs.readSync(from, buffer)) {
-    const piece = buffer.subarray(0, count);
-    digest?.update(piece);
-    for (let at = 0; at < count; ) at += fs.writeSync(to, piece, at);
-    if (slices.over) await slices.rest();
-  }
-  return digest?.digest();
 }
 
 /**

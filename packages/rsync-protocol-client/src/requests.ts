@@ -57,6 +57,11 @@ export class Requests {
       redo,
       ...(blockLength === undefined ? {} : { blockLength }),
     });
+    if (options.append && basis.type === BASIS.FILE && !redo) {
+      // The sender goes over as much of the file as is here.
+      this.#write(job, BASIS.FILE, changes, sums, undefined, redo, true);
+      return undefined;
+    }
     return this.#sendWithSums(job, basis, changes, sums, redo);
   }
 
@@ -106,7 +111,15 @@ export class Requests {
     const lacking = attributes.lackingXattrs(job.entry, at);
     if (xattrs.areHere(set, lacking)) return false;
     const flags = changes & REPORT_BITS;
-    transfers.add({ job, flags, basis: BASIS.FILE, sums: NO_SUMS, redo: false, resume });
+    transfers.add({
+      job,
+      flags,
+      basis: BASIS.FILE,
+      sums: NO_SUMS,
+      redo: false,
+      append: false,
+      resume,
+    });
     writeItem(wire.out, ndx, { ndx: job.ndx, flags, basis: BASIS.FILE, xname: undefined });
     writeXattrRequest(wire.out, xattrs.ask(set, lacking));
     wire.pushFull();
@@ -127,12 +140,13 @@ export class Requests {
     sums: SumHeader,
     blocks: BlockSums | undefined,
     redo: boolean,
+    append = false,
   ): void {
     const { wire, ndx, transfers, options } = this.#context;
     let flags = ITEM.TRANSFER | (changes & (ITEM.IS_NEW | REPORT_BITS));
     if (changes & ITEM.IS_NEW) flags |= this.#context.attributes.ofNew(job.entry);
     if (basis !== BASIS.FILE) flags |= ITEM.BASIS_TYPE_FOLLOWS;
-    transfers.add({ job, flags, basis, sums, redo });
+    transfers.add({ job, flags, basis, sums, redo, append });
     writeItem(wire.out, ndx, { ndx: job.ndx, flags, basis, xname: undefined });
     if (!options.dryRun) {
       if (flags & ITEM.REPORT_XATTR) this.#askForXattrs(job, (changes & ITEM.IS_NEW) !== 0);

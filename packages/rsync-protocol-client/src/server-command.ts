@@ -62,6 +62,8 @@ function serverOptions(
     dryRun: options.dryRun === true,
     listOnly: options.listOnly === true,
     checksumChoice: options.checksumChoice,
+    inplace: options.inplace === true && !options.append,
+    append: appendCount(options.append),
     blockSize: options.blockSize,
     cvsExclude: options.cvsExclude === true,
     copyLinks: options.copyLinks === true,
@@ -85,5 +87,12 @@ function serverOptions(
 export function offersIncRecursion(options: TransferOptions): boolean {
   if (options.recursive !== true || options.incRecursive === false) return false;
   const deletes = deleteTime(options);
-  return deletes !== "before" && deletes !== "after" && !options.pruneEmptyDirs;
+  return (
+    deletes !== "before" && deletes !== "after" && !options.pruneEmptyDirs && !options.delayUpdates
+  );
+}
+
+function appendCount(append: TransferOptions["append"]): number {
+  if (append === "verify") return 2;
+  return append ? 1 : 0;
 }

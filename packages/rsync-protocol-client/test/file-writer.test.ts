@@ -7,6 +7,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -107,5 +108,72 @@ describe("FileWriter", () => {
     expect(failure).toMatchObject({ code: "EBADF" });
     expect(Buffer.from(sum).toString("hex")).toBe(hash("md5", data));
     closeSync(readOnly);
+  });
+});
+
+describe("FileWriter over a file that is there", () => {
+  /** Rebuilds `wanted` over `old`, of which blocks at or behind the place of writing may be used. */
+  function writeOver(
+    old: Buffer,
+    pieces: readonly (Buffer | [number, number])[],
+    sparse: boolean,
+    from = 0,
+  ) {
+    const path = join(folder, "over");
+    writeFileSync(path, old);
+    const fd = openSync(path, "r+");
+    const basis = openSync(path, "r");
+    try {
+      const writer = new FileWriter(checksum.fileHasher(), { sparse, contentDigest: "sha256" });
+      writer.begin(fd, { from });
+      for (const piece of pieces) {
+        if (Buffer.isBuffer(piece)) writer.write(piece);
+        else expect(writer.copy(basis, ...piece)).toBe(true);
+      }
+      const { checksum: sum, digest, failure } = writer.finish();
+      expect(failure).toBeUndefined();
+      const hex = [sum, digest ?? []].map((bytes) => Buffer.from(bytes).toString("hex"));
+      return { content: readFileSync(path), hex };
+    } finally {
+      closeSync(basis);
+      closeSync(fd);
+    }
+  }
+
+  it("leaves what lies right, moves what lies behind, and cuts off the rest", () => {
+    const old = Buffer.from(Array.from({ length: 700_000 }, (_, i) => (i * 31) % 251));
+    const literal = Buffer.alloc(100_000, "x");
+    for (const sparse of [false, true]) {
+      const pieces = [[0, 300_000], literal, [400_000, 200_000], Buffer.from("end")] as const;
+      const { content, hex } = writeOver(
+        old,
+        pieces.map((piece) => (Buffer.isBuffer(piece) ? piece : [piece[0], piece[1]])),
+        sparse,
+      );
+      const wanted = Buffer.concat([
+        old.subarray(0, 300_000),
+        literal,
+        old.subarray(400_000, 600_000),
+        Buffer.from("end"),
+      ]);
+      expect(content.equals(wanted)).toBe(true);
+      expect(hex).toEqual([hash("md5", wanted), hash("sha256", wanted)]);
+    }
+  });
+
+  it("writes zeros over what was there, though it makes holes elsewhere", () => {
+    const zeros = Buffer.alloc(50_000);
+    const { content } = writeOver(Buffer.alloc(20_000, "old"), [zeros], true);
+    expect(content.equals(zeros)).toBe(true);
+  });
+
+  it("keeps the beginning of a file that is appended to", () => {
+    const { content } = writeOver(
+      Buffer.from("beginning, and what is cut off"),
+      [Buffer.from("end")],
+      false,
+      9,
+    );
+    expect(content.toString()).toBe("beginningend");
   });
 });

@@ -36,6 +36,12 @@ export type Flag =
   | "sizeOnly"
   | "incRecursive"
   | "listOnly"
+  | "partial"
+  | "inplace"
+  | "append"
+  | "appendVerify"
+  | "backup"
+  | "delayUpdates"
   | "copyLinks"
   | "copyDirlinks"
   | "copyUnsafeLinks"
@@ -78,6 +84,10 @@ export type Valued =
   | "protocol"
   | "linkDest"
   | "bwlimit"
+  | "partialDir"
+  | "tempDir"
+  | "backupDir"
+  | "suffix"
   | "maxDelete"
   | "maxSize"
   | "minSize"
@@ -199,6 +209,17 @@ const SUPPORTED: readonly OptionRow[] = [
   flag("ignore-times I", "ignoreTimes", "transfer also what has the same size and time"),
   flag("size-only", "sizeOnly", "pass over what has the same size"),
   flag("update u", "update", "pass over what is newer at the destination"),
+  flag("partial", "partial", "keep what came of a file that did not come whole"),
+  valued("partial-dir", "partialDir", "DIR", "keep it in DIR, and go on from it the next time"),
+  flag("P", ["partial", "progress"], "the same as --partial --progress"),
+  valued("temp-dir T", "tempDir", "DIR", "write files in DIR until they are whole"),
+  flag("delay-updates", "delayUpdates", "put all files into their places at the end"),
+  flag("inplace", "inplace", "write over files instead of replacing them"),
+  flag("append", "append", "transfer only what is missing at the end of files"),
+  flag("append-verify", "appendVerify", "the same, and compare the rest"),
+  flag("backup b", "backup", "keep what is replaced or deleted under another name"),
+  valued("backup-dir", "backupDir", "DIR", "keep it in DIR"),
+  valued("suffix", "suffix", "SUFFIX", "what is put behind the names of backups (~)"),
   flag("existing ignore-non-existing", "existing", "make nothing new"),
   flag("ignore-existing", "ignoreExisting", "change no file that exists"),
   flag("dry-run n", "dryRun", "change nothing, tell what would be done"),
@@ -299,27 +320,20 @@ const SUPPORTED: readonly OptionRow[] = [
 const UNSUPPORTED: readonly OptionRow[] = [
   ...[
     "8-bit-output 8",
-    "append",
-    "append-verify",
     "atimes U",
-    "backup b",
     "compress z old-compress new-compress",
     "copy-devices",
     "crtimes N",
     "daemon",
-    "delay-updates",
     "delete-missing-args",
     "drop-D",
     "fuzzy y",
-    "inplace",
     "insecure-links",
     "keep-dirlinks K",
     "motd",
     "msgs2stderr",
     "old-dirs old-d",
     "open-noatime",
-    "P",
-    "partial",
     "preallocate",
     "qsort",
     "remove-source-files remove-sent-files",
@@ -329,7 +343,6 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "write-devices",
   ].map((names) => unsupported(names)),
   ...[
-    "backup-dir",
     "checksum-seed",
     "compare-dest",
     "compress-choice zc",
@@ -350,13 +363,10 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "only-write-batch",
     "out-format",
     "outbuf",
-    "partial-dir",
     "read-batch",
     "skip-compress",
     "sockopts",
     "stderr",
-    "suffix",
-    "temp-dir T",
     "write-batch",
   ].map((names) => unsupported(names, true)),
 ];

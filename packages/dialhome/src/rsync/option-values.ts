@@ -35,6 +35,10 @@ export class OptionValues {
   #address: string | undefined;
   #protocol: number | undefined;
   #maxDelete: number | undefined;
+  #partialDir: string | undefined;
+  #tempDir: string | undefined;
+  #backupDir: string | undefined;
+  #suffix: string | undefined;
   #bwlimit: number | undefined;
   #maxSize: number | undefined;
   #minSize: number | undefined;
@@ -67,6 +71,10 @@ export class OptionValues {
       address: this.#address,
       protocol: this.#protocol,
       maxDelete: this.#maxDelete,
+      partialDir: this.#partialDir,
+      tempDir: this.#tempDir,
+      backupDir: this.#backupDir,
+      suffix: this.#suffix,
       bwlimit: this.#bwlimit,
       maxSize: this.#maxSize,
       minSize: this.#minSize,
@@ -111,6 +119,18 @@ export class OptionValues {
         break;
       case "linkDest":
         this.#linkDest.push(value);
+        break;
+      case "partialDir":
+        this.#partialDir = value;
+        break;
+      case "tempDir":
+        this.#tempDir = value;
+        break;
+      case "backupDir":
+        this.#backupDir = value;
+        break;
+      case "suffix":
+        this.#suffix = Buffer.from(value, "utf8").toString("latin1");
         break;
       case "bwlimit":
         this.#bwlimit = parseBwlimit(value, spelling);

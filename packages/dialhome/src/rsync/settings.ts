@@ -20,6 +20,11 @@ export interface RsyncSettings {
   readonly port: number | undefined;
   readonly address: string | undefined;
   readonly protocol: number | undefined;
+  readonly partialDir: string | undefined;
+  readonly tempDir: string | undefined;
+  readonly backupDir: string | undefined;
+  /** latin1 */
+  readonly suffix: string | undefined;
   readonly maxDelete: number | undefined;
   /** KiB per second; 0 is no limit. */
   readonly bwlimit: number | undefined;

@@ -35,5 +35,12 @@ export function jobFor(ndx: number, entry: FileEntry = fileEntry(`file-${ndx}`))
 }
 
 export function transferFor(ndx: number): Transfer {
-  return { job: jobFor(ndx), flags: 0x8000, basis: 0x80, sums: NO_SUMS, redo: false };
+  return {
+    job: jobFor(ndx),
+    flags: 0x8000,
+    basis: 0x80,
+    sums: NO_SUMS,
+    redo: false,
+    append: false,
+  };
 }
