@@ -1,9 +1,11 @@
 import {
   baseNameOf,
   directoryOf,
+  EXIT,
   INLINE_BYTES,
   isListedValue,
   type ListedXattr,
+  RsyncError,
   type XattrSet,
 } from "@dialhome/rsync-protocol";
 import { type DestinationTree, nameBytes } from "./destination-tree.ts";
@@ -13,6 +15,10 @@ import type { Privilege } from "./privilege.ts";
 export const VALUE_BYTES = 65_536;
 /** Values that came are kept up to this many bytes together; of more, only where they lie in the destination. */
 const KEPT_BYTES = 16 * 1024 * 1024;
+/** Beyond this nothing more is kept: entries that cannot be made would otherwise fill the memory with their values. Bytes. */
+const MOST_KEPT_BYTES = 4 * KEPT_BYTES;
+/** The long values of one set together, bytes: a reply brings them at once. The file systems of Linux hold far less. */
+export const SET_BYTES: number = 64 * 1024 * 1024;
 
 const USER = "user.";
 const SYSTEM = "system.";
@@ -33,6 +39,8 @@ export interface WantedXattr {
 type Known =
   | { readonly is: "asked" }
   | { readonly is: "here"; readonly value: Buffer }
+  /** It came, and there was no room for it. */
+  | { readonly is: "dropped" }
   /** In the attribute `name` of the entry `path`. */
   | { readonly is: "placed"; readonly path: string; readonly name: string };
 
@@ -84,12 +92,23 @@ export class XattrValues {
     return listed.length > INLINE_BYTES && listed.length <= VALUE_BYTES;
   }
 
-  /** Which of `needed` must be asked for; the others were asked for before. They count as asked for from now on. */
+  /**
+   * Which of `needed` must be asked for; the others were asked for before. They count as asked for from now on.
+   * @throws RsyncError `ERR_RSYNC_LIMIT` when they are over {@link SET_BYTES}
+   */
   ask(set: XattrSet, needed: readonly number[]): number[] {
     const known = this.#known.get(set) ?? new Map<number, Known>();
     this.#known.set(set, known);
     const numbers = needed.filter((number) => !known.has(number)).toSorted((a, b) => a - b);
-    for (const number of numbers) known.set(number, { is: "asked" });
+    let bytes = 0;
+    for (const number of numbers) {
+      bytes += set[number - 1]?.length ?? 0;
+      known.set(number, { is: "asked" });
+    }
+    if (bytes > SET_BYTES) {
+      const message = `extended attributes of ${bytes} bytes on one entry, limit ${SET_BYTES}`;
+      throw new RsyncError("ERR_RSYNC_LIMIT", message, { exitCode: EXIT.MEMORY });
+    }
     return numbers;
   }
 
@@ -109,6 +128,10 @@ export class XattrValues {
 
   /** A value came. */
   accept(set: XattrSet, number: number, value: Buffer): void {
+    if (this.#keptBytes + value.length > MOST_KEPT_BYTES) {
+      this.#known.get(set)?.set(number, { is: "dropped" });
+      return;
+    }
     this.#known.get(set)?.set(number, { is: "here", value });
     this.#keptBytes += value.length;
   }

@@ -57,6 +57,33 @@ describe("extended attributes of a session", () => {
     expect(long && values.value(set, long)).toEqual(LONG);
   });
 
+  it("does not ask for more than 64 MiB at a time", () => {
+    const values = new XattrValues("root", tree);
+    const listed = { length: 65_536, data: Buffer.alloc(16) };
+    const huge = Array.from({ length: 1_025 }, (_, i) => ({ ...listed, name: `user.${i}` }));
+    const numbers = huge.map((_, i) => i + 1);
+    expect(values.ask(huge.slice(1), numbers.slice(1))).toHaveLength(1_024);
+    expect(() => values.ask(huge, numbers)).toThrow(
+      expect.objectContaining({ code: "ERR_RSYNC_LIMIT", exitCode: 22 }),
+    );
+  });
+
+  it("keeps no more than 64 MiB of what cannot be written", () => {
+    const values = new XattrValues("root", tree);
+    const value = Buffer.alloc(65_536);
+    const sets = Array.from({ length: 1_100 }, () => [listXattr("user.long", value)] as const);
+    for (const one of sets) {
+      values.ask(one, [1]);
+      values.accept(one, 1, value);
+      expect(values.areHere(one, [1])).toBe(true);
+    }
+    const kept = sets.filter((one) => {
+      const [wanted] = values.wanted(one);
+      return wanted && values.value(one, wanted) !== undefined;
+    });
+    expect(kept).toHaveLength(1_024);
+  });
+
   it("keeps no more than 16 MiB: then values are read where they were written", () => {
     const values = new XattrValues("root", tree);
     fs.writeFileSync(path.join(folder, "file"), "");

@@ -11,6 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { duplexPair } from "node:stream";
+import { DirectoryHandle } from "@dialhome/posix-fs";
 import { ByteReader, RsyncError } from "@dialhome/rsync-protocol";
 import { type PullOptions, pull } from "@dialhome/rsync-protocol-client";
 import { RsyncDaemon } from "@dialhome/rsync-protocol-daemon";
@@ -32,6 +33,8 @@ const OPTIONS: Options = {
   perms: true,
   times: true,
   specials: true,
+  owner: true,
+  group: true,
   delete: true,
   checksumChoice: "md5",
   // What a mutated number may ask for must not take the machine's memory before it is refused.
@@ -45,6 +48,19 @@ function makeModule(root: string): void {
   writeFileSync(join(root, "dir/changed"), "x".repeat(3_000) + "y".repeat(3_000));
   writeFileSync(join(root, "dir/deep/last"), "z");
   symlinkSync("../outside", join(root, "dir/link"));
+}
+
+/** @returns false where there are no extended attributes */
+function addXattrs(root: string): boolean {
+  using directory = DirectoryHandle.open(root);
+  try {
+    directory.setXattr(Buffer.from("small"), "user.short", Buffer.from("value"));
+    directory.setXattr(Buffer.from("small"), "user.long", Buffer.alloc(100, "v"));
+    directory.setXattr(Buffer.from("dir"), "user.long", Buffer.alloc(100, "w"));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function makeDestination(root: string): void {
@@ -97,6 +113,7 @@ function namesBelow(directory: Buffer): string[] {
 interface Setting {
   readonly folder: string;
   readonly daemon: RsyncDaemon;
+  readonly options: Options;
   readonly fromClient: readonly Turn[];
   readonly fromServer: readonly Turn[];
 }
@@ -112,6 +129,8 @@ function ourSetting(): Promise<Setting> {
     process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
     const root = join(folder, "module");
     makeModule(root);
+    const xattrs = addXattrs(root);
+    const options = { ...OPTIONS, acls: xattrs, xattrs };
     writeFileSync(join(folder, "outside"), SECRET);
     const modules = [{ name: "m", path: root }];
     const daemon = new RsyncDaemon({ modules, checksumSeed: SEED, closingTimeoutMs: 200 });
@@ -119,13 +138,13 @@ function ourSetting(): Promise<Setting> {
     const serving = daemon.serve(server);
     const nest = makeNest(folder);
     const summary = await pull({
-      ...OPTIONS,
+      ...options,
       stream: client,
       destination: join(nest, "destination"),
     });
     const { error } = await serving;
     if (summary.exitCode !== 0 || error) throw error ?? new Error("the recorded pull failed");
-    return { folder, daemon, fromClient, fromServer };
+    return { folder, daemon, options, fromClient, fromServer };
   })();
   return setting;
 }
@@ -164,11 +183,11 @@ async function pullFrom(
   turns: readonly Turn[],
   isFramed: boolean,
 ): Promise<void> {
-  const { folder } = await ourSetting();
+  const { folder, options } = await ourSetting();
   const nest = makeNest(folder);
   const [near, far] = duplexPair();
   try {
-    const pulling = pull({ ...OPTIONS, stream: near, destination: join(nest, "destination") });
+    const pulling = pull({ ...options, stream: near, destination: join(nest, "destination") });
     const playing = playSide(far, head, bytes, turns, isFramed);
     await inTime(
       pulling.then(
