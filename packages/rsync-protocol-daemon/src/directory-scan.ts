@@ -148,7 +148,7 @@ export class DirectoryScan {
       name === "."
         ? source.directory(".").stat()
         : this.#stat(source, directoryOf(name), name, leaf);
-    if (stat === undefined) return;
+    if (stat === undefined || !isDirectory(stat)) return;
     const place = { source, name, leaf, list, kind: "implied", isEntered: false } as const;
     this.#add(stat, { ...place, checksum: undefined });
   }
