@@ -126,6 +126,22 @@ export class Requests {
     return true;
   }
 
+  /**
+   * As {@link sendForXattrs}, for an entry in its place.
+   * @param isHere - what is in its place was compared with it
+   */
+  sendForMissing(
+    job: Job,
+    changes: number,
+    isHere: boolean,
+    resume: () => Promise<void> | undefined,
+  ): boolean {
+    if (!(changes & ITEM.REPORT_XATTR) || this.#context.options.dryRun) return false;
+    // The root of the transfer has no name in a directory of the tree: all of its values are asked for.
+    const at = isHere && job.entry.name !== "." ? placeOf(this.#context, job.entry) : undefined;
+    return this.sendForXattrs(job, changes, at, resume);
+  }
+
   #askForXattrs({ entry }: Job, isNew: boolean): void {
     const { attributes, xattrs, wire } = this.#context;
     const at = isNew ? undefined : placeOf(this.#context, entry);

@@ -1,0 +1,220 @@
+import type { FileStat } from "@dialhome/posix-fs";
+import {
+  BASIS,
+  baseNameOf,
+  directoryOf,
+  type FileEntry,
+  ITEM,
+  isRegularFile,
+} from "@dialhome/rsync-protocol";
+import type { Backups } from "./backups.ts";
+import type { Deletion } from "./deletion.ts";
+import type { Job } from "./hard-link-groups.ts";
+import { fail, giveUp, pathOf, placeOf, succeed } from "./placement.ts";
+import type { PullContext } from "./pull-context.ts";
+import { sameChecksum } from "./quick-check.ts";
+import type { Found, ReferenceFiles } from "./reference-files.ts";
+import type { Basis, Requests } from "./requests.ts";
+
+/** Regular files: whether one stays as it is, is taken from another directory, or is asked for, and on what basis. */
+export class FileDecisions {
+  readonly #context: PullContext;
+  readonly #deletion: Deletion;
+  readonly #references: ReferenceFiles;
+  readonly #requests: Requests;
+  readonly #inPlace: boolean;
+  readonly #largest: number;
+  readonly #smallest: number;
+
+  constructor(
+    context: PullContext,
+    deletion: Deletion,
+    references: ReferenceFiles,
+    requests: Requests,
+  ) {
+    this.#context = context;
+    this.#deletion = deletion;
+    this.#references = references;
+    this.#requests = requests;
+    this.#inPlace = Boolean(context.options.inplace || context.options.append);
+    this.#largest = context.options.maxSize ?? Number.POSITIVE_INFINITY;
+    this.#smallest = context.options.minSize ?? 0;
+  }
+
+  /**
+   * Decides over a file.
+   * @param stat - what is in its place
+   * @param redo - it has come once, and was wrong
+   */
+  decide(job: Job, stat: FileStat | undefined, redo: boolean): Promise<void> | undefined {
+    const { entry } = job;
+    const { options, attributes, tree, fileName } = this.#context;
+    if (entry.size > this.#largest || entry.size < this.#smallest) {
+      giveUp(this.#context, job);
+      return undefined;
+    }
+    if (stat && isRegularFile(stat)) {
+      if (options.update && attributes.isNewer(entry, stat)) {
+        succeed(this.#context, job, "unchanged", 0);
+        return undefined;
+      }
+      let differences = attributes.differences(entry, stat, tree, fileName);
+      const existing: Basis = {
+        type: BASIS.FILE,
+        size: stat.size,
+        // Found again by its path: others may have used the tree since.
+        open: () => {
+          const here = placeOf(this.#context, entry);
+          return here.directory.openFile(here.name);
+        },
+      };
+      if (redo) return this.#ask(job, existing, differences, true);
+      if (options.checksum && stat.size === entry.size) {
+        return this.#fileByChecksum(job, stat, existing, differences);
+      }
+      // rsync says so of whatever it did not find equal by checksum, also where the sizes told it.
+      if (options.checksum) differences |= ITEM.REPORT_CHANGE;
+      if (this.isUpToDate(entry, stat)) {
+        this.#keepFile(job, stat, differences);
+        return undefined;
+      }
+      const size = stat.size === entry.size ? 0 : ITEM.REPORT_SIZE;
+      return this.#ask(job, existing, differences | size, false);
+    }
+    if (stat && this.#inPlace && !options.dryRun) {
+      return this.#replaceNode(job, redo);
+    }
+    if (redo || stat || this.#context.references.length === 0) {
+      return this.#ask(job, undefined, ITEM.IS_NEW, redo);
+    }
+    if (options.checksum) return this.#fromReferencesByChecksum(job);
+    return this.#fromReference(job, this.#references.find(entry));
+  }
+
+  /** Something that is no file stands where one is to be written at once. */
+  async #replaceNode(job: Job, redo: boolean): Promise<void> {
+    const { name } = job.entry;
+    const leaf = this.#context.fileName ?? baseNameOf(name);
+    if (await this.#deletion.makeWay(directoryOf(name), leaf)) {
+      await this.#ask(job, undefined, ITEM.IS_NEW, redo);
+    } else {
+      giveUp(this.#context, job);
+    }
+  }
+
+  async #fromReferencesByChecksum(job: Job): Promise<void> {
+    let found: Found | undefined;
+    try {
+      found = await this.#references.findByChecksum(job.entry, this.#context.terms.listChecksum);
+    } catch {
+      // What cannot be read is of no use: the file is asked for.
+    }
+    await this.#fromReference(job, found);
+  }
+
+  /** Takes over what was found for a file that is not here, or asks for the file. */
+  #fromReference(job: Job, found: Found | undefined): Promise<void> | undefined {
+    if (found?.level === "same" && this.#references.link(job, found)) return undefined;
+    if (found && found.level !== "basis") {
+      const copy = (): Promise<void> => this.#references.copy(job, found);
+      const { changes, at } = found;
+      return this.#requests.sendForXattrs(job, changes, at(), copy) ? undefined : copy();
+    }
+    const basis = found && { type: found.reference.basis, open: found.open, size: found.stat.size };
+    return this.#ask(job, basis, ITEM.IS_NEW, false);
+  }
+
+  /** Asks for a file's content, based on what is the nearest to it: what came of it before, or what is here. */
+  #ask(
+    job: Job,
+    basis: Basis | undefined,
+    differences: number,
+    redo: boolean,
+  ): Promise<void> | undefined {
+    const { options, partials, backups } = this.#context;
+    const changes = job.changes ?? differences;
+    const path = pathOf(this.#context, job.entry);
+    const partial = partials?.stat(path);
+    if (partials && partial) {
+      const open = (): number => partials.openFile(path);
+      const part = { type: BASIS.PARTIAL_DIR, size: partial.size, open };
+      return this.#requests.send(job, part, changes, redo);
+    }
+    if (basis?.type === BASIS.FILE && !redo) {
+      if (options.append && basis.size >= job.entry.size) {
+        giveUp(this.#context, job);
+        return undefined;
+      }
+      if (this.#inPlace && backups && !options.dryRun) {
+        return this.#askAfterBackup(job, path, backups, basis, changes);
+      }
+    }
+    return this.#requests.send(job, basis, changes, redo);
+  }
+
+  /** What will be written over is copied first; so the sender may refer to all of it. */
+  async #askAfterBackup(
+    job: Job,
+    path: string,
+    backups: Backups,
+    existing: Basis,
+    changes: number,
+  ): Promise<void> {
+    const copied = await backups.copy(path);
+    const type = copied && !this.#context.options.append ? BASIS.BACKUP : BASIS.FILE;
+    await this.#requests.send(job, { ...existing, type }, changes, false);
+  }
+
+  /** Whether size and time say that the content is the same. */
+  isUpToDate(entry: FileEntry, stat: FileStat): boolean {
+    const { options, attributes } = this.#context;
+    if (options.ignoreTimes || stat.size !== entry.size) return false;
+    return options.sizeOnly === true || attributes.sameTime(entry, stat);
+  }
+
+  #keepFile(job: Job, stat: FileStat, differences: number): void {
+    const finish = (): undefined => {
+      this.#finishKept(job, stat, differences);
+    };
+    if (!this.#requests.sendForMissing(job, differences, true, finish)) finish();
+  }
+
+  #finishKept(job: Job, stat: FileStat, differences: number): void {
+    const { attributes } = this.#context;
+    let told = differences;
+    try {
+      const { partials } = this.#context;
+      if (partials && !this.#context.options.dryRun) {
+        partials.remove(pathOf(this.#context, job.entry));
+      }
+      if (!this.#context.options.dryRun && differences !== 0) {
+        const place = placeOf(this.#context, job.entry);
+        attributes.applyByName(place.directory, place.name, job.entry, stat);
+        attributes.placed(job.entry);
+        told = attributes.toldAfterLists(job.entry, stat, differences);
+      }
+      succeed(this.#context, job, "unchanged", told);
+    } catch (error) {
+      fail(this.#context, job, "cannot set the attributes of", error);
+    }
+  }
+
+  /** `-c`: reads the file that is here. */
+  async #fileByChecksum(
+    job: Job,
+    stat: FileStat,
+    existing: Basis,
+    differences: number,
+  ): Promise<void> {
+    try {
+      if (await sameChecksum(existing.open, this.#context.terms.listChecksum, job.entry.checksum)) {
+        this.#keepFile(job, stat, differences);
+        return;
+      }
+    } catch (error) {
+      fail(this.#context, job, "cannot read", error);
+      return;
+    }
+    await this.#ask(job, existing, differences | ITEM.REPORT_CHANGE, false);
+  }
+}

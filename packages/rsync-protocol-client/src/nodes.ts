@@ -1,0 +1,107 @@
+import type { FileStat } from "@dialhome/posix-fs";
+import { type FileEntry, ITEM, isDevice, isSymlink } from "@dialhome/rsync-protocol";
+import { nameBytes } from "./destination-tree.ts";
+import { makeStandIn, readRecordedLink } from "./fake-super.ts";
+import type { Job } from "./hard-link-groups.ts";
+import {
+  fail,
+  giveUp,
+  type Place,
+  pathOf,
+  placeOf,
+  replaceAtomically,
+  succeed,
+} from "./placement.ts";
+import type { PullContext } from "./pull-context.ts";
+import type { ReferenceFiles } from "./reference-files.ts";
+import type { Requests } from "./requests.ts";
+import { isUnsafeLink } from "./unsafe-link.ts";
+
+/** What is neither a file nor a directory: symbolic links, devices, named pipes and sockets. */
+export class Nodes {
+  readonly #context: PullContext;
+  readonly #references: ReferenceFiles;
+  readonly #requests: Requests;
+
+  constructor(context: PullContext, references: ReferenceFiles, requests: Requests) {
+    this.#context = context;
+    this.#references = references;
+    this.#requests = requests;
+  }
+
+  /** A symbolic link, a device, a named pipe or a socket. */
+  decide(job: Job, stat: FileStat | undefined): void {
+    const { entry } = job;
+    const { options, attributes, tree, fileName } = this.#context;
+    if (options.safeLinks && isSymlink(entry) && isUnsafeLink(entry.linkTarget ?? "", entry.name)) {
+      const text = `ignoring unsafe symlink "${entry.name}" -> "${entry.linkTarget ?? ""}"`;
+      this.#context.tally.message({ level: "info", text, fromPeer: false });
+      giveUp(this.#context, job);
+      return;
+    }
+    if (!stat && this.#context.references.length > 0) {
+      const found = this.#references.findNode(entry);
+      if (found && this.#references.link(job, found)) return;
+    }
+    try {
+      // In a dry run its directory may not be there, and nothing needs it.
+      const place = options.dryRun && !stat ? undefined : placeOf(this.#context, entry);
+      const same = stat && place && (stat.mode & 0o170000) === (entry.mode & 0o170000);
+      const differs =
+        !same ||
+        (isSymlink(entry) && this.#linkTarget(place) !== entry.linkTarget) ||
+        (isDevice(entry) &&
+          (stat.rdevMajor !== entry.rdevMajor || stat.rdevMinor !== entry.rdevMinor));
+      let changes = same
+        ? attributes.differences(entry, stat, tree, fileName)
+        : ITEM.IS_NEW | attributes.ofNew(entry);
+      if (differs) changes |= ITEM.LOCAL_CHANGE | ITEM.REPORT_CHANGE;
+      const finish = (): undefined => {
+        this.#finishNode(job, same ? stat : undefined, differs, changes);
+      };
+      if (!this.#requests.sendForMissing(job, changes, !differs, finish)) finish();
+    } catch (error) {
+      fail(this.#context, job, "cannot make", error);
+    }
+  }
+
+  #finishNode(job: Job, stat: FileStat | undefined, differs: boolean, changes: number): void {
+    const { entry } = job;
+    const { options, attributes } = this.#context;
+    let told = changes;
+    try {
+      if (!options.dryRun && (differs || changes !== 0)) {
+        const place = placeOf(this.#context, entry);
+        if (differs) this.#makeNode(entry, place);
+        else if (stat) attributes.applyByName(place.directory, place.name, entry, stat);
+        attributes.placed(entry);
+        if (stat) told = attributes.toldAfterLists(entry, stat, changes);
+      }
+      succeed(this.#context, job, stat ? (differs ? "updated" : "unchanged") : "new", told);
+    } catch (error) {
+      fail(this.#context, job, "cannot make", error);
+    }
+  }
+
+  /** With `--fake-super` it is the content of a file. */
+  #linkTarget({ directory, name }: Place): string {
+    const { privilege } = this.#context;
+    const target =
+      privilege === "fake" ? readRecordedLink(directory, name) : directory.readlink(name);
+    return target.toString("latin1");
+  }
+
+  #makeNode(entry: FileEntry, place: Place): void {
+    const { attributes, privilege } = this.#context;
+    const { directory } = place;
+    this.#context.backups?.keep(pathOf(this.#context, entry), "link");
+    replaceAtomically(place, (temporary) => {
+      const target = nameBytes(entry.linkTarget ?? "");
+      if (privilege === "fake") makeStandIn(directory, temporary, target);
+      else if (isSymlink(entry)) directory.symlink(target, temporary);
+      else directory.mknod(temporary, entry.mode, entry.rdevMajor, entry.rdevMinor);
+      const made = attributes.lstat(directory, temporary);
+      if (made) attributes.applyByName(directory, temporary, entry, made, true);
+    });
+  }
+}
