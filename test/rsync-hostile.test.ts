@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
+import { fileURLToPath } from "node:url";
 import { Wire } from "@dialhome/rsync-protocol";
 import { expect, it } from "vitest";
 import {
@@ -9,8 +10,10 @@ import {
 } from "../packages/rsync-protocol-client/test/support/hostile-cases.ts";
 import { ScriptedSender } from "../packages/rsync-protocol-client/test/support/scripted-sender.ts";
 import { describeWithPeers, requirePeer } from "./support/peers.ts";
-import { run } from "./support/processes.ts";
+import { run, runOk } from "./support/processes.ts";
 import { tempDir } from "./support/temp-dir.ts";
+
+const ENDLESS_LIST = fileURLToPath(new URL("support/endless-list.ts", import.meta.url));
 
 /** A daemon that does to its one client what the script says. */
 async function startHostileDaemon({ script, incRecurse = false }: HostileCase): Promise<Server> {
@@ -61,4 +64,13 @@ describeWithPeers(["rsync"], "a sender that means harm, and the real rsync", () 
       HOSTILE_CASES.map(({ title, exitCode, real }) => [title, real ?? exitCode]),
     );
   });
+});
+
+it("a list without end is refused at its limit, in twice that memory and what the process takes anyway", async () => {
+  await using dir = tempDir();
+  const flags = ["--conditions=@dialhome/source", "--import=tsx"];
+  const told = await runOk(process.execPath, [...flags, ENDLESS_LIST, dir.at("dest"), "64"]);
+  const { residentMiB, ...ended } = JSON.parse(told) as { readonly residentMiB: number };
+  expect(ended).toEqual({ code: "ERR_RSYNC_LIMIT", exitCode: 22 });
+  expect(residentMiB).toBeLessThan(2 * 64 + 150);
 });
