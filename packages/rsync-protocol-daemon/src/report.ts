@@ -1,5 +1,5 @@
 import { errorCode } from "@dialhome/posix-fs";
-import { IO_ERROR, LIMITS, TAG, type Wire } from "@dialhome/rsync-protocol";
+import { IO_ERROR, LIMITS, RsyncError, TAG, type Wire } from "@dialhome/rsync-protocol";
 import type { Log } from "./options.ts";
 
 /** Tells the client what went wrong without ending the session, and keeps the I/O error bits. */
@@ -58,8 +58,12 @@ export class Report {
   }
 }
 
-/** Throws again what is not a refusal of the kernel: our own errors end the session, and so do bugs. */
+/**
+ * Throws again what is not a refusal of the kernel, or of a link that leads out of the module and may have been swapped in
+ * just now: our other errors end the session, and so do bugs.
+ */
 export function assertSystemError(error: unknown): void {
+  if (error instanceof RsyncError && error.code === "ERR_RSYNC_UNSAFE_PATH") return;
   const code = errorCode(error);
   if (code === undefined || code.startsWith("ERR_")) throw error;
 }

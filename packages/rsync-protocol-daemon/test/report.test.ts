@@ -21,6 +21,9 @@ test("what the kernel refused is told in its words, with the number", () => {
 test("only what the kernel refused is passed over", () => {
   const refused = caught(() => readFileSync("/nowhere/at/all"));
   expect(caught(() => assertSystemError(refused))).toBeUndefined();
+  // A link may have been swapped in between two looks at it.
+  const swapped = new RsyncError("ERR_RSYNC_UNSAFE_PATH", "a link leads out");
+  expect(caught(() => assertSystemError(swapped))).toBeUndefined();
   for (const error of [new RsyncError("ERR_RSYNC_LIMIT", "x"), new TypeError("a bug")]) {
     expect(caught(() => assertSystemError(error))).toBe(error);
   }
