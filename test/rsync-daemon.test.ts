@@ -366,8 +366,8 @@ describeWithPeers(["rsync"], "the real rsync pulls from our daemon", () => {
     const push = await run(rsync, ["-a", dir.at("secret"), daemon.url("m")]);
     expect(push.stderr).toContain("read only");
     expect(push.code).not.toBe(0);
-    const old = await run(rsync, ["-a", "--protocol=29", daemon.url("m"), dir.at("out/")]);
-    expect(old.stderr).toContain("protocol 29 of the peer is not supported, only 30 to 32");
+    const old = await run(rsync, ["-a", "--protocol=26", daemon.url("m"), dir.at("out/")]);
+    expect(old.stderr).toContain("protocol 26 of the peer is not supported, only 27 to 32");
   });
 
   test("so many sessions at a time and no more", async () => {

@@ -79,6 +79,7 @@ export class Generator {
         await this.#list(work);
         continue;
       }
+      progress.nothingToAsk();
       // While the receiver still has something to read, more to do may come at once; before it waits, it flushes itself.
       if (wire.waiting) wire.flush();
       // A failure wakes those who wait already; nobody would wake one who begins to wait after it.
@@ -95,16 +96,27 @@ export class Generator {
       if (list.dropped.has(entry)) continue;
       const job: Job = { ndx: list.start + i, entry, work };
       work.unfinished++;
-      const later = this.#entry(job, false, false);
-      if (later) await later;
-      if (this.#context.wire.congested) await this.#context.wire.drained();
-      if (this.#slices.over) await this.#rest();
+      const pause = this.#after(this.#entry(job, false, false));
+      if (pause) await pause;
     }
     for (const job of this.#context.hardLinks.takeDeferred()) {
-      this.#context.again.push({ ...job, redo: false });
+      const pause = this.#after(this.#entry(job, false, true));
+      if (pause) await pause;
     }
     work.generated = true;
     this.#context.progress.advance();
+  }
+
+  /** What to wait for between two entries; nothing, nearly always. */
+  #after(later: Promise<void> | undefined): Promise<void> | undefined {
+    if (!later && !this.#context.wire.congested && !this.#slices.over) return undefined;
+    return this.#pause(later);
+  }
+
+  async #pause(later: Promise<void> | undefined): Promise<void> {
+    await later;
+    if (this.#context.wire.congested) await this.#context.wire.drained();
+    if (this.#slices.over) await this.#rest();
   }
 
   async #rest(): Promise<void> {
@@ -152,6 +164,8 @@ export class Generator {
       giveUp(this.#context, job);
       return undefined;
     }
+    // In a dry run what is in the way stays there: it was told the first time.
+    if (again && options.dryRun && stat && isDirectory(stat)) stat = undefined;
     // A file's content comes first: what stands in its way makes way at the last moment (Receiver).
     const waysLater =
       isRegularFile(entry) && !options.dryRun && !this.#inPlace && !this.#context.delayed;

@@ -19,6 +19,9 @@ export interface ListWork {
 /**
  * Keeps the books of the lists: which is next for the generator, which are finished, and the NDX_DONE that is sent for each in
  * order. A list may only be told finished when the next one has come, or none will (protocol reference, "phases and the end").
+ *
+ * Below protocol 30 a sender does not say which files will not come. Then the only list is told as soon as everything in it was
+ * asked for: what has not come when the sender answers that will not come, and what failed is asked for again in the next phase.
  */
 export class ListProgress {
   readonly #lists: FileLists;
@@ -29,9 +32,20 @@ export class ListProgress {
   #nextToGenerate = 0;
   #allListed = false;
   #finishedLists = 0;
+  readonly #tellsUnsent: boolean;
+  #told = 0;
+  #answered = 0;
   #wakers: (() => void)[] = [];
 
-  constructor(lists: FileLists, wire: Wire, ndx: NdxCodec, onFinished: (work: ListWork) => void) {
+  /** @param tellsUnsent - `ProtocolTraits.tellsUnsent` */
+  constructor(
+    lists: FileLists,
+    wire: Wire,
+    ndx: NdxCodec,
+    onFinished: (work: ListWork) => void,
+    tellsUnsent = true,
+  ) {
+    this.#tellsUnsent = tellsUnsent;
     this.#lists = lists;
     this.#wire = wire;
     this.#ndx = ndx;
@@ -54,7 +68,37 @@ export class ListProgress {
     return this.#allListed;
   }
 
-  /** Lists that the sender was told are finished. */
+  /** How often the sender was told DONE, each of which it answers: for a list, or for a phase behind them. */
+  get told(): number {
+    return this.#told;
+  }
+
+  /** Tells the end of a phase behind the lists. */
+  tellPhase(): void {
+    this.#ndx.write(this.#wire.out, NDX.DONE);
+    this.#told++;
+  }
+
+  /** The sender has answered a DONE. */
+  answered(): void {
+    this.#answered++;
+    this.wake();
+  }
+
+  /**
+   * Nothing is to be asked for at the moment. Below protocol 30, where the files of the list are known to have come or to be lost,
+   * that ends the phase in which files are asked for once more.
+   */
+  nothingToAsk(): void {
+    if (!this.#tellsUnsent && this.#answered > 0 && this.#told === 1) this.tellPhase();
+  }
+
+  /** Whether files may still be asked for. */
+  get mayAsk(): boolean {
+    return this.#tellsUnsent || this.#told < 2;
+  }
+
+  /** Lists that are finished. */
   get finishedLists(): number {
     return this.#finishedLists;
   }
@@ -81,14 +125,16 @@ export class ListProgress {
   advance(): void {
     for (;;) {
       const oldest = this.#works[0];
-      if (!oldest?.generated || oldest.unfinished > 0) break;
+      if (!oldest?.generated) break;
+      if (!this.#tellsUnsent && this.#told === 0) this.tellPhase();
+      if (oldest.unfinished > 0) break;
       if (this.#works.length === 1 && !this.#allListed) break;
       this.#onFinished(oldest);
       this.#works.shift();
       this.#finishedLists++;
       this.#nextToGenerate--;
       this.#lists.shift();
-      this.#ndx.write(this.#wire.out, NDX.DONE);
+      if (this.#tellsUnsent) this.tellPhase();
     }
     this.wake();
   }

@@ -7,9 +7,11 @@ import {
   type FileListDecoder,
   type FileListFormat,
   type FileLists,
+  IO_ERROR,
   isDirectory,
   RsyncError,
   readIdList,
+  traitsOf,
   type Wire,
 } from "@dialhome/rsync-protocol";
 import type { ChangeEntry } from "./entry-changes.ts";
@@ -55,6 +57,10 @@ export async function readFileList(
       await wire.read((reader) => ({ count: readIdList(reader, format, users) }));
     if (format.group || format.acls)
       await wire.read((reader) => ({ count: readIdList(reader, format, groups) }));
+  }
+  if (traitsOf(format.protocol).endsListWithIoError) {
+    const { bits } = await wire.read((reader) => ({ bits: reader.int() }));
+    tally.ioError |= bits & IO_ERROR.MASK;
   }
   lists.add(list);
   return list;

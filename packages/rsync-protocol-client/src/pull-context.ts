@@ -26,6 +26,8 @@ export interface Transfer {
   readonly resume?: () => Promise<void> | undefined;
   /** What is here stays, and the rest is sent (`--append`). */
   readonly append: boolean;
+  /** How often the sender had been told DONE when it was asked for. */
+  readonly phase: number;
 }
 
 /** What the two halves of a pull share. */

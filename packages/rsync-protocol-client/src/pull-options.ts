@@ -174,7 +174,7 @@ export interface TransferOptions {
   readonly checksumChoice?: ChecksumName;
   /** `--modify-window`, seconds; −1 compares nanoseconds too. @defaultValue 0 */
   readonly modifyWindow?: number;
-  /** `--protocol`, 30 to 32. @defaultValue 32 */
+  /** `--protocol`, 27 to 32. @defaultValue 32 */
   readonly protocol?: number;
   /** `--no-inc-recursive` is false. @defaultValue true */
   readonly incRecursive?: boolean;

@@ -2,6 +2,7 @@ import {
   cvsExcludeRules,
   type FilterRule,
   formatSentFilters,
+  PROTOCOL,
   parseSentFilter,
 } from "@dialhome/rsync-protocol";
 import { defaultSuffix } from "./backups.ts";
@@ -10,7 +11,8 @@ import type { PullOptions } from "./pull-options.ts";
 
 /** The filter rules of a pull: as the sender gets them, and those that hold here. */
 export interface PullRules {
-  readonly sent: readonly string[];
+  /** In the form of a protocol. @throws RsyncError for a rule that it cannot tell, exit code 2 */
+  readonly sent: (protocol: number) => readonly string[];
   readonly local: readonly FilterRule[];
 }
 
@@ -20,7 +22,11 @@ export interface PullRules {
  */
 export function readRules(options: PullOptions): PullRules {
   const given = [...(options.filterRules ?? []), ...impliedRules(options)].map(parseSentFilter);
-  const sent = formatSentFilters(given, { deleteExcluded: options.deleteExcluded === true });
+  const deleteExcluded = options.deleteExcluded === true;
+  const sent = (protocol: number): string[] =>
+    formatSentFilters(given, { deleteExcluded, protocol });
+  // What is wrong in any protocol is told before anything is sent.
+  sent(PROTOCOL.MAX);
   const local = [...given];
   // The sender adds these by itself. CVS's own list protects here also under --delete-excluded (rsync 3.5 does so).
   for (const rule of options.cvsExclude ? cvsExcludeRules() : []) {

@@ -2,6 +2,7 @@ import { getHeapStatistics } from "node:v8";
 import {
   agreeProtocol,
   asRsyncError,
+  createNdxCodec,
   EXIT,
   type FileList,
   FileListDecoder,
@@ -9,12 +10,13 @@ import {
   FilterChain,
   type Message,
   NDX,
-  NdxCodec,
   PROTOCOL,
   protocolError,
   RsyncError,
   type ServerStatistics,
+  sortKeyOf,
   TAG,
+  traitsOf,
   Wire,
   writeDeleteStatistics,
   writeFilterList,
@@ -31,7 +33,7 @@ import { entryChanges } from "./entry-changes.ts";
 import { Generator } from "./generator.ts";
 import { HardLinkGroups } from "./hard-link-groups.ts";
 import { ListChecks } from "./list-checks.ts";
-import { ListProgress } from "./list-progress.ts";
+import { ListProgress, type ListWork } from "./list-progress.ts";
 import { readFileList } from "./list-reader.ts";
 import { LocalFilters } from "./local-filters.ts";
 import { makeAttributes } from "./make-attributes.ts";
@@ -117,10 +119,17 @@ async function begin(wire: Wire, options: PullOptions): Promise<number> {
   );
   const listOnly = options.onListed !== undefined;
   const format = source.wildcards ? serverArgumentsWithWildcards : serverArguments;
-  for (const argument of format({ ...options, listOnly }, paths)) {
-    wire.out.latin1(`${argument}\0`);
+  const { argumentEnd } = traitsOf(protocol);
+  for (const argument of format({ ...options, protocol, listOnly }, paths)) {
+    if (argument.includes(argumentEnd)) {
+      throw new RsyncError(
+        "ERR_RSYNC_OPTION",
+        `a path with a line end needs protocol 30, ${protocol} is spoken`,
+      );
+    }
+    wire.out.latin1(argument + argumentEnd);
   }
-  wire.out.byte(0);
+  wire.out.latin1(argumentEnd);
   wire.flush();
   return protocol;
 }
@@ -135,16 +144,21 @@ async function transfer(
   const tally = new Tally(options.onMessage, options.onProgress);
   const transfers = new TransferQueue();
   let lost: (ndx: number) => void = (ndx) => transfers.refuse(ndx);
-  wire.startMultiplexing();
+  if (terms.traits.framesBothWays) wire.startMultiplexing();
   wire.startDemultiplexing((message) => {
     hear(wire, tally, message, (ndx) => lost(ndx));
   });
-  writeFilterList(wire.out, rules.sent);
+  const sent = rules.sent(terms.protocol);
+  writeFilterList(wire.out, sent);
   sendNames(wire, options.filesFrom);
   wire.flush();
 
   const checks = new ListChecks(options);
-  const lists = new FileLists(terms.format.incRecurse, options.maxListBytes ?? defaultListBytes());
+  const lists = new FileLists(
+    terms.format.incRecurse,
+    options.maxListBytes ?? defaultListBytes(),
+    sortKeyOf(terms.protocol),
+  );
   const decoder = new FileListDecoder(terms.format);
   const changeEntry = entryChanges(options);
   const first = await readFileList(
@@ -157,7 +171,7 @@ async function transfer(
     checks,
     changeEntry,
   );
-  if (first.wire.length === 0) return nothingSent(wire, terms, tally, options, rules.sent);
+  if (first.wire.length === 0) return nothingSent(wire, terms, tally, options, sent);
   if (options.pruneEmptyDirs) {
     dropEmptyDirectories(first, new FilterChain(rules.local, { side: "receiver" }));
   }
@@ -190,11 +204,13 @@ async function transfer(
     );
     const filters = new LocalFilters(tree, rules.local, options);
     const deletion = new Deletion(tree, tally, wire, filters, options, backups);
-    const ndx = new NdxCodec();
-    const progress = new ListProgress(lists, wire, ndx, ({ list }) => {
+    const ndx = createNdxCodec(terms.protocol);
+    const onFinished = ({ list }: ListWork): void => {
       // Late deletes would change the times that directories get.
       if (terms.format.incRecurse && !deletesLate(options)) directories.listFinished(list);
-    });
+    };
+    const { tellsUnsent } = terms.traits;
+    const progress = new ListProgress(lists, wire, ndx, onFinished, tellsUnsent);
     const context: PullContext = {
       options,
       wire,
@@ -291,9 +307,8 @@ async function runBoth(
  * files were asked for again within their own list; and from protocol 31 on what was deleted.
  */
 function endPhases(context: PullContext): void {
-  const { wire, ndx, options } = context;
-  ndx.write(wire.out, NDX.DONE);
-  ndx.write(wire.out, NDX.DONE);
+  const { wire, terms, options, progress, lists } = context;
+  while (progress.told < lists.count + terms.traits.morePhases) progress.tellPhase();
   if (deletesLate(options)) wire.flush();
   else tellDeleted(context);
 }
@@ -306,7 +321,7 @@ function deletesLate(options: PullOptions): boolean {
 
 /** From protocol 31 on the sender hears what was deleted, and that this was all. */
 function tellDeleted({ wire, ndx, terms, options, tally }: PullContext): void {
-  if (terms.protocol >= 31) {
+  if (terms.traits.answersGoodbye) {
     if (deleteTime(options)) {
       ndx.write(wire.out, NDX.DEL_STATS);
       writeDeleteStatistics(wire.out, tally.deleted);

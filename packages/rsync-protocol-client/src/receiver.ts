@@ -6,13 +6,15 @@ import {
   basisLength,
   blockLengthAt,
   blockOffsetAt,
+  createNdxCodec,
   directoryOf,
   EXIT,
   type FileListDecoder,
+  IO_ERROR,
   ITEM,
   type Item,
   NDX,
-  NdxCodec,
+  type NdxCodec,
   PlainTokenReader,
   protocolError,
   RsyncError,
@@ -57,7 +59,7 @@ export class Receiver {
   readonly #decoder: FileListDecoder;
   readonly #checks: ListChecks;
   readonly #incoming: IncomingFiles;
-  readonly #ndx = new NdxCodec();
+  readonly #ndx: NdxCodec;
   readonly #tokens = new PlainTokenReader();
   readonly #writer: FileWriter;
   readonly #slices = new Slices();
@@ -72,6 +74,7 @@ export class Receiver {
   ) {
     this.#context = context;
     this.#checks = checks;
+    this.#ndx = createNdxCodec(context.terms.protocol);
     this.#decoder = decoder;
     this.#incoming = new IncomingFiles(context, deletion);
     this.#writer = new FileWriter(context.terms.checksum.fileHasher(), {
@@ -82,7 +85,8 @@ export class Receiver {
 
   /** Reads until the sender has ended the last phase and told its statistics. */
   async run(): Promise<ServerStatistics> {
-    const { wire, terms, progress } = this.#context;
+    const { wire, terms, progress, transfers, lists } = this.#context;
+    const { traits, protocol } = terms;
     // One echo for each list but the last, one for each of the phases 0 and 1, and the last of the loop.
     let doneCount = 0;
     const decode = (reader: ByteReader): Reply => this.#readReply(reader);
@@ -94,11 +98,14 @@ export class Receiver {
         await this.#reply(item, xattrs, sums);
       } else if (item.ndx === NDX.DONE) {
         doneCount++;
-        // The sender only answers ours; the last two come when every list is finished.
-        if (doneCount > progress.finishedLists + (progress.complete ? 2 : 0)) {
+        // The sender only answers ours.
+        if (doneCount > progress.told) {
           throw protocolError("an end of a phase that was not asked for", EXIT.PROTOCOL);
         }
-        if (progress.complete && doneCount === this.#context.lists.count + 2) break;
+        if (!traits.tellsUnsent)
+          this.#lose(transfers.passedOver(({ phase }) => phase >= doneCount));
+        progress.answered();
+        if (progress.allListed && doneCount === lists.count + traits.morePhases) break;
       } else if (item.ndx === NDX.FLIST_EOF && terms.format.incRecurse && !progress.allListed) {
         this.#endOfLists();
       } else if (item.ndx <= NDX.FLIST_OFFSET && !progress.allListed) {
@@ -107,13 +114,13 @@ export class Receiver {
         throw protocolError(`unexpected index ${item.ndx}`, EXIT.PROTOCOL);
       }
     }
-    return wire.read(readStatistics);
+    return wire.read((reader) => readStatistics(reader, protocol));
   }
 
   /** From protocol 31 on the sender answers the last phase: with what was deleted, as we told it, and its own DONE. */
   async readGoodbye(): Promise<void> {
     const { wire, terms, options } = this.#context;
-    if (terms.protocol < 31) return;
+    if (!terms.traits.answersGoodbye) return;
     for (let isTold = false; ; isTold = true) {
       const { ndx } = await wire.read((reader) => ({ ndx: this.#ndx.peek(reader) }));
       this.#ndx.commit(ndx);
@@ -155,12 +162,14 @@ export class Receiver {
   }
 
   #readReply(reader: ByteReader): Reply {
+    const { checksum, traits } = this.#context.terms;
+    const largest = traits.largestBlockBytes;
     const item = readItem(reader, this.#ndx);
     const withSums = item.ndx >= 0 && item.flags & ITEM.TRANSFER && !this.#context.options.dryRun;
     return {
       item,
       xattrs: this.#readXattrs(reader, item),
-      sums: withSums ? readSumHeader(reader, this.#context.terms.checksum.digestLength) : undefined,
+      sums: withSums ? readSumHeader(reader, checksum.digestLength, largest) : undefined,
     };
   }
 
@@ -171,14 +180,27 @@ export class Receiver {
     return readXattrValues(reader, set ? xattrs.outstanding(set) : [], VALUE_BYTES);
   }
 
+  /** Files that were asked for and will not come, of which only a message may have told. */
+  #lose(transfers: readonly Transfer[]): void {
+    for (const { job } of transfers) {
+      // Where nothing else says why, as when it vanished: exit code 24.
+      this.#context.tally.ioError |= IO_ERROR.VANISHED;
+      giveUp(this.#context, job);
+    }
+  }
+
   async #reply(
     item: Item,
     values: readonly XattrValue[],
     sums: SumHeader | undefined,
   ): Promise<void> {
-    const { transfers, tally, wire, xattrs } = this.#context;
+    const { transfers, tally, wire, xattrs, terms } = this.#context;
+    if (!terms.traits.tellsUnsent)
+      this.#lose(transfers.passedOver(({ job }) => job.ndx === item.ndx));
     const transfer = transfers.reply(item.ndx);
-    if (item.flags !== transfer.flags || item.basis !== transfer.basis) {
+    if (!this.#ndx.carriesFlags) {
+      // Below protocol 29 an index is all that a reply repeats.
+    } else if (item.flags !== transfer.flags || item.basis !== transfer.basis) {
       throw protocolError(
         `reply for entry ${item.ndx} with flags 0x${item.flags.toString(16)}, asked with 0x${transfer.flags.toString(16)}`,
         EXIT.PROTOCOL,
@@ -270,7 +292,9 @@ export class Receiver {
     const isOver = file?.stage === "in-place" || file?.stage === "partial";
     const from = append ? basisLength(sums) : 0;
     this.#writer.begin(file?.fd ?? -1, isOver ? { from } : undefined);
-    if (!append || this.#context.options.append !== "verify") return true;
+    const { options, terms } = this.#context;
+    const verifies = options.append === "verify" || terms.traits.appendVerifies;
+    if (!append || !verifies) return true;
     if (basis < 0) return from === 0;
     for (let at = 0; at < from; at += RUN_BYTES) {
       if (!this.#writer.hashBefore(basis, at, Math.min(RUN_BYTES, from - at))) return false;

@@ -11,7 +11,7 @@ import {
 } from "@dialhome/rsync-protocol";
 import { type BlockSums, sumBlocks, writeBlockSums } from "./block-sums.ts";
 import type { Job } from "./hard-link-groups.ts";
-import { type Place, placeOf } from "./placement.ts";
+import { giveUp, type Place, placeOf } from "./placement.ts";
 import type { PullContext } from "./pull-context.ts";
 import { smallBlockLength } from "./small-blocks.ts";
 
@@ -41,7 +41,12 @@ export class Requests {
     changes: number,
     redo: boolean,
   ): Promise<void> | undefined {
-    const { options, terms } = this.#context;
+    const { options, terms, progress } = this.#context;
+    if (!progress.mayAsk) {
+      this.#context.tally.problem(`"${job.entry.name}": failed too late to be asked for again`);
+      giveUp(this.#context, job);
+      return undefined;
+    }
     if (options.dryRun) {
       this.#write(job, BASIS.FILE, changes, NO_SUMS, undefined, redo);
       return undefined;
@@ -118,6 +123,7 @@ export class Requests {
       sums: NO_SUMS,
       redo: false,
       append: false,
+      phase: 0,
       resume,
     });
     writeItem(wire.out, ndx, { ndx: job.ndx, flags, basis: BASIS.FILE, xname: undefined });
@@ -158,11 +164,11 @@ export class Requests {
     redo: boolean,
     append = false,
   ): void {
-    const { wire, ndx, transfers, options } = this.#context;
+    const { wire, ndx, transfers, options, progress } = this.#context;
     let flags = ITEM.TRANSFER | (changes & (ITEM.IS_NEW | REPORT_BITS));
     if (changes & ITEM.IS_NEW) flags |= this.#context.attributes.ofNew(job.entry);
     if (basis !== BASIS.FILE) flags |= ITEM.BASIS_TYPE_FOLLOWS;
-    transfers.add({ job, flags, basis, sums, redo, append });
+    transfers.add({ job, flags, basis, sums, redo, append, phase: progress.told });
     writeItem(wire.out, ndx, { ndx: job.ndx, flags, basis, xname: undefined });
     if (!options.dryRun) {
       if (flags & ITEM.REPORT_XATTR) this.#askForXattrs(job, (changes & ITEM.IS_NEW) !== 0);

@@ -2,7 +2,9 @@ import {
   clientCapabilities,
   escapeServerPath,
   formatServerArguments,
+  PROTOCOL,
   type ServerOptions,
+  traitsOf,
 } from "@dialhome/rsync-protocol";
 import { deleteTime } from "./delete-time.ts";
 import type { TransferOptions } from "./pull-options.ts";
@@ -72,7 +74,9 @@ function serverOptions(
     safeLinks: options.safeLinks === true,
     ignoreMissingArgs: options.ignoreMissingArgs === true,
     bwlimit: options.bwlimit || undefined,
-    capabilities: clientCapabilities(offersIncRecursion(options)),
+    capabilities: traitsOf(options.protocol ?? PROTOCOL.MAX).hasCompatFlags
+      ? clientCapabilities(offersIncRecursion(options))
+      : "",
     relative: options.relative === true,
     impliedDirs: options.relative !== true || options.impliedDirs !== false,
     ...(filesFrom === undefined

@@ -10,9 +10,12 @@ import {
   type FileListFormat,
   formatOfSession,
   OFFERED_CHECKSUMS,
+  type ProtocolTraits,
   parseChecksumName,
   protocolError,
+  RsyncError,
   readNames,
+  traitsOf,
   type Wire,
   writeNames,
 } from "@dialhome/rsync-protocol";
@@ -21,6 +24,7 @@ import type { TransferOptions } from "./pull-options.ts";
 /** What both sides agreed on before the first frame. */
 export interface SessionTerms {
   readonly protocol: number;
+  readonly traits: ProtocolTraits;
   readonly compatFlags: number;
   readonly checksum: Checksum;
   /** The same type once more: for files that are read here while others come in (`-c`). */
@@ -38,12 +42,14 @@ export async function startSession(
   options: TransferOptions,
   incRecursive: boolean,
 ): Promise<SessionTerms> {
-  const compatFlags = await wire.read((reader) => reader.varint());
+  const traits = traitsOf(protocol);
+  assertKnown(protocol, options);
+  const compatFlags = traits.hasCompatFlags ? await wire.read((reader) => reader.varint()) : 0;
   if (compatFlags & COMPAT.INC_RECURSE && !incRecursive) {
     const message = "the sender turned incremental recursion on, which was not offered";
     throw protocolError(message, EXIT.SYNTAX);
   }
-  let name: ChecksumName = options.checksumChoice ?? "md5";
+  let name: ChecksumName = options.checksumChoice ?? (traits.hasCompatFlags ? "md5" : "md4");
   if (compatFlags & COMPAT.VARINT_FLIST_FLAGS && options.checksumChoice === undefined) {
     writeNames(wire.out, OFFERED_CHECKSUMS);
     wire.flush();
@@ -53,13 +59,17 @@ export async function startSession(
   }
   const seed = (await wire.read((reader) => ({ seed: reader.int() }))).seed;
   const seeding = { seed, seedFirst: (compatFlags & COMPAT.CHKSUM_SEED_FIX) !== 0 };
+  // The MD4 that nobody had to choose, before checksums were chosen.
+  const seedsFiles = !traits.hasCompatFlags && options.checksumChoice === undefined;
   return {
     protocol,
+    traits,
     compatFlags,
-    checksum: await createChecksum(name, seeding),
+    checksum: await createChecksum(name, { ...seeding, seedsFiles }),
     listChecksum: await createChecksum(name, seeding),
     format: {
       ...formatOfSession(protocol, compatFlags),
+      recursive: options.recursive === true,
       links: options.links === true,
       hardLinks: options.hardLinks === true,
       owner: options.owner === true,
@@ -72,6 +82,16 @@ export async function startSession(
       checksumBytes: options.checksum ? CHECKSUM_BYTES[name] : 0,
     },
   };
+}
+
+/** The first protocol with access control lists and extended attributes. */
+const ATTRIBUTES_SINCE = 30;
+
+/** @throws RsyncError as the original, exit code 2, for what the protocol has no words for */
+function assertKnown(protocol: number, { acls, xattrs }: TransferOptions): void {
+  if (protocol >= ATTRIBUTES_SINCE || !(acls || xattrs)) return;
+  const message = `--${acls ? "acls" : "xattrs"} requires protocol ${ATTRIBUTES_SINCE} or higher (negotiated ${protocol}).`;
+  throw new RsyncError("ERR_RSYNC_INCOMPATIBLE", message);
 }
 
 function assertChecksum(name: string): ChecksumName {

@@ -46,6 +46,22 @@ export class TransferQueue {
   }
 
   /**
+   * Takes the requests in front of the first for which `isNext`: below protocol 30 a sender says nothing of a file that will not
+   * come, and goes on with the next.
+   */
+  passedOver(isNext: (transfer: Transfer) => boolean): Transfer[] {
+    const passed: Transfer[] = [];
+    for (; this.#head < this.#order.length; this.#head++) {
+      const oldest = this.#order[this.#head]!;
+      if (this.#byNdx.get(oldest.job.ndx) !== oldest) continue;
+      if (isNext(oldest)) break;
+      this.#byNdx.delete(oldest.job.ndx);
+      passed.push(oldest);
+    }
+    return passed;
+  }
+
+  /**
    * Takes a request that the sender will not answer.
    * @throws RsyncError when there is none for `ndx`
    */

@@ -13,7 +13,7 @@ function optionsWith(more: Partial<PullOptions>): PullOptions {
 
 describe("options of pull", () => {
   it.each<Partial<PullOptions>>([
-    { protocol: 29 },
+    { protocol: 26 },
     { protocol: 33 },
     { protocol: 31.5 },
     { maxDelete: -1 },

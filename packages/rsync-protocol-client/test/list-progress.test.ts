@@ -9,7 +9,7 @@ afterEach(() => {
   for (const wire of wires.splice(0)) wire.release();
 });
 
-function setUp(): {
+function setUp(tellsUnsent = true): {
   progress: ListProgress;
   add: (directory?: FileEntry) => void;
   wire: Wire;
@@ -17,9 +17,15 @@ function setUp(): {
 } {
   const wire = new Wire(duplexPair()[0]);
   wires.push(wire);
-  const lists = new FileLists(true);
+  const lists = new FileLists(tellsUnsent);
   const finished: ListWork[] = [];
-  const progress = new ListProgress(lists, wire, new NdxCodec(), (work) => finished.push(work));
+  const progress = new ListProgress(
+    lists,
+    wire,
+    new NdxCodec(),
+    (work) => finished.push(work),
+    tellsUnsent,
+  );
   const add = (directory?: FileEntry): void => {
     const list = lists.begin(directory);
     list.wire.push(fileEntry("x"));
@@ -64,6 +70,29 @@ describe("ListProgress", () => {
     progress.finishEntry(first);
     expect(finished).toEqual([first, second, third]);
     expect(wire.out.length).toBe(3);
+  });
+
+  it("below protocol 30 tells the list when everything was asked for, and ends the next phase when nothing is left to ask", () => {
+    const { progress, add, finished } = setUp(false);
+    add();
+    progress.endOfLists();
+    const work = progress.takeNext();
+    if (!work) throw new Error("there is no list");
+    work.unfinished = 1;
+    progress.nothingToAsk();
+    expect(progress.told).toBe(0);
+    generate(work, progress);
+    expect([progress.told, progress.mayAsk, progress.complete]).toEqual([1, true, false]);
+    // Not before the sender has answered: until then it may still send what was asked for.
+    progress.nothingToAsk();
+    expect(progress.told).toBe(1);
+    progress.answered();
+    progress.nothingToAsk();
+    progress.nothingToAsk();
+    expect([progress.told, progress.mayAsk, progress.complete]).toEqual([2, false, false]);
+    progress.finishEntry(work);
+    expect(progress.complete).toBe(true);
+    expect(finished).toEqual([work]);
   });
 
   it("wakes whoever waits", async () => {

@@ -1,6 +1,7 @@
 import { RsyncError } from "@dialhome/rsync-protocol";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Transfer } from "../src/pull-context.ts";
 import { TransferQueue } from "../src/transfer-queue.ts";
 import { transferFor } from "./support/entries.ts";
 
@@ -50,6 +51,19 @@ describe("TransferQueue", () => {
       queue.add(transferFor(ndx));
       queue.reply(ndx);
     }
+    expect(queue.size).toBe(0);
+  });
+
+  it("finds those that were passed over", () => {
+    const queue = new TransferQueue();
+    for (const ndx of [1, 2, 3, 4]) queue.add(transferFor(ndx));
+    queue.refuse(2);
+    const ndxOf = (transfers: readonly Transfer[]): number[] => transfers.map(({ job }) => job.ndx);
+    expect(ndxOf(queue.passedOver(({ job }) => job.ndx === 3))).toEqual([1]);
+    expect(queue.reply(3).job.ndx).toBe(3);
+    queue.add({ ...transferFor(1), phase: 1 });
+    expect(ndxOf(queue.passedOver(({ phase }) => phase >= 1))).toEqual([4]);
+    expect(ndxOf(queue.passedOver(() => false))).toEqual([1]);
     expect(queue.size).toBe(0);
   });
 });

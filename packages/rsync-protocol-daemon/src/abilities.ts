@@ -1,5 +1,5 @@
 import { OpenXattrs } from "@dialhome/posix-fs";
-import type { ServerArguments, ServerOptions } from "@dialhome/rsync-protocol";
+import { CAPABILITY, type ServerArguments, type ServerOptions } from "@dialhome/rsync-protocol";
 import { isRefusedOption, optionLabel } from "./refused-options.ts";
 
 /** Options that change what is sent, in ways that are not offered here. */
@@ -10,12 +10,19 @@ const NOT_OFFERED: readonly (readonly [keyof ServerOptions, string])[] = [
   ["copyDevices", "--copy-devices"],
 ];
 
+/** The first protocol with access control lists and extended attributes. */
+const XATTRS_SINCE = 30;
+
 /**
  * Why a client's arguments are refused, as one line; undefined when they are not.
  *
  * @param refused - the options that this server was told to refuse, as patterns
  */
-export function refusal(args: ServerArguments, refused: readonly string[]): string | undefined {
+export function refusal(
+  args: ServerArguments,
+  refused: readonly string[],
+  protocol: number,
+): string | undefined {
   const { options } = args;
   if (!options.sender) return "this server is read only: it sends and does not receive";
   if (args.problems[0] !== undefined) return args.problems[0];
@@ -29,8 +36,16 @@ export function refusal(args: ServerArguments, refused: readonly string[]): stri
       return `The server does not support ${name}`;
     }
   }
+  if ((options.acls || options.xattrs > 0) && protocol < XATTRS_SINCE) {
+    const name = options.acls ? "acls" : "xattrs";
+    return `--${name} requires protocol ${XATTRS_SINCE} or higher (negotiated ${protocol}).`;
+  }
   if ((options.acls || options.xattrs > 0) && !OpenXattrs.supported) {
     return "The server does not support --acls (-A) and --xattrs (-X): koffi is missing here";
+  }
+  const negotiates = protocol >= 30 && options.capabilities.includes(CAPABILITY.VARINT_FLIST_FLAGS);
+  if (options.compress && options.compressChoice === undefined && !negotiates) {
+    return "The server does not support --compress (-z)";
   }
   const { compressChoice } = options;
   if (compressChoice !== undefined && compressChoice !== "none") {

@@ -4,17 +4,18 @@ import {
   parseServerArguments,
   RsyncError,
   type ServerArguments,
+  traitsOf,
   type Wire,
 } from "@dialhome/rsync-protocol";
 
 /**
- * Reads the arguments of a daemon's client: each ended by NUL, then one NUL more. With `-s` a second list
- * follows the first.
+ * Reads the arguments of a daemon's client: each ended by NUL, then one NUL more; below protocol 30 by line ends. With
+ * `-s` a second list follows the first, always with NULs.
  *
  * @throws RsyncError `ERR_RSYNC_LIMIT` for too many or too long ones
  */
-export async function readServerArguments(wire: Wire): Promise<ServerArguments> {
-  const first = await readList(wire);
+export async function readServerArguments(wire: Wire, protocol: number): Promise<ServerArguments> {
+  const first = await readList(wire, traitsOf(protocol).argumentEnd);
   const args = parseServerArguments(first);
   if (!args.options.secludedArgs) return args;
   return readSecludedArguments(wire, first);
@@ -25,19 +26,20 @@ export async function readSecludedArguments(
   wire: Wire,
   first: readonly string[],
 ): Promise<ServerArguments> {
-  const [, ...second] = await readList(wire);
+  const [, ...second] = await readList(wire, "\0");
   return parseServerArguments([...first, ...second]);
 }
 
-async function readList(wire: Wire): Promise<string[]> {
+async function readList(wire: Wire, endedBy: "\0" | "\n"): Promise<string[]> {
   const { reader } = wire;
+  const end = endedBy.charCodeAt(0);
   const args: string[] = [];
   let bytes: number[] = [];
   let total = 0;
   for (;;) {
     if (reader.available === 0) await wire.more();
     const byte = reader.byte();
-    if (byte !== 0) {
+    if (byte !== end) {
       bytes.push(byte);
       total++;
       if (total > MAX_ARGUMENT_BYTES) throw tooMany(`${MAX_ARGUMENT_BYTES} bytes of arguments`);

@@ -10,17 +10,20 @@ import {
   createChecksum,
   type FileListFormat,
   formatOfSession,
+  type ProtocolTraits,
   parseChecksumName,
   RsyncError,
   readNames,
   type ServerOptions,
   serverCompatFlags,
+  traitsOf,
   type Wire,
   writeNames,
 } from "@dialhome/rsync-protocol";
 
 /** What both sides agreed on before the first frame. */
 export interface BinaryStart {
+  readonly traits: ProtocolTraits;
   readonly format: FileListFormat;
   readonly checksum: Checksum;
   readonly listChecksum: Checksum;
@@ -44,24 +47,29 @@ const COMPRESSIONS = ["none"];
 /** Compat flags, names of algorithms and the seed, in both directions; after it frames are on. */
 export async function startBinary(wire: Wire, start: StartOptions): Promise<BinaryStart> {
   const { protocol, options } = start;
+  const traits = traitsOf(protocol);
   const incRecurse =
+    traits.hasCompatFlags &&
     start.allowIncRecurse &&
     options.recursive &&
     !options.qsort &&
     options.capabilities.includes(CAPABILITY.INC_RECURSE);
-  const compat = serverCompatFlags(options.capabilities, incRecurse);
-  wire.out.varint(compat);
-  const names = await agreeChecksums(wire, options, compat);
+  const compat = traits.hasCompatFlags ? serverCompatFlags(options.capabilities, incRecurse) : 0;
+  if (traits.hasCompatFlags) wire.out.varint(compat);
+  const names = await agreeChecksums(wire, options, compat, traits);
   const seed = options.checksumSeed ?? start.checksumSeed ?? randomInt(2 ** 31) + 1;
   wire.out.int(seed);
   wire.startMultiplexing();
+  // The MD4 that nobody had to choose, before checksums were chosen.
+  const seedsFiles = !traits.hasCompatFlags && options.checksumChoice === undefined;
   const seeds = { seed, seedFirst: (compat & COMPAT.CHKSUM_SEED_FIX) !== 0 };
   const [checksum, listChecksum] = await Promise.all([
-    createChecksum(names.transfer, seeds),
+    createChecksum(names.transfer, { ...seeds, seedsFiles }),
     createChecksum(names.list, seeds),
   ]);
   const format: FileListFormat = {
     ...formatOfSession(protocol, compat),
+    recursive: options.recursive,
     links: options.links,
     hardLinks: options.hardLinks,
     owner: options.owner,
@@ -74,7 +82,7 @@ export async function startBinary(wire: Wire, start: StartOptions): Promise<Bina
     checksumBytes: options.checksum ? CHECKSUM_BYTES[names.list] : 0,
   };
   const sparesLinkedXattrs = protocol >= 31 && (compat & COMPAT.AVOID_XATTR_OPTIM) === 0;
-  return { format, checksum, listChecksum, sparesLinkedXattrs };
+  return { traits, format, checksum, listChecksum, sparesLinkedXattrs };
 }
 
 interface ChecksumNames {
@@ -86,6 +94,7 @@ async function agreeChecksums(
   wire: Wire,
   options: Readonly<ServerOptions>,
   compat: number,
+  traits: ProtocolTraits,
 ): Promise<ChecksumNames> {
   const negotiates = (compat & COMPAT.VARINT_FLIST_FLAGS) !== 0;
   const choice = options.checksumChoice;
@@ -99,7 +108,10 @@ async function agreeChecksums(
     wire.flush();
   }
   if (choice !== undefined) return chosenChecksums(choice);
-  if (!negotiates) return { transfer: "md5", list: "md5" };
+  if (!negotiates) {
+    const name = traits.hasCompatFlags ? "md5" : "md4";
+    return { transfer: name, list: name };
+  }
   const theirs = await wire.read((reader) => readNames(reader, "checksum"));
   if (asksForCompression) {
     const offered = await wire.read((reader) => readNames(reader, "compression"));

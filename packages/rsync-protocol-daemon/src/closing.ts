@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { finished } from "node:stream/promises";
-import { type RsyncError, TAG, type Wire } from "@dialhome/rsync-protocol";
+import { PROTOCOL, type RsyncError, TAG, traitsOf, type Wire } from "@dialhome/rsync-protocol";
 import type { Progress } from "./session.ts";
 
 /** Errors after which nobody hears what is said. */
@@ -22,8 +22,9 @@ export function sayFarewell(
   const line = error.message.replace(/[^\x20-\x7e]/g, "?").slice(0, 1000);
   if (progress.isBinary) {
     wire.flush();
-    wire.message(TAG.ERROR, Buffer.from(`rsync: ${line}\n`, "latin1"));
-    if ((progress.protocol ?? 0) >= 31) wire.intMessage(TAG.ERROR_EXIT, error.exitCode);
+    const protocol = progress.protocol ?? PROTOCOL.MAX;
+    wire.message(traitsOf(protocol).textTag(TAG.ERROR), Buffer.from(`rsync: ${line}\n`, "latin1"));
+    if (protocol >= 31) wire.intMessage(TAG.ERROR_EXIT, error.exitCode);
   } else if (isTextual) {
     wire.out.latin1(`@ERROR: ${line}\n`);
     wire.flush();

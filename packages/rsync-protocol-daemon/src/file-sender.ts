@@ -6,6 +6,7 @@ import {
   blockLengthAt,
   type FileHasher,
   type Item,
+  LIMITS,
   type NdxCodec,
   TAG,
   writeBlock,
@@ -59,12 +60,14 @@ export class FileSender {
     item: Item,
     { sums, isAppended, xattrs }: SendOptions,
   ): Promise<void> {
-    const { wire, report, rules, progress } = this.#session;
+    const { wire, report, rules, progress, traits } = this.#session;
     const before = progress.literalBytes;
     const file = this.#open(entry);
     if (file === undefined) {
-      wire.flush();
-      wire.intMessage(TAG.NO_SEND, item.ndx);
+      if (traits.tellsUnsent) {
+        wire.flush();
+        wire.intMessage(TAG.NO_SEND, item.ndx);
+      }
       return;
     }
     try {
@@ -73,7 +76,7 @@ export class FileSender {
       writeSumHeader(wire.out, sums.header);
       this.#hasher.reset();
       let failure: unknown;
-      if (sums.header.count === 0) failure = await this.#sendWhole(file);
+      if (sums.header.count === 0 || isTooLarge(sums)) failure = await this.#sendWhole(file);
       else if (isAppended) failure = await this.#sendRest(file, basisLength(sums.header));
       else failure = await this.#sendDelta(file, sums);
       writeEndOfTokens(wire.out);
@@ -122,11 +125,11 @@ export class FileSender {
 
   /**
    * Sends what lies behind the part that the client has. The file's sum is over what is sent, and with
-   * `--append-verify` over everything.
+   * `--append-verify`, or below protocol 30, over everything.
    */
   async #sendRest(file: OpenFile, had: number): Promise<unknown> {
     if (had > file.size) return shrunk();
-    if (this.#session.options.append > 1) {
+    if (this.#session.options.append > 1 || this.#session.traits.appendVerifies) {
       const failure = await this.#eachPiece(file, 0, had, (piece) => this.#hasher.update(piece));
       if (failure !== undefined) return failure;
     }
@@ -200,6 +203,11 @@ export class FileSender {
     }
     return failure;
   }
+}
+
+/** Such blocks are legal below protocol 30. They would need as much memory, so that nothing is looked for. */
+function isTooLarge({ header }: BlockSums): boolean {
+  return header.blockLength > LIMITS.blockBytes;
 }
 
 function shrunk(): Error {

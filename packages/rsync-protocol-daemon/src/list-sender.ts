@@ -7,6 +7,7 @@ import {
   IO_ERROR,
   NDX,
   type NdxCodec,
+  sortKeyOf,
   TAG,
 } from "@dialhome/rsync-protocol";
 import { LOOK_AHEAD_ENTRIES, LOOK_AHEAD_ENTRIES_FULL } from "./constants.ts";
@@ -46,7 +47,8 @@ export class ListSender {
     this.#sources = sources;
     this.#paths = paths;
     this.#ndx = ndx;
-    this.lists = new FileLists(session.format.incRecurse);
+    const { incRecurse, protocol } = session.format;
+    this.lists = new FileLists(incRecurse, undefined, sortKeyOf(protocol));
     this.#encoder = new FileListEncoder(session.format, session.names);
     this.#scan = new DirectoryScan(session, this.lists, (list, entry) => this.#write(list, entry));
   }
@@ -63,7 +65,7 @@ export class ListSender {
 
   /** Sends the first list, which is the only one without incremental recursion. */
   async sendFirst(): Promise<void> {
-    const { format, wire, pace } = this.#session;
+    const { format, wire, pace, traits, report, rules } = this.#session;
     const list = this.lists.begin();
     for (const path of this.#paths) {
       const request = this.#sources.open(path);
@@ -72,6 +74,9 @@ export class ListSender {
     }
     this.#finish(list);
     this.#encoder.writeIdLists(wire.out);
+    if (traits.endsListWithIoError) {
+      wire.out.int(rules.ignoreErrors ? 0 : report.ioError & IO_ERROR.MASK);
+    }
     if (!format.incRecurse) this.#isComplete = true;
     else this.#announceEnd();
     wire.flush();
@@ -161,7 +166,7 @@ export class ListSender {
   /** Protocol 30 says it once more in a message. */
   #tellIoError(): void {
     const { protocol, report, rules, wire } = this.#session;
-    if (protocol > 30 || report.ioError === 0 || rules.ignoreErrors) return;
+    if (protocol !== 30 || report.ioError === 0 || rules.ignoreErrors) return;
     wire.flush();
     wire.intMessage(TAG.IO_ERROR, report.ioError & IO_ERROR.MASK);
   }

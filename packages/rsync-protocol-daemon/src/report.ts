@@ -6,14 +6,17 @@ import type { Log } from "./options.ts";
 export class Report {
   readonly #wire: Wire;
   readonly #log: Log;
+  readonly #textTag: (tag: number) => number;
   /** `IO_ERROR` bits so far. */
   ioError = 0;
   /** Whether something was said that makes the client's exit code 23. */
   hadTransferError = false;
 
-  constructor(wire: Wire, log: Log) {
+  /** @param textTag - `ProtocolTraits.textTag` */
+  constructor(wire: Wire, log: Log, textTag: (tag: number) => number = (tag) => tag) {
     this.#wire = wire;
     this.#log = log;
+    this.#textTag = textTag;
   }
 
   /** Something could not be read; the rest goes on. */
@@ -54,7 +57,10 @@ export class Report {
 
   #text(tag: number, line: string): void {
     this.#wire.flush();
-    this.#wire.message(tag, Buffer.from(`${line}\n`, "latin1").subarray(0, LIMITS.messageBytes));
+    this.#wire.message(
+      this.#textTag(tag),
+      Buffer.from(`${line}\n`, "latin1").subarray(0, LIMITS.messageBytes),
+    );
   }
 }
 

@@ -1,12 +1,13 @@
 import {
   type BlockSums,
+  createNdxCodec,
   IO_ERROR,
   ITEM,
   type Item,
   isRegularFile,
   isSymlink,
   NDX,
-  NdxCodec,
+  type NdxCodec,
   RsyncError,
   readDeleteStatistics,
   readItem,
@@ -35,8 +36,8 @@ interface Request {
   readonly xattrs: readonly number[] | undefined;
 }
 
-/** Requests, first for all files, then for those that failed, then for delayed updates. */
-const LAST_PHASE = 2;
+/** The phase in which nothing more is asked for: that of delayed updates. */
+const UPDATES_PHASE = 2;
 
 /**
  * The sending side from the file list to the goodbye: rsync's sender.c. Everything that is written comes
@@ -44,8 +45,8 @@ const LAST_PHASE = 2;
  */
 export class Sender {
   readonly #session: Session;
-  readonly #out = new NdxCodec();
-  readonly #in = new NdxCodec();
+  readonly #out: NdxCodec;
+  readonly #in: NdxCodec;
   readonly #listSender: ListSender;
   readonly #fileSender: FileSender;
   /** Files that were appended to: if one is asked for again, it is with sums (`--append` only). */
@@ -58,6 +59,8 @@ export class Sender {
   /** @param paths - what was asked for */
   constructor(session: Session, sources: SourceOpener, paths: readonly string[]) {
     this.#session = session;
+    this.#out = createNdxCodec(session.protocol);
+    this.#in = createNdxCodec(session.protocol);
     this.#listSender = new ListSender(session, sources, paths, this.#out);
     this.#fileSender = new FileSender(session, this.#out);
   }
@@ -72,7 +75,8 @@ export class Sender {
     // An empty list ends the session at once, on both sides.
     if (lists.total === 0) return;
     this.#current = lists.live[0]?.start ?? 0;
-    while (this.#phase <= LAST_PHASE) {
+    const { morePhases } = this.#session.traits;
+    while (this.#phase <= morePhases) {
       await this.#listSender.sendAhead(this.#current);
       const request = await this.#nextRequest();
       if (request.item.ndx === NDX.DONE) this.#takeDone();
@@ -89,6 +93,10 @@ export class Sender {
       const request = wire.reader.attempt(() => this.#readRequest());
       if (request !== undefined) {
         this.#in.commit(request.item.ndx);
+        if (this.#isKeepalive(request.item)) {
+          wire.message(TAG.DATA, Buffer.alloc(0));
+          continue;
+        }
         if (request.item.ndx !== NDX.DEL_STATS) return request;
         // What the client's generator deleted; its receiver hears of it by this echo alone.
         const deleted = await wire.read(readDeleteStatistics);
@@ -101,8 +109,15 @@ export class Sender {
     }
   }
 
+  /** A client of protocol 29, which has no frames, names the index behind the last to show that it lives. */
+  #isKeepalive({ ndx, flags }: Item): boolean {
+    if (this.#session.traits.framesBothWays || flags !== ITEM.IS_NEW) return false;
+    return ndx >= 0 && ndx === this.#listSender.lists.live[0]?.end;
+  }
+
   #readRequest(): Request {
-    const { wire, options, checksum } = this.#session;
+    const { wire, options, checksum, traits } = this.#session;
+    const largest = traits.largestBlockBytes;
     const item = readItem(wire.reader, this.#in);
     const xattrs = this.#exchangesXattrs(item)
       ? readXattrRequest(wire.reader, this.#listSender.lists.find(item.ndx)?.xattrs?.length ?? 0)
@@ -110,7 +125,7 @@ export class Sender {
     if (item.ndx < 0 || (item.flags & ITEM.TRANSFER) === 0 || options.dryRun) {
       return { item, xattrs, header: undefined };
     }
-    return { item, xattrs, header: readSumHeader(wire.reader, checksum.digestLength) };
+    return { item, xattrs, header: readSumHeader(wire.reader, checksum.digestLength, largest) };
   }
 
   /** Whether a request for attribute values follows the item, and the values its reply. */
@@ -122,7 +137,7 @@ export class Sender {
 
   /** The end of a list, or of a phase. */
   #takeDone(): void {
-    const { wire, format } = this.#session;
+    const { wire, format, traits } = this.#session;
     const { lists } = this.#listSender;
     if (format.incRecurse && lists.live.length > 0) {
       const last = lists.live.length === 1;
@@ -137,7 +152,7 @@ export class Sender {
       }
     }
     this.#phase++;
-    if (this.#phase <= LAST_PHASE) this.#out.write(wire.out, NDX.DONE);
+    if (this.#phase <= traits.morePhases) this.#out.write(wire.out, NDX.DONE);
   }
 
   async #answer({ item, header, xattrs }: Request): Promise<void> {
@@ -212,7 +227,7 @@ export class Sender {
     if (entry === undefined || !isRegularFile(entry)) {
       throw misuse(`the client asks for the content of index ${item.ndx}, which is no file`);
     }
-    if (this.#phase === LAST_PHASE) {
+    if (this.#phase === UPDATES_PHASE) {
       throw misuse(`the client asks for the content of index ${item.ndx} after the last phase`);
     }
     return entry;
@@ -220,27 +235,31 @@ export class Sender {
 
   /** What follows the client's last request: errors, DONE, and the statistics. */
   #finish(): void {
-    const { wire, report } = this.#session;
-    if (report.ioError !== 0) {
+    const { wire, report, protocol } = this.#session;
+    if (report.ioError !== 0 && protocol >= 30) {
       wire.flush();
       wire.intMessage(TAG.IO_ERROR, report.ioError & IO_ERROR.MASK);
     }
     this.#out.write(wire.out, NDX.DONE);
-    writeStatistics(wire.out, {
-      read: wire.bytesRead,
-      written: wire.bytesWritten,
-      totalSize: this.#listSender.totalSize,
-      listBuildMs: Math.round(this.#listMs),
-      listTransferMs: 0,
-    });
+    writeStatistics(
+      wire.out,
+      {
+        read: wire.bytesRead,
+        written: wire.bytesWritten,
+        totalSize: this.#listSender.totalSize,
+        listBuildMs: Math.round(this.#listMs),
+        listTransferMs: 0,
+      },
+      protocol,
+    );
     wire.flush();
   }
 
   /** The client's last word is DONE; from protocol 31 on it says it twice, and is answered in between. */
   async #goodbye(): Promise<void> {
-    const { wire, protocol } = this.#session;
+    const { wire, traits } = this.#session;
     let last = await this.#nextRequest();
-    if (protocol >= 31 && last.item.ndx === NDX.DONE) {
+    if (traits.answersGoodbye && last.item.ndx === NDX.DONE) {
       this.#out.write(wire.out, NDX.DONE);
       wire.flush();
       last = await this.#nextRequest();

@@ -2,6 +2,7 @@ import type {
   Checksum,
   FileListFormat,
   IdNameLookup,
+  ProtocolTraits,
   RsyncError,
   ServerOptions,
   Wire,
@@ -38,6 +39,7 @@ export interface Session {
   readonly report: Report;
   readonly log: Log;
   readonly protocol: number;
+  readonly traits: ProtocolTraits;
   readonly options: Readonly<ServerOptions>;
   readonly rules: SendRules;
   readonly format: FileListFormat;

@@ -64,7 +64,7 @@ export async function textHandshake(
   await options.admit(module);
   progress.user = await login(wire, module, protocol, theirs.digests);
   say(wire, formatDaemonLine({ is: "ok" }));
-  const args = await readServerArguments(wire);
+  const args = await readServerArguments(wire, protocol);
   return { protocol, module, args, paths: args.paths.map((path) => pathInModule(path, name)) };
 }
 

@@ -10,7 +10,9 @@ import {
   RsyncError,
   readFilterRule,
   type ServerArguments,
+  sentFilterParser,
   TAG,
+  traitsOf,
   type Wire,
 } from "@dialhome/rsync-protocol";
 import { refusal } from "./abilities.ts";
@@ -66,7 +68,7 @@ const NO_NAMES: IdNameLookup = { userName: () => undefined, groupName: () => und
  */
 export async function transfer(wire: Wire, options: TransferOptions): Promise<number> {
   const { args, log, progress, protocol } = options;
-  const report = new Report(wire, log);
+  const report = new Report(wire, log, traitsOf(protocol).textTag);
   const start = await startBinary(wire, {
     protocol,
     options: args.options,
@@ -75,10 +77,10 @@ export async function transfer(wire: Wire, options: TransferOptions): Promise<nu
     checksumSeed: options.checksumSeed,
   });
   progress.isBinary = true;
-  wire.startDemultiplexing(takeMessage);
-  const refused = refusal(args, options.refuseOptions) ?? refusedFilesFrom(options);
+  if (start.traits.framesBothWays) wire.startDemultiplexing(takeMessage);
+  const refused = refusal(args, options.refuseOptions, protocol) ?? refusedFilesFrom(options);
   if (refused !== undefined) throw new RsyncError("ERR_RSYNC_UNSUPPORTED", refused);
-  const client = await readFilters(wire, args.options.cvsExclude);
+  const client = await readFilters(wire, args.options.cvsExclude, protocol);
   options.onStarted();
   startTimeout(wire, options);
   const filters = { module: options.moduleFilters, client };
@@ -171,8 +173,13 @@ function sessionOf(
 }
 
 /** The client's rules come before the list is made. */
-async function readFilters(wire: Wire, cvsExclude: boolean): Promise<FilterRule[]> {
+async function readFilters(
+  wire: Wire,
+  cvsExclude: boolean,
+  protocol: number,
+): Promise<FilterRule[]> {
   const rules: FilterRule[] = [];
+  const parse = sentFilterParser(protocol);
   for (;;) {
     const { text } = await wire.read((reader) => ({ text: readFilterRule(reader) }));
     if (text === "") {
@@ -180,7 +187,7 @@ async function readFilters(wire: Wire, cvsExclude: boolean): Promise<FilterRule[
       if (cvsExclude) rules.push(parseSentFilter(":C"), parseSentFilter("-C"));
       return rules;
     }
-    rules.push(parseSentFilter(text));
+    rules.push(parse(text));
     if (rules.length > FILTER_LIMITS.rules) {
       throw new RsyncError("ERR_RSYNC_LIMIT", `more than ${FILTER_LIMITS.rules} filter rules`);
     }

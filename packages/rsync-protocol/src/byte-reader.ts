@@ -118,6 +118,17 @@ export class ByteReader {
     return value;
   }
 
+  /** 4 bytes, or 12 for what 31 bits do not hold: 64 bits signed, refused outside of the safe integers. */
+  longint(): number {
+    const short = this.int();
+    if (short !== -1) return short;
+    const low = this.int() >>> 0;
+    const value = this.int() * 0x1_0000_0000 + low;
+    if (!Number.isSafeInteger(value))
+      throw overLimit("64-bit number", value, Number.MAX_SAFE_INTEGER);
+    return value;
+  }
+
   /** 1 to 5 bytes, 32 bits signed. */
   varint(): number {
     const first = this.byte();
@@ -144,6 +155,20 @@ export class ByteReader {
   length(what: string, limit: number): number {
     const value = this.varint();
     if (value < 0 || value > limit) throw overLimit(what, value, limit, EXIT.MEMORY);
+    return value;
+  }
+
+  /** As {@link length}, in 4 bytes. */
+  intLength(what: string, limit: number): number {
+    const value = this.int();
+    if (value < 0 || value > limit) throw overLimit(what, value, limit, EXIT.MEMORY);
+    return value;
+  }
+
+  /** As {@link count}, in 4 bytes. */
+  intCount(what: string, limit: number): number {
+    const value = this.int();
+    if (value < 0 || value > limit) throw overLimit(what, value, limit);
     return value;
   }
 

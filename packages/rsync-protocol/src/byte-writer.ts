@@ -40,6 +40,18 @@ export class ByteWriter {
     this.#length = this.#buffer.writeInt32LE(value | 0, this.#length);
   }
 
+  /** 4 bytes, or 12 for what 31 bits do not hold. */
+  longint(value: number): void {
+    if (value >= 0 && value <= 0x7fff_ffff) {
+      this.int(value);
+      return;
+    }
+    const high = Math.floor(value / 0x1_0000_0000);
+    this.int(-1);
+    this.int(value - high * 0x1_0000_0000);
+    this.int(high);
+  }
+
   /** 1 to 5 bytes, 32 bits. */
   varint(value: number): void {
     this.#room(5);

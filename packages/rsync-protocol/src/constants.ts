@@ -1,5 +1,5 @@
-/** Protocol versions that are spoken here. 27 to 29 are older than compat flags and are refused. */
-export const PROTOCOL = { MIN: 30, MAX: 32 } as const;
+/** Protocol versions that are spoken here: those of rsync 2.6.0 (27) to 3.5 (32). What is older is refused. */
+export const PROTOCOL = { MIN: 27, MAX: 32 } as const;
 
 /** Message tags of the multiplexed stream; on the wire each is raised by {@link TAG_BASE}. */
 export const TAG = {
@@ -33,11 +33,13 @@ export const COMPAT = {
   ID0_NAMES: 0x100,
 } as const;
 
-/** Flags in front of a file list entry (protocol 30 and later). */
+/** Flags in front of a file list entry. Some bits meant something else below protocol 30, and below 28. */
 export const XMIT = {
   TOP_DIR: 0x0001,
   SAME_MODE: 0x0002,
   EXTENDED_FLAGS: 0x0004,
+  /** On devices, protocol 27. */
+  SAME_RDEV: 0x0004,
   SAME_UID: 0x0008,
   SAME_GID: 0x0010,
   SAME_NAME: 0x0020,
@@ -49,7 +51,11 @@ export const XMIT = {
   NO_CONTENT_DIR: 0x0100,
   HLINKED: 0x0200,
   USER_NAME_FOLLOWS: 0x0400,
+  /** On hard links, protocol 28 and 29. */
+  SAME_DEV: 0x0400,
   GROUP_NAME_FOLLOWS: 0x0800,
+  /** On devices, protocol 28 and 29. */
+  RDEV_MINOR_8: 0x0800,
   HLINK_FIRST: 0x1000,
   /** With EXTENDED_FLAGS and nothing else: the list ends with an I/O error. */
   IO_ERROR_ENDLIST: 0x1000,
@@ -135,6 +141,8 @@ export const LIMITS = {
   literalBytes: 32_768,
   /** Largest block of a delta in bytes (protocol 30 and later; MAX_BLOCK_SIZE in rsync.h). */
   blockBytes: 131_072,
+  /** The same below protocol 30 (OLD_MAX_BLOCK_SIZE in rsync.h). */
+  oldBlockBytes: 0x2000_0000,
   /** Largest payload of one frame, in bytes: the header has 24 bits for it. */
   frameBytes: 0xff_ffff,
   /** Blocks in one sum header: more would be over 8 TiB in blocks of the largest size. */

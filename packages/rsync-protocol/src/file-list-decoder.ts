@@ -1,12 +1,15 @@
 import { AclDecoder, type EntryAcl } from "./acl.ts";
 import type { ByteReader } from "./byte-reader.ts";
 import { IO_ERROR, LIMITS, MODE, XMIT } from "./constants.ts";
+import { type DeviceNumber, type DeviceNumbers, deviceNumbersOf } from "./device-numbers.ts";
 import { protocolError, RsyncError } from "./errors.ts";
 import { EXIT } from "./exit-codes.ts";
 import type { FileEntry } from "./file-entry.ts";
 import { isDevice, isDirectory, isRegularFile, isSpecial, isSymlink } from "./file-entry.ts";
 import type { FileList } from "./file-list.ts";
 import type { FileListFormat } from "./file-list-format.ts";
+import { ContentHierarchy, InodeLinksDecoder } from "./inode-links.ts";
+import { type Numbers, numbersOf } from "./numbers.ts";
 import { assertSafeName } from "./safe-name.ts";
 import { XattrSetDecoder } from "./xattr.ts";
 
@@ -41,6 +44,13 @@ const MAX_ID = 0xffff_fffe;
  */
 export class FileListDecoder {
   readonly #format: FileListFormat;
+  readonly #numbers: Numbers;
+  readonly #devices: DeviceNumbers;
+  /** A hard link is told by the index of its group's first entry. */
+  readonly #linksByIndex: boolean;
+  /** What protocol 30 replaced; undefined from there on. */
+  readonly #inodeLinks: InodeLinksDecoder | undefined;
+  readonly #contentHierarchy: ContentHierarchy | undefined;
   /** Names that came with the entries (with incremental recursion) or after the list. */
   readonly names: IdNames = { users: new Map(), groups: new Map() };
   readonly #accessLists = new AclDecoder();
@@ -51,10 +61,18 @@ export class FileListDecoder {
   #mtime = 0;
   #uid = 0;
   #gid = 0;
-  #rdevMajor = 0;
+  /** See `DeviceNumbers`. */
+  #previousDevice = 0;
 
   constructor(format: FileListFormat) {
     this.#format = format;
+    this.#numbers = numbersOf(format.protocol);
+    this.#devices = deviceNumbersOf(format.protocol);
+    const isOld = format.protocol < 30;
+    this.#linksByIndex = format.hardLinks && !isOld;
+    this.#inodeLinks =
+      isOld && format.hardLinks ? new InodeLinksDecoder(format.protocol) : undefined;
+    this.#contentHierarchy = isOld ? new ContentHierarchy(format.recursive) : undefined;
   }
 
   /** Memory of what the entries so far share (sets of attributes, ACLs), about; it stays for the session. Bytes. */
@@ -67,7 +85,9 @@ export class FileListDecoder {
     const flags = this.#readFlags(reader);
     if (typeof flags !== "number") return flags;
     const name = this.#readName(reader, flags);
-    if (this.#format.hardLinks && flags & XMIT.HLINKED && !(flags & XMIT.HLINK_FIRST)) {
+    if (!this.#linksByIndex || !(flags & XMIT.HLINKED))
+      return this.#readFields(reader, list, flags, name, -1);
+    if (!(flags & XMIT.HLINK_FIRST)) {
       const leader = reader.count("hard link leader", LIMITS.entries);
       if (leader >= list.start + list.wire.length) {
         throw violation(`"${name}" is a hard link to entry ${leader}, which was not sent yet`);
@@ -76,13 +96,13 @@ export class FileListDecoder {
       // A leader in the same list: every other field is its own.
       if (entry) {
         const extras = this.#readExtras(reader, entry);
-        const major = this.#format.devices && isDevice(entry) ? entry.rdevMajor : this.#rdevMajor;
-        return this.#commit({ ...entry, ...extras, name, hardLinkGroup: leader }, major);
+        const isNumbered = this.#format.devices && isDevice(entry);
+        const previousDevice = isNumbered ? entry.rdevMajor : this.#previousDevice;
+        return this.#commit({ ...entry, ...extras, name, hardLinkGroup: leader }, previousDevice);
       }
-      return this.#readFields(reader, flags, name, leader);
+      return this.#readFields(reader, list, flags, name, leader);
     }
-    const first = this.#format.hardLinks && flags & XMIT.HLINK_FIRST && flags & XMIT.HLINKED;
-    return this.#readFields(reader, flags, name, first ? list.start + list.wire.length : -1);
+    return this.#readFields(reader, list, flags, name, list.start + list.wire.length);
   }
 
   #readFlags(reader: ByteReader): number | EndOfList {
@@ -92,7 +112,7 @@ export class FileListDecoder {
     }
     let flags = reader.byte();
     if (flags === 0) return { ioError: 0 };
-    if (flags & XMIT.EXTENDED_FLAGS) flags |= reader.byte() << 8;
+    if (flags & XMIT.EXTENDED_FLAGS && this.#format.protocol >= 28) flags |= reader.byte() << 8;
     if (flags !== (XMIT.EXTENDED_FLAGS | XMIT.IO_ERROR_ENDLIST)) return flags;
     if (!this.#format.safeEnd)
       throw protocolError("end of list with an error that was not agreed on");
@@ -101,7 +121,10 @@ export class FileListDecoder {
 
   #readName(reader: ByteReader, flags: number): string {
     const keep = flags & XMIT.SAME_NAME ? reader.byte() : 0;
-    const rest = flags & XMIT.LONG_NAME ? reader.length("name", LIMITS.nameBytes) : reader.byte();
+    const rest =
+      flags & XMIT.LONG_NAME
+        ? this.#numbers.readLength(reader, "name", LIMITS.nameBytes)
+        : reader.byte();
     if (keep > this.#name.length) {
       throw violation(`name that keeps ${keep} of ${this.#name.length} bytes`);
     }
@@ -117,11 +140,18 @@ export class FileListDecoder {
     return name;
   }
 
-  #readFields(reader: ByteReader, flags: number, name: string, hardLinkGroup: number): FileEntry {
+  #readFields(
+    reader: ByteReader,
+    list: FileList,
+    flags: number,
+    name: string,
+    hardLinkGroup: number,
+  ): FileEntry {
     const format = this.#format;
-    const size = reader.varlong(3);
+    const numbers = this.#numbers;
+    const size = numbers.readLong(reader);
     if (size < 0) throw protocolError(`"${name}" has a size of ${size}`, EXIT.UNSUPPORTED);
-    const mtime = flags & XMIT.SAME_TIME ? this.#mtime : reader.varlong(4);
+    const mtime = flags & XMIT.SAME_TIME ? this.#mtime : numbers.readTime(reader);
     const mtimeNsec = flags & XMIT.MOD_NSEC ? reader.count("nanoseconds", 999_999_999) : 0;
     const mode = flags & XMIT.SAME_MODE ? this.#mode : reader.int() & 0xffff;
     if (!TYPES.has(mode & MODE.TYPE_MASK)) {
@@ -135,28 +165,28 @@ export class FileListDecoder {
     let userName: string | undefined;
     let groupName: string | undefined;
     if (format.owner && !(flags & XMIT.SAME_UID)) {
-      uid = readId(reader);
-      if (flags & XMIT.USER_NAME_FOLLOWS) userName = reader.latin1(reader.byte());
+      uid = assertId(numbers.readId(reader));
+      if (flags & XMIT.USER_NAME_FOLLOWS && format.incRecurse)
+        userName = reader.latin1(reader.byte());
     }
     if (format.group && !(flags & XMIT.SAME_GID)) {
-      gid = readId(reader);
-      if (flags & XMIT.GROUP_NAME_FOLLOWS) groupName = reader.latin1(reader.byte());
+      gid = assertId(numbers.readId(reader));
+      if (flags & XMIT.GROUP_NAME_FOLLOWS && format.incRecurse)
+        groupName = reader.latin1(reader.byte());
     }
-    let rdevMajor = this.#rdevMajor;
-    let rdevMinor = 0;
+    let previousDevice = this.#devices.forgets ? 0 : this.#previousDevice;
+    let rdev: DeviceNumber | undefined;
     const device = format.devices && isDevice(shape);
-    if (device || (format.specials && isSpecial(shape) && format.protocol < 31)) {
-      if (!(flags & XMIT.SAME_RDEV_MAJOR)) rdevMajor = reader.count("device number", 0x7fff_ffff);
-      rdevMinor = reader.count("device number", 0x7fff_ffff);
+    if (device || (this.#devices.onSpecials && format.specials && isSpecial(shape))) {
+      rdev = this.#devices.read(reader, flags, this.#previousDevice);
+      previousDevice = rdev.previous;
     }
     const linkTarget =
       format.links && isSymlink(shape)
-        ? reader.latin1(reader.length("symlink target", LIMITS.linkTargetBytes))
+        ? reader.latin1(numbers.readLength(reader, "symlink target", LIMITS.linkTargetBytes))
         : undefined;
-    const checksum =
-      format.checksumBytes > 0 && isRegularFile(shape)
-        ? Buffer.from(reader.bytes(format.checksumBytes))
-        : undefined;
+    const inode = this.#inodeLinks?.read(reader, flags, shape);
+    const checksum = this.#readChecksum(reader, shape);
     const extras = this.#readExtras(reader, shape);
 
     if (userName !== undefined) addName(this.names.users, uid, userName);
@@ -170,17 +200,33 @@ export class FileListDecoder {
         mtimeNsec,
         uid,
         gid,
-        rdevMajor: device ? rdevMajor : 0,
-        rdevMinor: device ? rdevMinor : 0,
+        rdevMajor: device && rdev ? rdev.major : 0,
+        rdevMinor: device && rdev ? rdev.minor : 0,
         linkTarget,
         checksum,
         ...extras,
-        hardLinkGroup,
+        hardLinkGroup: inode
+          ? (this.#inodeLinks?.commit(inode, list.start + list.wire.length) ?? -1)
+          : hardLinkGroup,
         isTopDirectory: directory && (flags & XMIT.TOP_DIR) !== 0,
-        hasContent: directory && !(flags & XMIT.NO_CONTENT_DIR),
+        hasContent: directory && this.#hasContent(name, flags),
       },
-      rdevMajor,
+      previousDevice,
     );
+  }
+
+  #readChecksum(reader: ByteReader, shape: { readonly mode: number }): Buffer | undefined {
+    const { checksumBytes, protocol } = this.#format;
+    if (checksumBytes === 0) return undefined;
+    if (isRegularFile(shape)) return Buffer.from(reader.bytes(checksumBytes));
+    if (protocol < 28) reader.bytes(checksumBytes);
+    return undefined;
+  }
+
+  /** Called when all of the entry was read. */
+  #hasContent(name: string, flags: number): boolean {
+    if (!this.#contentHierarchy) return !(flags & XMIT.NO_CONTENT_DIR);
+    return this.#contentHierarchy.hasContent(name, (flags & XMIT.TOP_DIR) !== 0);
   }
 
   /** Access control lists and extended attributes, which abbreviated hard links have too. */
@@ -198,7 +244,7 @@ export class FileListDecoder {
   }
 
   /** Makes `entry` the one that "same as before" refers to. */
-  #commit(entry: FileEntry, rdevMajor: number): FileEntry {
+  #commit(entry: FileEntry, previousDevice: number): FileEntry {
     const onName = (kind: "user" | "group", id: number, name: string): void => {
       addName(kind === "user" ? this.names.users : this.names.groups, id, name);
     };
@@ -210,7 +256,7 @@ export class FileListDecoder {
     this.#mtime = entry.mtime;
     this.#uid = entry.uid;
     this.#gid = entry.gid;
-    this.#rdevMajor = rdevMajor;
+    this.#previousDevice = previousDevice;
     return entry;
   }
 }
@@ -220,9 +266,7 @@ function violation(message: string): RsyncError {
   return protocolError(message, EXIT.PROTOCOL);
 }
 
-/** An id travels as a varint, whose 32 bits are unsigned here. */
-function readId(reader: ByteReader): number {
-  const id = reader.varint() >>> 0;
+function assertId(id: number): number {
   if (id > MAX_ID) throw violation(`id ${id}`);
   return id;
 }
@@ -244,9 +288,10 @@ export function readIdList(
   format: FileListFormat,
   names: Map<number, string>,
 ): number {
+  const { readId } = numbersOf(format.protocol);
   const found: [number, string][] = [];
   for (;;) {
-    const id = readId(reader);
+    const id = assertId(readId(reader));
     if (id === 0) break;
     found.push([id, reader.latin1(reader.byte())]);
     if (found.length > LIMITS.idNames) {

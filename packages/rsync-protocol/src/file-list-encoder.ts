@@ -1,6 +1,7 @@
 import { AclEncoder, type NameOnce, type WireAcl } from "./acl.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { XMIT } from "./constants.ts";
+import { type DeviceNumbers, deviceNumbersOf } from "./device-numbers.ts";
 import {
   type FileEntry,
   isDevice,
@@ -11,6 +12,8 @@ import {
 } from "./file-entry.ts";
 import type { FileList } from "./file-list.ts";
 import type { FileListFormat } from "./file-list-format.ts";
+import { InodeLinksEncoder } from "./inode-links.ts";
+import { type Numbers, numbersOf } from "./numbers.ts";
 import { XattrSetEncoder } from "./xattr.ts";
 
 /** Names of users and groups by id, latin1; undefined where the system has none. */
@@ -28,6 +31,10 @@ const MAX_PREFIX = 255;
 export class FileListEncoder {
   readonly #format: FileListFormat;
   readonly #lookup: IdNameLookup;
+  readonly #numbers: Numbers;
+  readonly #devices: DeviceNumbers;
+  /** What protocol 30 replaced; undefined from there on. */
+  readonly #inodeLinks: InodeLinksEncoder | undefined;
   /** Ids met so far: with incremental recursion a name goes with the first use, else into the lists behind. */
   readonly #users = new Map<number, string | undefined>();
   readonly #groups = new Map<number, string | undefined>();
@@ -39,29 +46,37 @@ export class FileListEncoder {
   #mtime = 0;
   #uid = 0;
   #gid = 0;
-  #rdevMajor = 0;
+  /** See `DeviceNumbers`. */
+  #previousDevice = 0;
 
   constructor(format: FileListFormat, lookup: IdNameLookup) {
     this.#format = format;
+    this.#numbers = numbersOf(format.protocol);
+    this.#devices = deviceNumbersOf(format.protocol);
+    this.#inodeLinks =
+      format.protocol < 30 && format.hardLinks ? new InodeLinksEncoder(format.protocol) : undefined;
     this.#lookup = lookup;
   }
 
   /** Writes `entry` as the next one of `list`, to which the caller adds it afterwards. */
   write(writer: ByteWriter, list: FileList, entry: FileEntry): void {
     const format = this.#format;
+    const numbers = this.#numbers;
     const newUser = format.owner && this.#meet(this.#users, entry.uid, "userName");
     const newGroup = format.group && this.#meet(this.#groups, entry.gid, "groupName");
     const userName = newUser && format.incRecurse ? this.#users.get(entry.uid) : undefined;
     const groupName = newGroup && format.incRecurse ? this.#groups.get(entry.gid) : undefined;
 
     const device = format.devices && isDevice(entry);
-    const dated = device || (format.specials && isSpecial(entry) && format.protocol < 31);
+    const numbered = device || (this.#devices.onSpecials && format.specials && isSpecial(entry));
     const ownIndex = list.start + list.wire.length;
-    const linked = format.hardLinks && entry.hardLinkGroup >= 0;
+    const inGroup = format.hardLinks && entry.hardLinkGroup >= 0;
+    const linked = inGroup && !this.#inodeLinks;
 
     let flags = 0;
     if (entry.isTopDirectory) flags |= XMIT.TOP_DIR;
-    if (isDirectory(entry) && !entry.hasContent) flags |= XMIT.NO_CONTENT_DIR;
+    if (isDirectory(entry) && !entry.hasContent && format.protocol >= 30)
+      flags |= XMIT.NO_CONTENT_DIR;
     if (entry.mode === this.#mode) flags |= XMIT.SAME_MODE;
     if (!format.owner || (entry.uid === this.#uid && userName === undefined))
       flags |= XMIT.SAME_UID;
@@ -71,7 +86,9 @@ export class FileListEncoder {
     if (groupName !== undefined) flags |= XMIT.GROUP_NAME_FOLLOWS;
     if (entry.mtime === this.#mtime) flags |= XMIT.SAME_TIME;
     if (format.protocol >= 31 && entry.mtimeNsec !== 0) flags |= XMIT.MOD_NSEC;
-    if (dated && entry.rdevMajor === this.#rdevMajor) flags |= XMIT.SAME_RDEV_MAJOR;
+    if (numbered)
+      flags |= this.#devices.flags(this.#previousDevice, entry.rdevMajor, entry.rdevMinor);
+    if (inGroup && this.#inodeLinks) flags |= this.#inodeLinks.flags();
     if (linked) flags |= XMIT.HLINKED;
     if (linked && entry.hardLinkGroup === ownIndex) flags |= XMIT.HLINK_FIRST;
     const keep = commonPrefix(this.#name, entry.name);
@@ -79,9 +96,9 @@ export class FileListEncoder {
     if (keep > 0) flags |= XMIT.SAME_NAME;
     if (rest > 255) flags |= XMIT.LONG_NAME;
 
-    this.#writeFlags(writer, flags, isDirectory(entry));
+    const written = this.#writeFlags(writer, flags, isDirectory(entry));
     if (keep > 0) writer.byte(keep);
-    if (rest > 255) writer.varint(rest);
+    if (written & XMIT.LONG_NAME) numbers.writeLength(writer, rest);
     else writer.byte(rest);
     writer.latin1(entry.name.slice(keep));
     this.#name = entry.name;
@@ -91,31 +108,33 @@ export class FileListEncoder {
       // A leader in the same list stands for all that would follow.
       if (entry.hardLinkGroup >= list.start) {
         this.#remember(entry);
-        if (device) this.#rdevMajor = entry.rdevMajor;
+        if (device) this.#previousDevice = entry.rdevMajor;
         this.#writeExtras(writer, entry);
         return;
       }
     }
-    writer.varlong(entry.size, 3);
-    if (!(flags & XMIT.SAME_TIME)) writer.varlong(entry.mtime, 4);
+    numbers.writeLong(writer, entry.size);
+    if (!(flags & XMIT.SAME_TIME)) numbers.writeTime(writer, entry.mtime);
     if (flags & XMIT.MOD_NSEC) writer.varint(entry.mtimeNsec);
     if (!(flags & XMIT.SAME_MODE)) writer.int(entry.mode);
-    if (!(flags & XMIT.SAME_UID)) writeId(writer, entry.uid, userName);
-    if (!(flags & XMIT.SAME_GID)) writeId(writer, entry.gid, groupName);
-    if (dated) {
-      if (!(flags & XMIT.SAME_RDEV_MAJOR)) writer.varint(entry.rdevMajor);
-      writer.varint(entry.rdevMinor);
+    if (!(flags & XMIT.SAME_UID)) writeId(writer, numbers, entry.uid, userName);
+    if (!(flags & XMIT.SAME_GID)) writeId(writer, numbers, entry.gid, groupName);
+    if (numbered) {
+      const { rdevMajor, rdevMinor } = entry;
+      this.#previousDevice = this.#devices.write(writer, flags, rdevMajor, rdevMinor);
+    } else if (this.#devices.forgets) {
+      this.#previousDevice = 0;
     }
     if (format.links && isSymlink(entry)) {
       const target = entry.linkTarget ?? "";
-      writer.varint(target.length);
+      numbers.writeLength(writer, target.length);
       writer.latin1(target);
     }
-    if (format.checksumBytes > 0 && isRegularFile(entry)) {
+    this.#inodeLinks?.write(writer, flags, entry, inGroup ? entry.hardLinkGroup : ownIndex);
+    if (format.checksumBytes > 0 && (isRegularFile(entry) || format.protocol < 28)) {
       writer.bytes(entry.checksum ?? Buffer.alloc(format.checksumBytes));
     }
     this.#remember(entry);
-    if (dated) this.#rdevMajor = entry.rdevMajor;
     this.#writeExtras(writer, entry);
   }
 
@@ -166,24 +185,33 @@ export class FileListEncoder {
     names: ReadonlyMap<number, string | undefined>,
     kind: keyof IdNameLookup,
   ): void {
-    for (const [id, name] of names) if (id !== 0 && name !== undefined) writeId(writer, id, name);
-    writer.varint(0);
+    for (const [id, name] of names) {
+      if (id !== 0 && name !== undefined) writeId(writer, this.#numbers, id, name);
+    }
+    this.#numbers.writeId(writer, 0);
     if (!this.#format.id0Names) return;
     const name = this.#lookup[kind](0) ?? "";
     writer.byte(name.length);
     writer.latin1(name);
   }
 
-  #writeFlags(writer: ByteWriter, flags: number, directory: boolean): void {
+  /** @returns the flags with what had to be set in addition */
+  #writeFlags(writer: ByteWriter, flags: number, directory: boolean): number {
     if (this.#format.varintFlags) {
       writer.varint(flags === 0 ? XMIT.EXTENDED_FLAGS : flags);
-      return;
+      return flags;
     }
     // The lower byte must not be 0, which would end the list; on other than directories TOP_DIR means nothing.
     const filled = (flags & 0xff) === 0 && !directory ? flags | XMIT.TOP_DIR : flags;
+    if (this.#format.protocol < 28) {
+      const byte = filled === 0 ? XMIT.LONG_NAME : filled;
+      writer.byte(byte);
+      return byte;
+    }
     if ((filled & 0xff00) !== 0 || (filled & 0xff) === 0)
       writer.shortint(filled | XMIT.EXTENDED_FLAGS);
     else writer.byte(filled);
+    return filled;
   }
 
   /** True when `id` is met for the first time; remembers its name. */
@@ -202,8 +230,8 @@ export class FileListEncoder {
   }
 }
 
-function writeId(writer: ByteWriter, id: number, name: string | undefined): void {
-  writer.varint(id);
+function writeId(writer: ByteWriter, numbers: Numbers, id: number, name: string | undefined): void {
+  numbers.writeId(writer, id);
   if (name === undefined) return;
   writer.byte(name.length);
   writer.latin1(name);

@@ -2,7 +2,7 @@ import { COMPAT } from "./constants.ts";
 
 /** Everything that decides which fields a file list entry has on the wire. Both sides derive it from the same facts. */
 export interface FileListFormat {
-  /** 30, 31 or 32. */
+  /** 27 to 32. */
   readonly protocol: number;
   /** Flags are varints; names of checksum and compression were negotiated. */
   readonly varintFlags: boolean;
@@ -12,6 +12,8 @@ export interface FileListFormat {
   readonly safeEnd: boolean;
   /** The lists of ids end with the name of id 0. */
   readonly id0Names: boolean;
+  /** `-r` */
+  readonly recursive: boolean;
   /** `-l` */
   readonly links: boolean;
   /** `-H` */
@@ -30,7 +32,7 @@ export interface FileListFormat {
   readonly xattrs: boolean;
   /** No names of users and groups are told. */
   readonly numericIds: boolean;
-  /** Bytes of the checksum of a regular file with `-c`, else 0. */
+  /** Bytes of the checksum of a regular file with `-c`, else 0. Below protocol 28 every entry has as many, others than files zeros. */
   readonly checksumBytes: number;
 }
 

@@ -4,7 +4,7 @@ import { EXIT } from "./exit-codes.ts";
 import { directoryOf, entryBytes, type FileEntry, isDirectory } from "./file-entry.ts";
 
 /**
- * What a name sorts by. Plain comparison of two keys gives rsync's order (protocol 29 and later): level by level, files
+ * What a name sorts by; see {@link sortKeyOf} for older protocols. Plain comparison of two keys gives rsync's order (protocol 29 and later): level by level, files
  * before directories, a directory right before its content, directories compared as if they ended in `/`.
  */
 export function sortKey(name: string, directory: boolean): string {
@@ -16,6 +16,11 @@ export function sortKey(name: string, directory: boolean): string {
     key += isLast && !directory ? `\x00${components[i]}` : `\x01${components[i]}/`;
   }
   return key;
+}
+
+/** What names sort by in a protocol: below 29 the whole name is compared, whatever it is of. */
+export function sortKeyOf(protocol: number): typeof sortKey {
+  return protocol >= 29 ? sortKey : (name) => name;
 }
 
 /** One list: the whole transfer, or the content of one directory. */
@@ -33,8 +38,11 @@ export class FileList {
   /** Of {@link FileLists.hold}: what is free again when this list goes. */
   passingBytes = 0;
 
-  constructor(start: number, directory: FileEntry | undefined) {
+  readonly #sortKey: typeof sortKey;
+
+  constructor(start: number, directory: FileEntry | undefined, key: typeof sortKey = sortKey) {
     this.start = start;
+    this.#sortKey = key;
     this.directory = directory;
   }
 
@@ -45,7 +53,7 @@ export class FileList {
     const keyed = this.wire.map((entry) => ({
       entry,
       // Within one directory the names below it decide.
-      key: sortKey(skip ? entry.name.slice(skip) : entry.name, isDirectory(entry)),
+      key: this.#sortKey(skip ? entry.name.slice(skip) : entry.name, isDirectory(entry)),
     }));
     keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
     this.sorted = keyed.map(({ entry }) => entry);
@@ -79,9 +87,18 @@ export class FileLists {
   #count = 0;
   #total = 0;
   #heldBytes = 0;
+  readonly #sortKey: typeof sortKey;
 
-  /** @param limitBytes - for {@link hold}; at most {@link LIMITS.listBytes} */
-  constructor(incRecurse: boolean, limitBytes: number = LIMITS.listBytes) {
+  /**
+   * @param limitBytes - for {@link hold}; at most {@link LIMITS.listBytes}
+   * @param key - {@link sortKeyOf} the protocol
+   */
+  constructor(
+    incRecurse: boolean,
+    limitBytes: number = LIMITS.listBytes,
+    key: typeof sortKey = sortKey,
+  ) {
+    this.#sortKey = key;
     this.#incRecurse = incRecurse;
     this.#limitBytes = Math.min(limitBytes, LIMITS.listBytes);
     this.#next = incRecurse ? 1 : 0;
@@ -89,7 +106,7 @@ export class FileLists {
 
   /** Begins the list of the content of `directory`; without one, the first. */
   begin(directory?: FileEntry): FileList {
-    return new FileList(this.#next, directory);
+    return new FileList(this.#next, directory, this.#sortKey);
   }
 
   /** Counts an entry against {@link LIMITS.entries}. */

@@ -1,11 +1,19 @@
+import { PROTOCOL } from "./constants.ts";
+import { RsyncError } from "./errors.ts";
 import {
   FILTER_LIMITS,
   type FilterRule,
   filterError,
   filterLimit,
   formatFilterRule,
+  shownFilterText,
 } from "./filter-rule.ts";
-import { type FilterSyntax, parseFilterRule, readFilterRuleAt } from "./filter-rule-parser.ts";
+import {
+  type FilterSyntax,
+  parseFilterRule,
+  parsePatternRule,
+  readFilterRuleAt,
+} from "./filter-rule-parser.ts";
 
 /** Reads a merge file by the name in its rule; undefined if there is none. Raw bytes read as latin1. */
 export type ReadMergeFile = (name: string) => string | undefined;
@@ -146,6 +154,8 @@ export function expandMergeRules(
 export interface SentFilterOptions {
   /** `--delete-excluded`: a rule that names no side is for the sender alone. @defaultValue false */
   readonly deleteExcluded?: boolean;
+  /** That of the session: before 30 there was no `p`, before 29 nothing but include and exclude. @defaultValue 32 */
+  readonly protocol?: number;
 }
 
 /** `--delete-excluded`: makes each plain rule without a side a sender's rule. */
@@ -175,10 +185,28 @@ export function formatSentFilters(
         directoryFiles.add(name);
       }
       const sided = options.deleteExcluded === true ? senderOnlyUnlessNamed(rule) : rule;
-      if (sided.sides !== "receiver") sent.push(formatFilterRule(sided));
+      if (sided.sides !== "receiver")
+        sent.push(formatForProtocol(sided, options.protocol ?? PROTOCOL.MAX));
     }
   }
   return sent;
+}
+
+/** The protocol that brought all of the rules' syntax but the modifier `p`, which came with the next. */
+const SYNTAX_SINCE = 29;
+
+/** @throws RsyncError exit code 2, for a rule that the protocol cannot tell: as the original, rather than to send it changed */
+function formatForProtocol(rule: FilterRule, protocol: number): string {
+  if (protocol > SYNTAX_SINCE) return formatFilterRule(rule);
+  const lasting = { ...rule, perishable: false };
+  if (protocol === SYNTAX_SINCE) return formatFilterRule(lasting);
+  // Only the sender hears it: its side need not be named.
+  const text = formatFilterRule({ ...lasting, sides: "any" });
+  if (/^[-+] /u.test(text)) return text;
+  throw new RsyncError(
+    "ERR_RSYNC_INCOMPATIBLE",
+    `filter rule "${shownFilterText(text)}": protocol ${protocol} knows no such rule`,
+  );
 }
 
 /**
@@ -191,6 +219,11 @@ export function parseSentFilter(text: string): FilterRule {
   const rule = parseFilterRule(text);
   if (rule.type === "merge") throw filterError(text, "a merge rule is not taken from a peer");
   return rule;
+}
+
+/** As {@link parseSentFilter}; below protocol 29 a rule is a pattern to exclude, unless it begins with `+ ` or `- `. */
+export function sentFilterParser(protocol: number): (text: string) => FilterRule {
+  return protocol >= SYNTAX_SINCE ? parseSentFilter : (text) => parsePatternRule(text, "exclude");
 }
 
 /** The filter parameters of a module (rsyncd.conf(5)), as text; `…From` hold what is in the file. */

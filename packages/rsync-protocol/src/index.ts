@@ -1,5 +1,5 @@
 /**
- * The rsync wire protocol: codecs, checksums and framing, for clients and senders of protocol 30 to 32.
+ * The rsync wire protocol: codecs, checksums and framing, for clients and senders of protocol 27 to 32.
  *
  * @packageDocumentation
  */
@@ -55,7 +55,7 @@ export {
   isSpecial,
   isSymlink,
 } from "./file-entry.ts";
-export { assertChildren, FileList, FileLists, sortKey } from "./file-list.ts";
+export { assertChildren, FileList, FileLists, sortKey, sortKeyOf } from "./file-list.ts";
 export { type EndOfList, FileListDecoder, type IdNames, readIdList } from "./file-list-decoder.ts";
 export { FileListEncoder, type IdNameLookup } from "./file-list-encoder.ts";
 export { type FileListFormat, formatOfSession } from "./file-list-format.ts";
@@ -72,6 +72,7 @@ export {
   parseFilterText,
   parseModuleFilters,
   parseSentFilter,
+  sentFilterParser,
 } from "./filter-rules.ts";
 export {
   agreeProtocol,
@@ -85,7 +86,7 @@ export {
 } from "./greeting.ts";
 export { type Item, readItem, writeItem } from "./item.ts";
 export { Demultiplexer, encodeFrame, type Message } from "./multiplex.ts";
-export { NdxCodec } from "./ndx.ts";
+export { createNdxCodec, NdxCodec } from "./ndx.ts";
 export {
   chooseName,
   clientCapabilities,
@@ -93,6 +94,7 @@ export {
   serverCompatFlags,
   writeNames,
 } from "./negotiation.ts";
+export { type ProtocolTraits, traitsOf } from "./protocol-traits.ts";
 export { rollingHigh, rollingLow, signedView, weakSum } from "./rolling-sum.ts";
 export { assertSafeName } from "./safe-name.ts";
 export {

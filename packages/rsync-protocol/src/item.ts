@@ -15,9 +15,12 @@ export interface Item {
   readonly xname: string | undefined;
 }
 
+/** What an index below protocol 29 says. */
+const BARE = { flags: ITEM.TRANSFER, basis: BASIS.FILE, xname: undefined } as const;
+
 export function writeItem(writer: ByteWriter, ndx: NdxCodec, item: Item): void {
   ndx.write(writer, item.ndx);
-  if (item.ndx < 0) return;
+  if (item.ndx < 0 || !ndx.carriesFlags) return;
   writer.shortint(item.flags);
   if (item.flags & ITEM.BASIS_TYPE_FOLLOWS) writer.byte(item.basis);
   if (item.flags & ITEM.XNAME_FOLLOWS) writer.vstring(item.xname ?? "");
@@ -27,6 +30,7 @@ export function writeItem(writer: ByteWriter, ndx: NdxCodec, item: Item): void {
 export function readItem(reader: ByteReader, ndx: NdxCodec): Item {
   const index = ndx.peek(reader);
   if (index < 0) return { ndx: index, flags: 0, basis: BASIS.FILE, xname: undefined };
+  if (!ndx.carriesFlags) return { ...BARE, ndx: index };
   const flags = reader.shortint();
   const basis = flags & ITEM.BASIS_TYPE_FOLLOWS ? reader.byte() : BASIS.FILE;
   const xname =

@@ -6,9 +6,11 @@ import { EXIT } from "./exit-codes.ts";
 
 /**
  * Indexes on the wire (protocol 30 and later): each is told as the difference to the one before, positive and negative ones
- * apart. One of these keeps the state of one direction.
+ * apart. One of these keeps the state of one direction. {@link createNdxCodec} gives the one for any protocol.
  */
 export class NdxCodec {
+  /** Item flags follow an index that is no mark. Without them every item is a transfer. */
+  readonly carriesFlags: boolean = true;
   #positive = -1;
   #negative = 1;
 
@@ -75,4 +77,31 @@ export class NdxCodec {
     if (ndx < 0) this.#negative = -ndx;
     else this.#positive = ndx;
   }
+}
+
+/** Below protocol 30 an index is an int. */
+class PlainNdxCodec extends NdxCodec {
+  override readonly carriesFlags: boolean;
+
+  constructor(carriesFlags: boolean) {
+    super();
+    this.carriesFlags = carriesFlags;
+  }
+
+  override write(writer: ByteWriter, ndx: number): void {
+    writer.int(ndx);
+  }
+
+  override peek(reader: ByteReader): number {
+    return reader.int();
+  }
+
+  override commit(): void {
+    // No index depends on another.
+  }
+}
+
+/** The form of indexes in a protocol. */
+export function createNdxCodec(protocol: number): NdxCodec {
+  return protocol >= 30 ? new NdxCodec() : new PlainNdxCodec(protocol >= 29);
 }

@@ -102,9 +102,11 @@ export function formatServerArguments(
   // A list of files implies relative paths.
   if (o.filesFrom !== undefined && !o.relative) long.push("--no-relative");
   if (!o.impliedDirs) long.push("--no-implied-dirs");
-  const bundle = `-${letters.join("")}e.${o.capabilities}`;
+  const capabilities = o.capabilities === "" ? "" : `e.${o.capabilities}`;
+  const bundle = `-${letters.join("")}${capabilities}`;
   const sources = paths.map((path) => (path.startsWith("-") ? `./${path}` : path));
-  return ["--server", ...(o.sender ? ["--sender"] : []), bundle, ...long, ".", ...sources];
+  const short = bundle === "-" ? [] : [bundle];
+  return ["--server", ...(o.sender ? ["--sender"] : []), ...short, ...long, ".", ...sources];
 }
 
 /**

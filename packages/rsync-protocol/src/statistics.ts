@@ -1,5 +1,6 @@
 import type { ByteReader } from "./byte-reader.ts";
 import type { ByteWriter } from "./byte-writer.ts";
+import { numbersOf } from "./numbers.ts";
 
 /** What a server tells of the session at its end, seen from the server. */
 export interface ServerStatistics {
@@ -9,27 +10,38 @@ export interface ServerStatistics {
   readonly written: number;
   /** Sum of the sizes of all files, in bytes. */
   readonly totalSize: number;
-  /** Milliseconds. */
+  /** Milliseconds; 0 below protocol 29. */
   readonly listBuildMs: number;
-  /** Milliseconds. */
+  /** Milliseconds; 0 below protocol 29. */
   readonly listTransferMs: number;
 }
 
-export function writeStatistics(writer: ByteWriter, statistics: ServerStatistics): void {
-  writer.varlong(statistics.read, 3);
-  writer.varlong(statistics.written, 3);
-  writer.varlong(statistics.totalSize, 3);
-  writer.varlong(statistics.listBuildMs, 3);
-  writer.varlong(statistics.listTransferMs, 3);
+/** The times came with protocol 29. */
+const TIMES_SINCE = 29;
+
+export function writeStatistics(
+  writer: ByteWriter,
+  statistics: ServerStatistics,
+  protocol: number,
+): void {
+  const { writeLong } = numbersOf(protocol);
+  writeLong(writer, statistics.read);
+  writeLong(writer, statistics.written);
+  writeLong(writer, statistics.totalSize);
+  if (protocol < TIMES_SINCE) return;
+  writeLong(writer, statistics.listBuildMs);
+  writeLong(writer, statistics.listTransferMs);
 }
 
-export function readStatistics(reader: ByteReader): ServerStatistics {
+export function readStatistics(reader: ByteReader, protocol: number): ServerStatistics {
+  const { readLong } = numbersOf(protocol);
+  const hasTimes = protocol >= TIMES_SINCE;
   return {
-    read: reader.varlong(3),
-    written: reader.varlong(3),
-    totalSize: reader.varlong(3),
-    listBuildMs: reader.varlong(3),
-    listTransferMs: reader.varlong(3),
+    read: readLong(reader),
+    written: readLong(reader),
+    totalSize: readLong(reader),
+    listBuildMs: hasTimes ? readLong(reader) : 0,
+    listTransferMs: hasTimes ? readLong(reader) : 0,
   };
 }
 

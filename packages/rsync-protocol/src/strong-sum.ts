@@ -8,9 +8,11 @@ export interface ChecksumOptions {
   readonly seed: number;
   /** Compat flag CHKSUM_SEED_FIX (0x20): MD5 takes the seed before the data. @defaultValue true */
   readonly seedFirst?: boolean;
+  /** The MD4 of protocol 27 to 29: also the sum of a whole file that is sent begins with the seed, be it 0. @defaultValue false */
+  readonly seedsFiles?: boolean;
 }
 
-/** Digest over a whole file, never seeded. Used for one file at a time; {@link FileHasher.digest} starts anew. */
+/** Digest over a whole file, seeded only as {@link ChecksumOptions.seedsFiles} says. Used for one file at a time; {@link FileHasher.digest} starts anew. */
 export interface FileHasher {
   /** Forgets what was added since the last digest. */
   reset(): void;
@@ -106,7 +108,7 @@ function seedPlace(name: ChecksumName, options: ChecksumOptions): "before" | "af
 /**
  * Makes the strong checksum of a session. WebAssembly is compiled here; everything after is synchronous.
  *
- * Block sums are seeded, file sums are not (rsync 3.5 checksum.c: get_checksum2, sum_init).
+ * Block sums are seeded, file sums only below protocol 30 (rsync 3.5 checksum.c: get_checksum2, sum_init).
  */
 export async function createChecksum(
   name: ChecksumName,
@@ -126,12 +128,16 @@ export async function createChecksum(
     if (place === "after") blocks.update(seed);
     return blocks.digest();
   };
+  const begin = (): void => {
+    files.reset();
+    if (options.seedsFiles === true) files.update(seed);
+  };
   const file: FileHasher = {
-    reset: () => files.reset(),
+    reset: begin,
     update: (chunk) => files.update(chunk),
     digest: () => {
       const digest = files.digest();
-      files.reset();
+      begin();
       return digest;
     },
   };
@@ -140,7 +146,7 @@ export async function createChecksum(
     digestLength: CHECKSUM_BYTES[name],
     block,
     fileHasher: () => {
-      files.reset();
+      begin();
       return file;
     },
   };

@@ -73,12 +73,17 @@ export function chooseSumHeader(length: number, choice: SumChoice): SumHeader {
 /**
  * Checks a header that came from the peer.
  *
+ * @param largestBlock - bytes; below protocol 30 a block may be larger
  * @throws RsyncError `ERR_RSYNC_PROTOCOL` with exit code 2 when a number is out of range
  */
-export function assertSumHeader(header: SumHeader, digestLength: number): void {
+export function assertSumHeader(
+  header: SumHeader,
+  digestLength: number,
+  largestBlock: number = LIMITS.blockBytes,
+): void {
   const { count, blockLength, strongLength, remainder } = header;
   check("count", count, LIMITS.blocks);
-  check("block length", blockLength, LIMITS.blockBytes);
+  check("block length", blockLength, largestBlock);
   check("strong sum length", strongLength, digestLength);
   check("remainder", remainder, blockLength);
   if (count > 0 && blockLength === 0) {
@@ -106,14 +111,18 @@ export function writeSumHeader(writer: ByteWriter, header: SumHeader): void {
 }
 
 /** Reads the four integers within an attempt, and checks them with {@link assertSumHeader}. */
-export function readSumHeader(reader: ByteReader, digestLength: number): SumHeader {
+export function readSumHeader(
+  reader: ByteReader,
+  digestLength: number,
+  largestBlock: number = LIMITS.blockBytes,
+): SumHeader {
   const header: SumHeader = {
     count: reader.int(),
     blockLength: reader.int(),
     strongLength: reader.int(),
     remainder: reader.int(),
   };
-  assertSumHeader(header, digestLength);
+  assertSumHeader(header, digestLength, largestBlock);
   return header;
 }
 

@@ -21,6 +21,7 @@ const NAMES = {
 function formatFor(protocol: number, compatFlags: number, all = true): FileListFormat {
   return {
     ...formatOfSession(protocol, compatFlags),
+    recursive: false,
     links: all,
     hardLinks: all,
     owner: all,
@@ -56,7 +57,8 @@ function entriesFor(format: FileListFormat, start: number): fc.Arbitrary<FileEnt
     type: kind,
     permissions: fc.nat(0o7777),
     size: fc.nat(2 ** 52),
-    mtime: fc.integer({ min: -(2 ** 33), max: 2 ** 34 }),
+    mtime:
+      format.protocol >= 30 ? fc.integer({ min: -(2 ** 33), max: 2 ** 34 }) : fc.nat(2 ** 32 - 1),
     nsec: fc.oneof(fc.constant(0), fc.nat(999_999_999)),
     id: fc.nat(60),
     major: fc.nat(3),
@@ -71,6 +73,10 @@ function entriesFor(format: FileListFormat, start: number): fc.Arbitrary<FileEnt
       const mode = each.type | each.permissions;
       const isDevice = each.type === 0o020000 || each.type === 0o060000;
       const isDirectory = each.type === 0o040000;
+      // Protocol 27 tells an inode of every regular file, and of nothing else.
+      const isLinked =
+        format.hardLinks &&
+        (format.protocol >= 28 ? !isDirectory && each.linkBack !== null : each.type === 0o100000);
       const leader = each.linkBack === null ? undefined : entries[each.linkBack];
       if (leader && leader.hardLinkGroup >= 0 && format.hardLinks) {
         entries.push({ ...leader, name: each.name });
@@ -88,11 +94,12 @@ function entriesFor(format: FileListFormat, start: number): fc.Arbitrary<FileEnt
         rdevMinor: isDevice && format.devices ? each.minor : 0,
         linkTarget: each.type === 0o120000 && format.links ? each.name : undefined,
         checksum: each.type === 0o100000 && format.checksumBytes ? Buffer.alloc(16, i) : undefined,
-        hardLinkGroup: format.hardLinks && !isDirectory && each.linkBack !== null ? start + i : -1,
+        hardLinkGroup: isLinked ? start + i : -1,
         acl: undefined,
         xattrs: undefined,
         isTopDirectory: isDirectory && each.topDirectory,
-        hasContent: isDirectory && each.content,
+        // Below protocol 30 it is what being named says, where nothing is recursive.
+        hasContent: isDirectory && (format.protocol >= 30 ? each.content : each.topDirectory),
       });
     }
     return entries;
@@ -105,6 +112,11 @@ const FORMATS = [
   ["protocol 31 with byte flags", formatFor(31, 0x3e)],
   ["protocol 30", formatFor(30, 0x08)],
   ["protocol 30 without anything", formatFor(30, 0, false)],
+  ["protocol 29", formatFor(29, 0)],
+  ["protocol 29 without anything", formatFor(29, 0, false)],
+  ["protocol 28", formatFor(28, 0)],
+  ["protocol 27", formatFor(27, 0)],
+  ["protocol 27 without anything", formatFor(27, 0, false)],
 ] as const;
 
 function encode(format: FileListFormat, entries: readonly FileEntry[], ioError: number): Buffer {

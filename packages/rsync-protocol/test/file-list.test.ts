@@ -8,6 +8,7 @@ import {
   NDX,
   RsyncError,
   sortKey,
+  sortKeyOf,
 } from "../src/index.ts";
 
 const DIRECTORY = 0o040755;
@@ -171,4 +172,24 @@ describe("FileLists", () => {
       expect(() => assertChildren(list(name))).toThrow(RsyncError);
     }
   });
+});
+
+it("below protocol 29 whole names are compared, and a name that comes twice is dropped all the same", () => {
+  const lists = new FileLists(false, undefined, sortKeyOf(28));
+  const list = lists.begin();
+  for (const name of ["d/e", "z", "d-x", "d.x", "!"]) list.wire.push(entry(name));
+  for (const name of ["d", ".", "z"]) list.wire.push(entry(name, DIRECTORY));
+  lists.add(list);
+  expect(list.sorted.map(({ name }) => name)).toEqual([
+    "!",
+    ".",
+    "d",
+    "d-x",
+    "d.x",
+    "d/e",
+    "z",
+    "z",
+  ]);
+  // A directory may have content in the list: it stays.
+  expect([...list.dropped].map(({ mode }) => mode)).toEqual([FILE]);
 });

@@ -11,6 +11,7 @@ import {
   parseFilterText,
   parseModuleFilters,
   parseSentFilter,
+  sentFilterParser,
 } from "../src/filter-rules.ts";
 
 const texts = (text: string, syntax: FilterSyntax): string[] =>
@@ -191,5 +192,32 @@ describe("the filter parameters of a module", () => {
       "- a",
     ]);
     expect(() => parseModuleFilters({ filter: ". f" })).toThrow("cannot be read");
+  });
+});
+
+describe("rules of old protocols", () => {
+  const rules = ["-p *.o", "+s /a", "- b c"].map(parseFilterRule);
+
+  it("are sent with what the protocol knows", () => {
+    expect(formatSentFilters(rules, { protocol: 30 })).toEqual(["-p *.o", "+s /a", "- b c"]);
+    expect(formatSentFilters(rules, { protocol: 29 })).toEqual(["- *.o", "+s /a", "- b c"]);
+    expect(formatSentFilters(rules, { protocol: 28 })).toEqual(["- *.o", "+ /a", "- b c"]);
+  });
+
+  it("are refused rather than sent changed", () => {
+    for (const text of [": .r", "-! *.c", "-/ /x"]) {
+      const send = (): string[] => formatSentFilters([parseFilterRule(text)], { protocol: 28 });
+      expect(send).toThrow("protocol 28 knows no such rule");
+    }
+  });
+
+  it("are patterns to exclude below 29, unless a prefix says otherwise", () => {
+    const parse = sentFilterParser(28);
+    expect(parse("*.o")).toMatchObject({ type: "exclude", pattern: "*.o" });
+    expect(parse("- *.o")).toMatchObject({ type: "exclude", pattern: "*.o" });
+    expect(parse("+ /a")).toMatchObject({ type: "include", pattern: "/a" });
+    expect(parse(": .r")).toMatchObject({ type: "exclude", pattern: ": .r" });
+    expect(parse("!").type).toBe("clear");
+    expect(sentFilterParser(29)(": .r").type).toBe("dir-merge");
   });
 });

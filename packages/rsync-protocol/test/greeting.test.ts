@@ -66,7 +66,7 @@ test("the lower protocol is spoken, and below 30 none", () => {
   expect(negotiateProtocol(32, parseGreeting("@RSYNCD: 31.0"))).toBe(31);
   expect(negotiateProtocol(31, parseGreeting("@RSYNCD: 40.0 md5"))).toBe(31);
   expect(negotiateProtocol(32, parseGreeting("@RSYNCD: 32.3 md5"))).toBe(31);
-  expect(() => negotiateProtocol(32, parseGreeting("@RSYNCD: 29.0"))).toThrow("only 30 to 32");
+  expect(() => negotiateProtocol(32, parseGreeting("@RSYNCD: 26.0"))).toThrow("only 27 to 32");
   expect(agreeProtocol(32, 30)).toBe(30);
   expect(() => agreeProtocol(32, 0x2f2f2f2f)).toThrow(RsyncError);
 });

@@ -4,6 +4,7 @@ import {
   BASIS,
   ByteReader,
   ByteWriter,
+  createNdxCodec,
   ITEM,
   type Item,
   NdxCodec,
@@ -49,4 +50,16 @@ describe("items", () => {
     reader.push(Buffer.from("010010ffff", "hex"));
     expect(() => readItem(reader, new NdxCodec())).toThrow(RsyncError);
   });
+});
+
+it("an index alone is a transfer below protocol 29", () => {
+  const codec = createNdxCodec(28);
+  const writer = new ByteWriter();
+  const flags = ITEM.TRANSFER | ITEM.IS_NEW | ITEM.XNAME_FOLLOWS;
+  writeItem(writer, codec, { ndx: 7, flags, basis: 0x81, xname: "x" });
+  const reader = new ByteReader();
+  reader.push(writer.take());
+  const read = readItem(reader, codec);
+  expect(read).toEqual({ ndx: 7, flags: ITEM.TRANSFER, basis: BASIS.FILE, xname: undefined });
+  expect(reader.available).toBe(0);
 });

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ByteReader, ByteWriter, NDX, NdxCodec, RsyncError } from "../src/index.ts";
+import { ByteReader, ByteWriter, createNdxCodec, NDX, NdxCodec, RsyncError } from "../src/index.ts";
 
 describe("NdxCodec", () => {
   it("writes indexes as the real rsync does", () => {
@@ -49,5 +49,25 @@ describe("NdxCodec", () => {
     const codec = new NdxCodec();
     codec.commit(codec.peek(reader));
     expect(() => codec.peek(reader)).toThrow(RsyncError);
+  });
+});
+
+describe("createNdxCodec", () => {
+  it("below protocol 30 gives plain ints, followed by flags from 29 on", () => {
+    for (const protocol of [27, 28, 29]) {
+      const codec = createNdxCodec(protocol);
+      const writer = new ByteWriter();
+      for (const ndx of [5, NDX.DONE, 5]) codec.write(writer, ndx);
+      const bytes = writer.take();
+      expect(bytes.toString("hex")).toBe("05000000ffffffff05000000");
+      const reader = new ByteReader();
+      reader.push(bytes);
+      for (const ndx of [5, NDX.DONE, 5]) {
+        expect(codec.peek(reader)).toBe(ndx);
+        codec.commit(ndx);
+      }
+      expect(codec.carriesFlags).toBe(protocol === 29);
+    }
+    expect(createNdxCodec(30).carriesFlags).toBe(true);
   });
 });

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { CHECKSUM_BYTES, type ChecksumName, parseChecksumName } from "../src/checksum.ts";
 import { signedView, weakSum } from "../src/rolling-sum.ts";
-import { createChecksum } from "../src/strong-sum.ts";
+import { createChecksum, type FileHasher } from "../src/strong-sum.ts";
 
 const NAMES: readonly ChecksumName[] = ["xxh128", "xxh3", "xxh64", "md5", "md4", "sha1", "none"];
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
@@ -96,4 +96,22 @@ test("names are read in any case, and xxhash is xxh64", () => {
     undefined,
     undefined,
   ]);
+});
+
+test("the MD4 of protocol 27 to 29 seeds what is sent, be the seed 0, and not what is listed", async () => {
+  const plain = await createChecksum("md4", { seed: 0 });
+  const sumOf = (hasher: FileHasher, ...pieces: readonly Buffer[]): string => {
+    for (const piece of pieces) hasher.update(piece);
+    return hex(hasher.digest());
+  };
+  for (const seed of [0, 7]) {
+    const seeded = await createChecksum("md4", { seed, seedsFiles: true });
+    const hasher = seeded.fileHasher();
+    const wanted = sumOf(plain.fileHasher(), Buffer.from([seed, 0, 0, 0]), bytes("abc"));
+    expect(sumOf(hasher, bytes("abc"))).toBe(wanted);
+    hasher.update(bytes("left behind"));
+    hasher.reset();
+    expect(sumOf(hasher, bytes("abc"))).toBe(wanted);
+  }
+  expect(sumOf(plain.fileHasher(), bytes("abc"))).toBe("a448017aaf21d8525fc10ae87aa6729d");
 });

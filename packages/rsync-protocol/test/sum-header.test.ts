@@ -93,3 +93,11 @@ function isValueOrRsyncError(run: () => unknown): boolean {
     return error instanceof RsyncError;
   }
 }
+
+test("below protocol 30 a block may have 512 MiB", () => {
+  const header = { count: 1, blockLength: LIMITS.oldBlockBytes, strongLength: 2, remainder: 0 };
+  expect(() => assertSumHeader(header, 16, LIMITS.oldBlockBytes)).not.toThrow();
+  expect(() => assertSumHeader(header, 16)).toThrow("block length");
+  const larger = { ...header, blockLength: LIMITS.oldBlockBytes + 1 };
+  expect(() => assertSumHeader(larger, 16, LIMITS.oldBlockBytes)).toThrow("block length");
+});

@@ -12,10 +12,7 @@ import {
   isRegularFile,
   isSymlink,
   MODE,
-  negotiateProtocol,
   parseChecksumName,
-  parseGreeting,
-  RsyncError,
   signedView,
   TAG,
   weakSum,
@@ -36,6 +33,7 @@ const WHOLE = [
   "pull-inc-32",
   "pull-noinc-32",
   "pull-inc-30",
+  "pull-29",
   "checksum-auth-32",
   "delete-filter-32",
   "delta-32",
@@ -68,7 +66,8 @@ const basisOf = (transcript: Transcript, path: string): Buffer => {
 async function checksumOf(transcript: Transcript, played: Played): Promise<Checksum> {
   const name = parseChecksumName(transcript.checksum);
   if (name === undefined) throw new Error(`no such checksum: ${transcript.checksum}`);
-  return createChecksum(name, { seed: played.seed });
+  const seedsFiles = played.protocol < 30;
+  return createChecksum(name, { seed: played.seed, seedsFiles });
 }
 
 /** The file that a reply rebuilds. */
@@ -130,7 +129,9 @@ describe.each(WHOLE)("%s, both directions to the last byte", (name) => {
     expect(played.entries.length).toBeGreaterThan(0);
     for (const entry of played.entries) {
       const wanted = recorded(transcript.module, entry.name);
-      expect(entry).toMatchObject({ mtime: wanted.mtime, uid: wanted.uid, gid: wanted.gid });
+      // Below protocol 30 a time before 1970 arrives as one after 2038.
+      const mtime = played.protocol >= 30 ? wanted.mtime : wanted.mtime >>> 0;
+      expect(entry).toMatchObject({ mtime, uid: wanted.uid, gid: wanted.gid });
       expect(entry.mtimeNsec).toBe(played.protocol >= 31 ? wanted.nsec : 0);
       // Linux has no modes of its own for symbolic links.
       const mode = isSymlink(entry) ? 0o777 : Number.parseInt(wanted.mode, 8);
@@ -196,12 +197,6 @@ describe.each(["delta-zlib-32", "delta-zlibx-32", "delta-zstd-32"])(
     });
   },
 );
-
-test("pull-29: protocol 29 is refused by its number", () => {
-  const [line = ""] = readTranscript("pull-29").fromClient.toString("latin1").split("\n");
-  expect(() => negotiateProtocol(32, parseGreeting(line))).toThrow(RsyncError);
-  expect(() => negotiateProtocol(32, parseGreeting(line))).toThrow("protocol 29");
-});
 
 describe("what single sessions are about", () => {
   test("checksum-auth-32: the recorded answer to the challenge is the one we would give", async () => {

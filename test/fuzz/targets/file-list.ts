@@ -12,21 +12,25 @@ import {
   RsyncError,
   readIdList,
   sortKey,
+  sortKeyOf,
 } from "@dialhome/rsync-protocol";
 import { type FuzzTarget, refusesWith } from "../target.ts";
 
 /** What a session may have agreed on, from the first two bytes of an input. */
 function formatOf(low: number, high: number): FileListFormat {
+  const protocol = [30, 31, 32][low & 3] ?? 27 + (high % 3);
+  const isOld = protocol < 30;
   return {
-    ...formatOfSession(30 + (low & 1) + ((low >> 1) & 1), high | ((low & 4) << 6)),
+    ...formatOfSession(protocol, isOld ? 0 : high | ((low & 4) << 6)),
+    recursive: (low & 4) !== 0,
     links: true,
     hardLinks: (low & 8) !== 0,
     owner: (low & 16) !== 0,
     group: (low & 16) !== 0,
     devices: (low & 32) !== 0,
     specials: (low & 32) !== 0,
-    acls: (low & 64) !== 0,
-    xattrs: (low & 128) !== 0,
+    acls: (low & 64) !== 0 && !isOld,
+    xattrs: (low & 128) !== 0 && !isOld,
     numericIds: false,
     checksumBytes: (low & 64) !== 0 ? 16 : 0,
   };
@@ -60,7 +64,7 @@ function listed(low: number, high: number): Buffer {
     userName: () => "anna",
     groupName: () => undefined,
   });
-  const lists = new FileLists(format.incRecurse);
+  const lists = new FileLists(format.incRecurse, undefined, sortKeyOf(format.protocol));
   const list = lists.begin();
   const directory: FileEntry = {
     ...plain,
@@ -92,13 +96,22 @@ function listed(low: number, high: number): Buffer {
 export const fileList: FuzzTarget = {
   name: "file-list",
   limitMs: 1_000,
-  seeds: () => [listed(0, 0x80), listed(0xff, 0xff), listed(0xfe, 0), listed(0x3b, 0x81)],
+  seeds: () => [
+    listed(0, 0x80),
+    listed(0xfe, 0xff),
+    listed(0xfe, 0),
+    listed(0x3a, 0x81),
+    // Protocols 27, 28 and 29.
+    listed(0xff, 0),
+    listed(0xff, 1),
+    listed(0x3f, 2),
+  ],
   dictionary: ["..", "/", "./", "user.x\0", "security.capability\0"],
   run: (input) => {
     const format = formatOf(input[0] ?? 0, input[1] ?? 0);
     refusesWith([RsyncError], () => {
       const decoder = new FileListDecoder(format);
-      const lists = new FileLists(format.incRecurse, 1 << 20);
+      const lists = new FileLists(format.incRecurse, 1 << 20, sortKeyOf(format.protocol));
       const reader = new ByteReader();
       reader.push(input.subarray(2));
       let directory: FileEntry | undefined;

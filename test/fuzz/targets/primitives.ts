@@ -3,6 +3,7 @@ import {
   BASIS,
   ByteReader,
   ByteWriter,
+  createNdxCodec,
   Demultiplexer,
   encodeFrame,
   ITEM,
@@ -40,7 +41,7 @@ const READERS: readonly ((reader: ByteReader) => object | number | string)[] = [
   (r) => r.varlong(4),
   (r) => r.vstring("text", 1024),
   (r) => ({ line: r.line() }),
-  readStatistics,
+  (r) => readStatistics(r, 32),
   readDeleteStatistics,
   (r) => readNames(r, "checksum"),
   (r) => ({ rule: readFilterRule(r) }),
@@ -48,6 +49,9 @@ const READERS: readonly ((reader: ByteReader) => object | number | string)[] = [
   (r) => readItem(r, new NdxCodec()),
   (r) => readXattrRequest(r, 5),
   (r) => readXattrValues(r, [1, 3, 4]),
+  (r) => r.longint(),
+  (r) => readStatistics(r, 29),
+  (r) => readItem(r, createNdxCodec(29)),
 ];
 
 export const primitives: FuzzTarget = {

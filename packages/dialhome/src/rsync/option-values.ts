@@ -1,4 +1,4 @@
-import { type ChecksumName, parseChecksumName } from "@dialhome/rsync-protocol";
+import { type ChecksumName, PROTOCOL, parseChecksumName } from "@dialhome/rsync-protocol";
 import { syntaxError, unsupportedError } from "./errors.ts";
 import { FilterArguments, type ReadRuleFile } from "./filter-arguments.ts";
 import type { Valued } from "./option-table.ts";
@@ -266,8 +266,10 @@ function parseChecksumChoice(text: string, spelling: string): ChecksumName | und
 
 function parseProtocol(text: string, spelling: string): number {
   const protocol = parseInteger(text, spelling, 0, 255);
-  if (protocol < 30 || protocol > 32) {
-    throw unsupportedError(`${spelling}=${text}: only 30, 31 and 32 are spoken here`);
+  if (protocol < PROTOCOL.MIN || protocol > PROTOCOL.MAX) {
+    throw unsupportedError(
+      `${spelling}=${text}: only ${PROTOCOL.MIN} to ${PROTOCOL.MAX} are spoken here`,
+    );
   }
   return protocol;
 }

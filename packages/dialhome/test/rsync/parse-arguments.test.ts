@@ -180,7 +180,7 @@ describe("what is refused", () => {
     [["--write-batch", "f"], "option --write-batch is not supported by dialhome rsync"],
     [["--copy-as=me"], "option --copy-as is not supported by dialhome rsync"],
     [["--info=del"], "option --info=del is not supported by dialhome rsync"],
-    [["--protocol=29"], "--protocol=29: only 30, 31 and 32 are spoken here"],
+    [["--protocol=26"], "--protocol=26: only 27 to 32 are spoken here"],
     [["--cc=crc"], "--cc=crc: no such checksum here"],
   ])("%j is refused by its name: exit code 4", (args, message) => {
     expect(() => parse(...args)).toThrow(expect.objectContaining({ exitCode: 4, message }));

@@ -42,5 +42,6 @@ export function transferFor(ndx: number): Transfer {
     sums: NO_SUMS,
     redo: false,
     append: false,
+    phase: 0,
   };
 }

@@ -6,6 +6,7 @@ import { Duplex, duplexPair } from "node:stream";
 import {
   type ByteWriter,
   COMPAT,
+  createNdxCodec,
   ITEM,
   type Item,
   NDX,
@@ -14,6 +15,7 @@ import {
   readItem,
   readSumHeader,
   type SumHeader,
+  traitsOf,
   Wire,
   writeEndOfTokens,
   writeItem,
@@ -58,8 +60,8 @@ export class ScriptedSender {
   readonly wire: Wire;
   /** For bytes outside of all frames. */
   readonly stream: Duplex;
-  readonly ndx = new NdxCodec();
-  readonly #theirNdx = new NdxCodec();
+  ndx = new NdxCodec();
+  #theirNdx = new NdxCodec();
 
   constructor(wire: Wire, stream: Duplex) {
     this.wire = wire;
@@ -76,6 +78,14 @@ export class ScriptedSender {
     wire.out.int(protocol);
     wire.flush();
     await wire.read((reader) => ({ protocol: reader.int() }));
+    if (!traitsOf(protocol).hasCompatFlags) {
+      this.ndx = createNdxCodec(protocol);
+      this.#theirNdx = createNdxCodec(protocol);
+      wire.out.int(0);
+      wire.startMultiplexing();
+      await this.#filterList();
+      return;
+    }
     await this.#startBinary(incRecurse);
   }
 
@@ -111,8 +121,12 @@ export class ScriptedSender {
     await wire.read((reader) => ({ names: reader.vstring("names", 1024) }));
     wire.startMultiplexing();
     wire.startDemultiplexing(() => undefined);
+    await this.#filterList();
+  }
+
+  async #filterList(): Promise<void> {
     for (let rule = "?"; rule !== ""; ) {
-      ({ rule } = await wire.read((reader) => ({ rule: readFilterRule(reader) })));
+      ({ rule } = await this.wire.read((reader) => ({ rule: readFilterRule(reader) })));
     }
   }
 
@@ -214,7 +228,7 @@ export class ScriptedSender {
       }
     }
     const none = { read: 0, written: 0, totalSize: 0, listBuildMs: 0, listTransferMs: 0 };
-    writeStatistics(this.out, none);
+    writeStatistics(this.out, none, protocol);
     this.wire.flush();
     if (protocol >= 31) {
       await this.hear();

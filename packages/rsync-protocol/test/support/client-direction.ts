@@ -1,10 +1,11 @@
 import {
   type ByteReader,
   COMPAT,
+  createNdxCodec,
   type DeleteStatistics,
   ITEM,
   NDX,
-  NdxCodec,
+  negotiateProtocol,
   parseGreeting,
   parseServerArguments,
   readDeleteStatistics,
@@ -13,6 +14,7 @@ import {
   readNames,
   readSumHeader,
   readXattrRequest,
+  traitsOf,
 } from "../../src/index.ts";
 import type { Direction } from "./direction.ts";
 import {
@@ -29,22 +31,27 @@ export function* parseClient(direction: Direction, played: Partial<Played>): Par
   const from = (): ByteReader => direction.reader;
   played.clientGreeting = parseGreeting(yield* read(from, (r) => r.line()));
   yield* read(from, (r) => r.line()); // the module's name
+  while (played.serverGreeting === undefined) yield;
+  const { clientGreeting, serverGreeting } = played;
+  const traits = traitsOf(negotiateProtocol(serverGreeting.protocol, clientGreeting));
   while (played.challenge === undefined && played.isAdmitted !== true) yield;
   if (played.challenge !== undefined) played.login = yield* read(from, (r) => r.line());
-  played.serverArguments = parseServerArguments(yield* read(from, readArguments));
+  played.serverArguments = parseServerArguments(
+    yield* read(from, (r) => readArguments(r, traits.argumentEnd)),
+  );
   while (played.compatFlags === undefined) yield;
   played.clientNames =
     played.compatFlags & COMPAT.VARINT_FLIST_FLAGS
       ? yield* read(from, (r) => readNames(r, "checksum"))
       : [];
-  direction.multiplex((message) => played.messages?.push(message));
+  if (traits.framesBothWays) direction.multiplex((message) => played.messages?.push(message));
 
   for (;;) {
     const rule = yield* read(from, readFilterRule);
     if (rule === "") break;
     played.filterRules?.push(rule);
   }
-  const ndx = new NdxCodec();
+  const ndx = createNdxCodec(traits.protocol);
   const digestLength = digestLengthOf(played);
   for (;;) {
     const request = yield* read(from, (r): Request | DeleteStatistics => {
@@ -71,11 +78,11 @@ export function* parseClient(direction: Direction, played: Partial<Played>): Par
   }
 }
 
-function readArguments(reader: ByteReader): string[] {
+function readArguments(reader: ByteReader, end: "\0" | "\n"): string[] {
   const args: string[] = [];
   for (;;) {
     let arg = "";
-    for (let byte = reader.byte(); byte !== 0; byte = reader.byte()) {
+    for (let byte = reader.byte(); byte !== end.charCodeAt(0); byte = reader.byte()) {
       arg += String.fromCharCode(byte);
     }
     if (arg === "") return args;

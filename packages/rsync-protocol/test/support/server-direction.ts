@@ -1,6 +1,7 @@
 import {
   type ByteReader,
   COMPAT,
+  createNdxCodec,
   type DaemonLine,
   type FileEntry,
   FileListDecoder,
@@ -9,7 +10,6 @@ import {
   formatOfSession,
   ITEM,
   NDX,
-  NdxCodec,
   negotiateProtocol,
   PlainTokenReader,
   parseDaemonLine,
@@ -21,7 +21,9 @@ import {
   readStatistics,
   readSumHeader,
   readXattrValues,
+  sortKeyOf,
   type Token,
+  traitsOf,
 } from "../../src/index.ts";
 import type { Direction } from "./direction.ts";
 import {
@@ -51,7 +53,9 @@ export function* parseServer(
   while (played.serverArguments === undefined || played.clientGreeting === undefined) yield;
   const { options } = played.serverArguments;
   played.protocol = negotiateProtocol(played.serverGreeting.protocol, played.clientGreeting);
-  const compatFlags = yield* read(from, (r) => r.varint());
+  const { protocol } = played;
+  const traits = traitsOf(protocol);
+  const compatFlags = traits.hasCompatFlags ? yield* read(from, (r) => r.varint()) : 0;
   played.serverNames =
     compatFlags & COMPAT.VARINT_FLIST_FLAGS
       ? yield* read(from, (r) => readNames(r, "checksum"))
@@ -63,6 +67,7 @@ export function* parseServer(
   const digestLength = digestLengthOf(played);
   const format: FileListFormat = {
     ...formatOfSession(played.protocol, compatFlags),
+    recursive: options.recursive,
     links: options.links,
     hardLinks: options.hardLinks,
     owner: options.owner,
@@ -74,7 +79,7 @@ export function* parseServer(
     numericIds: options.numericIds,
     checksumBytes: options.checksum ? digestLength : 0,
   };
-  const lists = new FileLists(format.incRecurse);
+  const lists = new FileLists(format.incRecurse, undefined, sortKeyOf(protocol));
   played.lists = lists;
   const decoder = new FileListDecoder(format);
   yield* readList(from, played, decoder, undefined);
@@ -83,7 +88,12 @@ export function* parseServer(
     if (format.group) yield* read(from, (r) => readIdList(r, format, decoder.names.groups));
   }
 
-  const ndx = new NdxCodec();
+  if (traits.endsListWithIoError) {
+    const ioError = yield* read(from, (r) => r.int());
+    played.ioError = (played.ioError ?? 0) | ioError;
+  }
+
+  const ndx = createNdxCodec(protocol);
   let allListsKnown = !format.incRecurse;
   for (;;) {
     const head = yield* read(from, (r): Reply => {
@@ -98,7 +108,7 @@ export function* parseServer(
     ndx.commit(head.ndx);
     if (head.ndx === NDX.DONE) {
       played.serverDones = (played.serverDones ?? 0) + 1;
-      if (allListsKnown && played.serverDones === lists.count + 2) break;
+      if (allListsKnown && played.serverDones === lists.count + traits.morePhases) break;
     } else if (head.ndx === NDX.FLIST_EOF) allListsKnown = true;
     else if (head.ndx <= NDX.FLIST_OFFSET) {
       yield* readList(from, played, decoder, lists.takeAnnounced(head.ndx));
@@ -113,8 +123,8 @@ export function* parseServer(
       played.replies?.push({ ...head, tokens, sum });
     }
   }
-  played.statistics = yield* read(from, readStatistics);
-  if (played.protocol < 31) return;
+  played.statistics = yield* read(from, (r) => readStatistics(r, protocol));
+  if (!traits.answersGoodbye) return;
   yield* read(from, (r) => {
     // A client that deletes has told how much; the server tells it back.
     let { ndx: last } = readItem(r, ndx);
