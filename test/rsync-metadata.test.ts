@@ -4,8 +4,10 @@ import { expect, it } from "vitest";
 import { treeDifferences } from "./support/compare-trees.ts";
 import { DIALHOME } from "./support/dialhome-cli.ts";
 import { changeMetadata, makeMetadataTree } from "./support/metadata-tree.ts";
+import { startOurRsyncd } from "./support/our-rsyncd.ts";
 import { describeWithPeers, requirePeer } from "./support/peers.ts";
 import { run, runOk } from "./support/processes.ts";
+import { ARCHIVE, type Pulled, pullFromDaemon } from "./support/pull-real.ts";
 import { type RealRsyncd, startRealRsyncd } from "./support/real-rsyncd.ts";
 import { type TempDir, tempDir } from "./support/temp-dir.ts";
 import { makeNastyTree } from "./support/tree.ts";
@@ -113,6 +115,21 @@ describeWithPeers(["rsync", "root"], "metadata, as the real rsync keeps it", () 
       expect(last.ours.lines).toEqual([]);
     });
   }
+
+  it("comes from our own daemon as well", async () => {
+    await using dir = tempDir();
+    mkdirSync(dir.at("src"));
+    await makeMetadataTree(dir.at("src"));
+    await using daemon = await startOurRsyncd({ modules: [{ name: "src", path: dir.at("src") }] });
+    const options = { ...ARCHIVE, acls: true, xattrs: true, destination: dir.at("dest") };
+    const pull = (): Promise<Pulled> => pullFromDaemon({ ...options, port: daemon.port });
+    expect((await pull()).summary).toMatchObject({ exitCode: 0, problems: [] });
+    expect(treeDifferences(dir.at("src"), dir.at("dest"), { attributes: true })).toEqual([]);
+    changeMetadata(dir.at("src"));
+    expect((await pull()).lines).toContain(".d.......ax folder/");
+    expect(treeDifferences(dir.at("src"), dir.at("dest"), { attributes: true })).toEqual([]);
+    expect((await pull()).lines).toEqual([]);
+  });
 
   it("an attribute or a list that differs from the one in --link-dest makes a copy", async () => {
     await using dir = tempDir();

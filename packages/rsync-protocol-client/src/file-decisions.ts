@@ -173,6 +173,10 @@ export class FileDecisions {
   }
 
   #keepFile(job: Job, stat: FileStat, differences: number): void {
+    if (!(differences & ITEM.REPORT_XATTR)) {
+      this.#finishKept(job, stat, differences);
+      return;
+    }
     const finish = (): undefined => {
       this.#finishKept(job, stat, differences);
     };

@@ -42,6 +42,8 @@ import { VALUE_BYTES } from "./xattr-values.ts";
 /** Blocks of a basis that lie side by side are copied in one go, up to this many bytes. */
 const RUN_BYTES = 256 * 1024;
 
+const NO_VALUES: readonly XattrValue[] = [];
+
 interface Reply {
   readonly item: Item;
   /** Values of extended attributes that came with it. */
@@ -175,7 +177,7 @@ export class Receiver {
 
   #readXattrs(reader: ByteReader, { ndx, flags }: Item): readonly XattrValue[] {
     const { xattrs, options, lists } = this.#context;
-    if (!xattrs || ndx < 0 || !(flags & ITEM.REPORT_XATTR) || options.dryRun) return [];
+    if (!xattrs || ndx < 0 || !(flags & ITEM.REPORT_XATTR) || options.dryRun) return NO_VALUES;
     const set = lists.find(ndx)?.xattrs;
     return readXattrValues(reader, set ? xattrs.outstanding(set) : [], VALUE_BYTES);
   }
