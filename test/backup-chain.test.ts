@@ -24,6 +24,7 @@ import {
 import { assertVerified, photograph, sharedInodes, snapshotsOf } from "./support/backup-store.ts";
 import { assertEqualTrees, treeDifferences } from "./support/compare-trees.ts";
 import { runDialhome } from "./support/dialhome-cli.ts";
+import { changeMetadata, makeMetadataTree, setAttribute } from "./support/metadata-tree.ts";
 import { describeWithPeers } from "./support/peers.ts";
 import { runOk } from "./support/processes.ts";
 import { seededRandom } from "./support/random.ts";
@@ -146,6 +147,39 @@ describeWithPeers(["rsync"], "backups of a large and nasty tree", () => {
     // The next real one is whole again.
     await backUpOk({ host, key, name: "main", path: source });
     await assertEqualTrees(source, (await latestOf("main")).dataPath);
+  });
+});
+
+describe("access lists and extended attributes", () => {
+  it("are kept, compared and given back where the device asks for it", async () => {
+    const source = folder.at("attributed");
+    mkdirSync(source);
+    await makeMetadataTree(source);
+    const device = { host, key: host.addDevice(), name: "attributed", path: source };
+    await backUpOk(device);
+    const without = await latestOf("attributed");
+    expect(treeDifferences(source, without.dataPath, { attributes: true })).not.toEqual([]);
+    await backUpOk({ ...device, args: ["-A"] });
+    const first = await latestOf("attributed");
+    expect(treeDifferences(source, first.dataPath, { attributes: true })).toEqual([]);
+
+    changeMetadata(source);
+    await backUpOk({ ...device, args: ["-A"] });
+    const second = await latestOf("attributed");
+    expect(treeDifferences(source, second.dataPath, { attributes: true })).toEqual([]);
+    await assertVerified(host.store, [without, first, second]);
+    const restored = folder.at("attributed-again");
+    const args = ["restore", host.store, "attributed", "--to", restored];
+    expect(await runDialhome(args)).toMatchObject({ code: 0 });
+    expect(treeDifferences(source, restored, { attributes: true })).toEqual([]);
+
+    setAttribute(second.dataPath, "short", "user.empty", Buffer.from("damaged"));
+    await expect(assertVerified(host.store, [second])).rejects.toThrow(
+      "short has other attributes than when it was saved",
+    );
+    const damaged = await runDialhome([...args.slice(0, -1), folder.at("damaged"), "short"]);
+    expect(damaged).toMatchObject({ code: expect.not.toBeOneOf([0]) });
+    expect(damaged.stderr).toContain("its attributes in the store are not what was saved");
   });
 });
 

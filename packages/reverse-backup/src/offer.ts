@@ -19,6 +19,8 @@ export interface Offer {
     readonly privileged: boolean;
     readonly oneFileSystem: boolean;
     readonly fakeSuper: boolean;
+    /** Access control lists and extended attributes are worth keeping. */
+    readonly attributes: boolean;
   };
 }
 
@@ -35,12 +37,13 @@ const OfferSchema = v.object({
     key: word,
     mod: word,
     su: v.nullish(v.union([v.boolean(), v.string()]), false),
-    opts: v.nullish(v.object({ one_file_system: flag, fake_super: flag }), {}),
+    opts: v.nullish(v.object({ one_file_system: flag, fake_super: flag, attributes: flag }), {}),
   }),
 });
 
 /** One line, without its end. */
 export function encodeOffer(offer: Offer): string {
+  const { oneFileSystem, fakeSuper, attributes } = offer.rsync;
   return JSON.stringify({
     name: offer.name,
     port: offer.port,
@@ -50,7 +53,12 @@ export function encodeOffer(offer: Offer): string {
       key: offer.rsync.password,
       mod: offer.rsync.module,
       su: offer.rsync.privileged,
-      opts: { one_file_system: offer.rsync.oneFileSystem, fake_super: offer.rsync.fakeSuper },
+      opts: {
+        one_file_system: oneFileSystem,
+        fake_super: fakeSuper,
+        // An original host does not know it, and keeps them of each device that reads with all privileges.
+        ...(attributes ? { attributes } : {}),
+      },
     },
   });
 }
@@ -81,6 +89,7 @@ export function decodeOffer(line: string): Offer {
       privileged: Boolean(rsync.su),
       oneFileSystem: rsync.opts.one_file_system ?? false,
       fakeSuper: rsync.opts.fake_super ?? false,
+      attributes: rsync.opts.attributes ?? false,
     },
   };
 }

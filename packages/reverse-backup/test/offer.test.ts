@@ -29,6 +29,7 @@ test("the original's offer is understood", () => {
       privileged: false,
       oneFileSystem: false,
       fakeSuper: true,
+      attributes: false,
     },
   });
 });
@@ -48,6 +49,7 @@ test("what is encoded is decoded again", () => {
       privileged: boolean(),
       oneFileSystem: boolean(),
       fakeSuper: boolean(),
+      attributes: boolean(),
     }),
   });
   assert(

@@ -89,15 +89,7 @@ export class AccessLists {
       target.set(RECORD.access, encodeAclRecord(record));
       return;
     }
-    const acl: PosixAcl = {
-      owner: (mode >> 6) & 7,
-      group: wire.group ?? group,
-      // With a mask the mode's group bits are the mask.
-      mask: mask === undefined ? undefined : group,
-      other: mode & 7,
-      named,
-    };
-    target.set(ACL_ATTRIBUTE.access, encodePosixAcl(acl));
+    target.set(ACL_ATTRIBUTE.access, encodePosixAcl(accessList(wire, mode, named)));
   }
 
   #setDefault(target: XattrTarget, wire: WireAcl | undefined): void {
@@ -119,8 +111,21 @@ export class AccessLists {
   }
 }
 
+/** An access list in full, with what follows from the mode. */
+export function accessList(wire: WireAcl, mode: number, named: readonly PosixAclName[]): PosixAcl {
+  const group = (mode >> 3) & 7;
+  return {
+    owner: (mode >> 6) & 7,
+    group: wire.group ?? group,
+    // With a mask the mode's group bits are the mask.
+    mask: wire.mask === undefined && named.length === 0 ? undefined : group,
+    other: mode & 7,
+    named,
+  };
+}
+
 /** A default list in full: where names came without a mask, it is what they and the group need (acl(5)). */
-function defaultList(wire: WireAcl, named: readonly PosixAclName[]): PosixAcl {
+export function defaultList(wire: WireAcl, named: readonly PosixAclName[]): PosixAcl {
   const group = wire.group ?? 0;
   let mask = wire.mask;
   if (mask === undefined && named.length > 0) {

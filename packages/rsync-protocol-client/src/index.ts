@@ -5,6 +5,7 @@
  */
 export { listModules } from "./daemon-login.ts";
 export { displayName, itemize } from "./itemize.ts";
+export { keptAttributes } from "./kept-attributes.ts";
 export { pull } from "./pull.ts";
 export type {
   DeletedEntry,

@@ -35,6 +35,12 @@ export interface WantedXattr {
   readonly listed: ListedXattr;
 }
 
+/** Whether an attribute that was listed is one to keep here. */
+export function isKept(name: string, privilege: Privilege): boolean {
+  if (name.startsWith(SYSTEM) || name.startsWith(RECORD)) return false;
+  return privilege !== "user" || name.startsWith(USER);
+}
+
 /** What became of a long value that was asked for. */
 type Known =
   | { readonly is: "asked" }
@@ -82,9 +88,8 @@ export class XattrValues {
   }
 
   #nameHere(name: string): string | undefined {
-    if (name.startsWith(SYSTEM) || name.startsWith(RECORD)) return undefined;
-    if (name.startsWith(USER) || this.#privilege === "root") return name;
-    return this.#privilege === "fake" ? RSYNC + name : undefined;
+    if (!isKept(name, this.#privilege)) return undefined;
+    return this.#privilege === "fake" && !name.startsWith(USER) ? RSYNC + name : name;
   }
 
   /** Whether a value travels apart from the list, and can be had here at all. */

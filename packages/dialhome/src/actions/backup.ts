@@ -28,6 +28,7 @@ export interface BackupFlags extends HostKeyFlags {
   readonly filterDirFile?: string;
   readonly oneFileSystem?: boolean;
   readonly fakeSuper?: boolean;
+  readonly attributes?: boolean;
   readonly rsync?: string;
   readonly rsyncUser?: boolean;
   readonly port?: number;
@@ -109,6 +110,7 @@ async function serve(
     privileged: isPrivileged && flags.rsyncUser !== true,
     oneFileSystem: flags.oneFileSystem ?? false,
     fakeSuper: flags.fakeSuper ?? false,
+    attributes: flags.attributes ?? false,
     ...(filter.length > 0 ? { filter } : {}),
     ...(flags.rsync === undefined ? {} : { rsync: flags.rsync }),
     ...(flags.handshakeTimeout === undefined ? {} : { handshakeTimeoutMs: flags.handshakeTimeout }),

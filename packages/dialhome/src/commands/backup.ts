@@ -32,6 +32,7 @@ export function declareBackup(command: Command, execute: Execute): void {
       "look for filter rules in files of this name, in each directory",
     )
     .option("-x, --one-file-system", "stay on the file system of the path")
+    .option("-A, --attributes", "keep access control lists and extended attributes")
     .option("-X, --fake-super", "ask the host to keep what it may not set in extended attributes")
     .option("-r, --rsync <program>", "let the real rsync at this path serve the files")
     .option("-u, --rsync-user", "do not claim to read with all privileges")

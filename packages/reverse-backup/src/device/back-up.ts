@@ -25,6 +25,8 @@ export interface BackUpOptions {
   readonly oneFileSystem?: boolean;
   /** Asks the host to keep what it may not set in extended attributes; a host of ours keeps it in the manifest. @defaultValue false */
   readonly fakeSuper?: boolean;
+  /** Has access control lists and extended attributes kept, which takes reading them. @defaultValue false */
+  readonly attributes?: boolean;
   /** Rules of rsync's filter grammar, one line each, that leave things out before the host sees them. */
   readonly filter?: readonly string[];
   /** The real rsync at this path serves the tree, instead of this process. */
@@ -70,6 +72,7 @@ export async function backUp(options: BackUpOptions): Promise<BackUpResult> {
     privileged: options.privileged ?? process.geteuid?.() === 0,
     oneFileSystem: options.oneFileSystem ?? false,
     fakeSuper: options.fakeSuper ?? false,
+    attributes: options.attributes ?? false,
   };
   const key = randomBytes(HANDSHAKE.keyBytes);
   const served: TreeOptions = {

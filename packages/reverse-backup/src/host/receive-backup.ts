@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import { RsyncError } from "@dialhome/rsync-protocol";
 import {
+  keptAttributes,
   type PulledEntry,
   type PullMessage,
   type PullProgress,
@@ -11,6 +12,7 @@ import { type Console, ConsoleLines, consoleOf } from "../console-lines.ts";
 import { HANDSHAKE, HANDSHAKE_TIMEOUT_MS, TRANSFER_TIMEOUT_MS } from "../constants.ts";
 import { BackupError, quoted } from "../errors.ts";
 import { decodeOffer, type Offer } from "../offer.ts";
+import { digestOfAttributes } from "../store/attributes-digest.ts";
 import { validateName } from "../store/machine-name.ts";
 import type { ManifestEntry } from "../store/manifest-entry.ts";
 import type { Snapshot } from "../store/snapshot.ts";
@@ -19,7 +21,7 @@ import type { SnapshotTransaction } from "../store/transaction.ts";
 import { tunnelPorts } from "../tunnel-port.ts";
 import { isProof, tunnelProof } from "../tunnel-proof.ts";
 import type { HookRunner } from "./hooks.ts";
-import { whatToKeep } from "./keep.ts";
+import { keepsAttributes, whatToKeep } from "./keep.ts";
 
 /** Who the device is: its key, and the name that its key has on this host. */
 export interface DeviceIdentity {
@@ -59,6 +61,12 @@ const FAKE_SUPER: PullMessage = {
   fromPeer: false,
 };
 
+const NO_ATTRIBUTES: PullMessage = {
+  level: "warning",
+  text: "the device asks for access control lists and extended attributes to be kept: this host cannot set them, koffi is not installed or does not run here",
+  fromPeer: false,
+};
+
 /** A backup that was published. */
 export interface ReceivedBackup {
   readonly name: string;
@@ -91,9 +99,12 @@ export async function receiveBackup(options: ReceiveOptions): Promise<ReceivedBa
   await proveTunnel(options, offer, timeoutMs);
   options.onStep?.({ is: "accepted", name, hint: offer.name });
   if (offer.rsync.fakeSuper) options.onMessage?.(FAKE_SUPER);
+  const attributes = keepsAttributes(offer);
+  if (offer.rsync.attributes && !attributes) options.onMessage?.(NO_ATTRIBUTES);
 
   await using transaction = await store.begin(device.keyId, {
     name,
+    attributes,
     ...(signal ? { signal } : {}),
   });
   const hookPlace = [store.root, transaction.dataPath, name];
@@ -233,7 +244,7 @@ async function transferTree(
       // It is no snapshot before it is published.
       privateDestination: true,
       timeoutMs: TRANSFER_TIMEOUT_MS,
-      onEntry: (pulled) => transaction.record(manifestEntryOf(pulled)),
+      onEntry: (pulled) => transaction.record(manifestEntryOf(pulled, keepsAttributes(offer))),
       ...(options.signal ? { signal: options.signal } : {}),
       ...(options.onMessage ? { onMessage: options.onMessage } : {}),
       ...(options.onProgress ? { onProgress: options.onProgress } : {}),
@@ -243,7 +254,11 @@ async function transferTree(
   }
 }
 
-function manifestEntryOf({ entry, outcome, hardLinkTo, digest }: PulledEntry): ManifestEntry {
+function manifestEntryOf(
+  { entry, outcome, hardLinkTo, digest }: PulledEntry,
+  withAttributes: boolean,
+): ManifestEntry {
+  const attributes = withAttributes ? keptAttributes(entry, process.geteuid?.() === 0) : [];
   return {
     name: Buffer.from(entry.name, "latin1"),
     mode: entry.mode,
@@ -261,6 +276,7 @@ function manifestEntryOf({ entry, outcome, hardLinkTo, digest }: PulledEntry): M
       : { rdevMajor: entry.rdevMajor, rdevMinor: entry.rdevMinor }),
     ...(hardLinkTo === undefined ? {} : { hardLinkTo: Buffer.from(hardLinkTo, "latin1") }),
     ...(digest === undefined ? {} : { digest }),
+    ...(attributes.length === 0 ? {} : { attributes: digestOfAttributes(attributes) }),
   };
 }
 

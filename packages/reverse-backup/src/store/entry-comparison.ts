@@ -3,7 +3,15 @@ import { printable } from "./errors.ts";
 import { type ManifestEntry, typeWord } from "./manifest-entry.ts";
 
 /** In what an entry can differ from its line, short of its content. */
-export type DifferenceKind = "type" | "size" | "mode" | "mtime" | "owner" | "target" | "device";
+export type DifferenceKind =
+  | "type"
+  | "size"
+  | "mode"
+  | "mtime"
+  | "owner"
+  | "target"
+  | "device"
+  | "attributes";
 
 /** One difference; the text goes on from the path. */
 export interface Difference {

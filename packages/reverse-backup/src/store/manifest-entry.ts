@@ -46,6 +46,8 @@ export interface ManifestEntry {
   readonly outcome: EntryOutcome;
   /** SHA-256 of a regular file's content. */
   readonly digest?: Uint8Array;
+  /** SHA-256 of its access control lists and extended attributes, where it has any and they are kept. */
+  readonly attributes?: Uint8Array;
 }
 
 const SLASH = 0x2f;
@@ -115,8 +117,9 @@ function assertEntry(entry: ManifestEntry): void {
   if (!Number.isSafeInteger(entry.mtimeSec)) throw refusedEntry(entry, `time ${entry.mtimeSec}`);
   if (!(entry.mtimeNsec >= 0 && entry.mtimeNsec < 1e9))
     throw refusedEntry(entry, `${entry.mtimeNsec} nanoseconds`);
-  if (entry.digest !== undefined && entry.digest.length !== DIGEST_BYTES) {
-    throw refusedEntry(entry, `a digest of ${entry.digest.length} bytes, not ${DIGEST_BYTES}`);
+  for (const digest of [entry.digest, entry.attributes]) {
+    if (digest === undefined || digest.length === DIGEST_BYTES) continue;
+    throw refusedEntry(entry, `a digest of ${digest.length} bytes, not ${DIGEST_BYTES}`);
   }
 }
 
@@ -150,6 +153,8 @@ export function encodeManifestEntry(entry: ManifestEntry): string {
   if (entry.hardLinkTo !== undefined) line += `,"link":${encodeBytes(entry.hardLinkTo)}`;
   line += `,"stored":"${entry.outcome}"`;
   if (entry.digest !== undefined) line += `,"sha256":"${asBuffer(entry.digest).toString("hex")}"`;
+  if (entry.attributes !== undefined)
+    line += `,"attributes":"${Buffer.from(entry.attributes).toString("hex")}"`;
   return `${line}}`;
 }
 
@@ -202,12 +207,11 @@ class FieldReader {
     return outcome;
   }
 
-  digest(): Uint8Array {
-    const value = this.#fields["sha256"];
-    if (typeof value !== "string" || value.length !== 2 * DIGEST_BYTES)
-      throw this.corrupt("sha256");
+  digest(field: string): Uint8Array {
+    const value = this.#fields[field];
+    if (typeof value !== "string" || value.length !== 2 * DIGEST_BYTES) throw this.corrupt(field);
     const digest = Buffer.from(value, "hex");
-    if (digest.length !== DIGEST_BYTES) throw this.corrupt("sha256");
+    if (digest.length !== DIGEST_BYTES) throw this.corrupt(field);
     return digest;
   }
 
@@ -275,6 +279,7 @@ export function decodeManifestEntry(fields: Fields, line: number): ManifestEntry
   if (reader.has("target")) entry.linkTarget = reader.bytes("target");
   if (reader.has("rdev")) Object.assign(entry, reader.device());
   if (reader.has("link")) entry.hardLinkTo = reader.path("link");
-  if (reader.has("sha256")) entry.digest = reader.digest();
+  if (reader.has("sha256")) entry.digest = reader.digest("sha256");
+  if (reader.has("attributes")) entry.attributes = reader.digest("attributes");
   return entry;
 }

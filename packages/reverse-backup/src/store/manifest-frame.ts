@@ -10,6 +10,8 @@ export interface ManifestHeader {
   readonly owners: boolean;
   /** Whether times were set to the nanosecond. */
   readonly nanoseconds: boolean;
+  /** Whether access control lists and extended attributes were kept; older snapshots do not say so. */
+  readonly attributes?: boolean;
 }
 
 /** What a snapshot holds. */
@@ -36,6 +38,7 @@ const HeaderSchema = v.object({
   id: v.string(),
   owners: v.boolean(),
   nanoseconds: v.boolean(),
+  attributes: v.exactOptional(v.boolean()),
 });
 
 /** {@link ManifestTotals} as they are read. */

@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
-import { DirectoryHandle, errorCode, FILE_TYPE } from "@dialhome/posix-fs";
+import { DirectoryHandle, errorCode, FILE_TYPE, OpenXattrs } from "@dialhome/posix-fs";
+import type { Attribute } from "./attributes-digest.ts";
 import { removeIfThere } from "./durable-files.ts";
 import { printable, StoreError } from "./errors.ts";
 import type { ManifestEntry } from "./manifest-entry.ts";
@@ -21,6 +22,8 @@ export class RestoreTarget implements Disposable {
   readonly #madeCursor: TreeCursor;
   readonly #overwrite: boolean;
   readonly #owners: boolean = process.geteuid?.() === 0;
+  /** Gives the access control lists and extended attributes of an entry, where the snapshot kept them. */
+  attributesOf: (entry: ManifestEntry) => readonly Attribute[] = () => [];
   /** Directories that were made here, as latin1 of their paths. */
   readonly #made = new Set<string>();
   readonly #directories: ManifestEntry[] = [];
@@ -118,18 +121,22 @@ export class RestoreTarget implements Disposable {
     directory.unlink(temporary);
   }
 
-  /** Sets owner, times and mode of an entry that is no directory and not open. */
+  /** Sets owner, attributes, mode and times of an entry that is not open. */
   setAttributes(directory: DirectoryHandle, name: Buffer, entry: ManifestEntry): void {
     if (this.#owners) directory.chown(name, entry.uid, entry.gid);
+    for (const { name: attribute, value } of this.attributesOf(entry)) {
+      directory.setXattr(name, attribute, value);
+    }
     if ((entry.mode & FILE_TYPE.MASK) !== FILE_TYPE.SYMLINK) {
       directory.chmod(name, this.#permissions(entry));
     }
     directory.setTimes(name, entry);
   }
 
-  /** Sets owner, mode and times of an open file; the owner first, since that clears set-id bits. */
+  /** Sets owner, attributes, mode and times of an open file; the owner first, since that clears set-id bits. */
   setAttributesOfFd(fd: number, entry: ManifestEntry): void {
     if (this.#owners) fs.fchownSync(fd, entry.uid, entry.gid);
+    for (const { name, value } of this.attributesOf(entry)) new OpenXattrs(fd).set(name, value);
     fs.fchmodSync(fd, this.#permissions(entry));
     this.#root.setTimesOfFd(fd, entry);
   }

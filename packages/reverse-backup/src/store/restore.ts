@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import { type DirectoryHandle, errorCode, FILE_TYPE } from "@dialhome/posix-fs";
+import { type Attribute, digestOfRead, readAttributes } from "./attributes-digest.ts";
 import { MISMATCHES_LIMIT, STORE_NAMES } from "./constants.ts";
 import { removeIfThere, temporaryName } from "./durable-files.ts";
 import { printable, StoreError } from "./errors.ts";
@@ -104,6 +105,8 @@ class Restore {
   #entries = 0;
   #files = 0;
   #bytes = 0;
+  /** They were saved by root, and so those of every namespace. */
+  #allAttributes = false;
   #totalEntries = 0;
   #totalBytes = 0;
   #toldAt = 0;
@@ -125,6 +128,7 @@ class Restore {
 
   async run(): Promise<RestoreReport> {
     await this.#prepare();
+    this.#target.attributesOf = (entry) => this.#attributesOf(entry);
     for await (const batch of this.#manifest().batches()) {
       for (const entry of batch) {
         const selected = this.#selection.classify(entry.name);
@@ -155,7 +159,9 @@ class Restore {
   async #prepare(): Promise<void> {
     const occupied = !this.#target.isEmpty;
     using look = this.#target.look();
-    for await (const batch of this.#manifest().batches()) {
+    const manifest = this.#manifest();
+    for await (const batch of manifest.batches()) {
+      this.#allAttributes = manifest.header.owners;
       for (const entry of batch) {
         const selected = this.#selection.classify(entry.name);
         if (selected === undefined) continue;
@@ -169,6 +175,17 @@ class Restore {
       }
     }
     this.#selection.assertFound();
+  }
+
+  /** What the store's copy has, if that is what was saved. What only root may set is left out for others. */
+  #attributesOf(entry: ManifestEntry): readonly Attribute[] {
+    if (entry.attributes === undefined) return [];
+    const isRoot = process.geteuid?.() === 0;
+    const attributes = readAttributes(this.#source.attributes(entry.name), this.#allAttributes);
+    if ((isRoot || !this.#allAttributes) && !digestOfRead(attributes).equals(entry.attributes)) {
+      throw new WrongContent("its attributes in the store are not what was saved");
+    }
+    return isRoot ? attributes : attributes.filter(({ name }) => /^(?:user|system)\./.test(name));
   }
 
   async #restoreEntry(entry: ManifestEntry, selected: "selected" | "ancestor"): Promise<void> {
@@ -306,8 +323,8 @@ class Restore {
 
 /** The store's copy is not what the manifest says. */
 class WrongContent extends Error {
-  constructor() {
-    super("its content in the store is not what was saved");
+  constructor(what = "its content in the store is not what was saved") {
+    super(what);
     this.name = "WrongContent";
   }
 }

@@ -39,6 +39,8 @@ export interface BeginOptions {
    * @defaultValue whether this process is root
    */
   readonly owners?: boolean;
+  /** Whether the puller keeps access control lists and extended attributes. @defaultValue false */
+  readonly attributes?: boolean;
   /** Ends the preparation. */
   readonly signal?: AbortSignal;
 }
@@ -152,6 +154,7 @@ export class SnapshotStore implements Disposable {
         header: {
           owners: options.owners ?? process.geteuid?.() === 0,
           nanoseconds: capabilities().nanosecondTimes,
+          ...(options.attributes ? { attributes: true } : {}),
         },
         onStep: this.#onStep,
       });

@@ -62,7 +62,7 @@ export interface TransactionParts {
   readonly catalog: Catalog;
   readonly previous: (Origin & { readonly metaSha256: string }) | undefined;
   readonly basis: ResumeBasis | undefined;
-  readonly header: Pick<ManifestHeader, "owners" | "nanoseconds">;
+  readonly header: Pick<ManifestHeader, "owners" | "nanoseconds" | "attributes">;
   readonly onStep: (step: PublishStep) => void;
 }
 

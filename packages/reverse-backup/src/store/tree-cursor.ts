@@ -1,4 +1,5 @@
-import { type DirectoryHandle, errorCode, type FileStat } from "@dialhome/posix-fs";
+import { type DirectoryHandle, errorCode, type FileStat, OpenXattrs } from "@dialhome/posix-fs";
+import type { AttributesSource } from "./attributes-digest.ts";
 
 const SLASH = 0x2f;
 const ROOT = Buffer.from(".");
@@ -58,6 +59,16 @@ export class TreeCursor implements Disposable {
       if (ABSENT.has(errorCode(error) ?? "")) return undefined;
       throw error;
     }
+  }
+
+  /** The extended attributes of an entry; valid until the next call. */
+  attributes(path: Buffer): AttributesSource {
+    if (isRoot(path)) return new OpenXattrs(this.#root.fd);
+    const { directory, name } = this.locate(path);
+    return {
+      list: () => directory.listXattrs(name),
+      get: (attribute) => directory.getXattr(name, attribute),
+    };
   }
 
   /** Closes what it opened. */

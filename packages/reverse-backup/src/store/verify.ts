@@ -1,10 +1,12 @@
 import * as fs from "node:fs";
-import { type DirectoryHandle, errorCode, type FileStat } from "@dialhome/posix-fs";
+import { type DirectoryHandle, errorCode, type FileStat, OpenXattrs } from "@dialhome/posix-fs";
+import { digestOfRead, readAttributes } from "./attributes-digest.ts";
 import { MISMATCHES_LIMIT, STORE_NAMES } from "./constants.ts";
 import { compareEntry, type Difference, type DifferenceKind } from "./entry-comparison.ts";
 import { printable, StoreError } from "./errors.ts";
 import { digestOfFile } from "./file-digest.ts";
 import type { ManifestEntry } from "./manifest-entry.ts";
+import type { ManifestHeader } from "./manifest-frame.ts";
 import { ManifestReader } from "./manifest-reader.ts";
 import { PathTable } from "./path-table.ts";
 import { readSnapshotMeta, type SnapshotMeta } from "./snapshot-meta.ts";
@@ -202,7 +204,7 @@ class Verification {
     entry: ManifestEntry,
     cursor: TreeCursor,
     leaders: TreeCursor,
-    header: { readonly owners: boolean; readonly nanoseconds: boolean },
+    header: Pick<ManifestHeader, "owners" | "nanoseconds" | "attributes">,
   ): Promise<void> {
     this.#entries += 1;
     const stat = cursor.lstat(entry.name);
@@ -217,10 +219,35 @@ class Verification {
       return directory.readlink(name);
     });
     for (const difference of differences) this.#addDifference(entry, difference);
+    if (header.attributes && this.#readsAttributes(header))
+      this.#checkAttributes(entry, cursor, header);
     if (!isRegular(stat) || !isRegular(entry)) return;
     this.#files += 1;
     if (entry.hardLinkTo !== undefined) this.#checkLeader(entry, entry.hardLinkTo, stat, leaders);
     else if (this.#options.level === "full") await this.#checkContent(entry, cursor);
+  }
+
+  /** Not every user can read what root has set. */
+  #readsAttributes({ owners }: { readonly owners: boolean }): boolean {
+    return OpenXattrs.supported && (!owners || process.geteuid?.() === 0);
+  }
+
+  #checkAttributes(
+    entry: ManifestEntry,
+    cursor: TreeCursor,
+    { owners }: { readonly owners: boolean },
+  ): void {
+    let found: Buffer | undefined;
+    try {
+      const attributes = readAttributes(cursor.attributes(entry.name), owners);
+      if (attributes.length > 0) found = digestOfRead(attributes);
+    } catch (error) {
+      const code = errorCode(error) ?? "unknown error";
+      this.#add("attributes", entry.name, `has attributes that cannot be read: ${code}`);
+      return;
+    }
+    if (Buffer.compare(found ?? NONE, entry.attributes ?? NONE) === 0) return;
+    this.#add("attributes", entry.name, "has other attributes than when it was saved");
   }
 
   #checkLeader(entry: ManifestEntry, leader: Buffer, stat: FileStat, leaders: TreeCursor): void {
@@ -286,6 +313,8 @@ class Verification {
     });
   }
 }
+
+const NONE = Buffer.alloc(0);
 
 function isDevice(entry: ManifestEntry): boolean {
   return entry.rdevMajor !== undefined;

@@ -51,6 +51,9 @@ const entry: fc.Arbitrary<ManifestEntry> = fc
       hardLinkTo: treePath,
       outcome: fc.constantFrom("new", "updated", "unchanged", "linked", "copied", "hard-linked"),
       digest: fc.uint8Array({ minLength: 32, maxLength: 32 }).map((array) => Buffer.from(array)),
+      attributes: fc
+        .uint8Array({ minLength: 32, maxLength: 32 })
+        .map((array) => Buffer.from(array)),
       device: fc.record({ rdevMajor: id, rdevMinor: id }),
     },
     {
@@ -136,6 +139,7 @@ describe("a line", () => {
     ["a size over 2^53", { size: 2 ** 60 }],
     ["too many nanoseconds", { mtimeNsec: 1e9 }],
     ["a short digest", { digest: Buffer.alloc(20) }],
+    ["a short digest of attributes", { attributes: Buffer.alloc(31) }],
   ])("does not take %s", (_, change) => {
     expect(() => encodeManifestEntry({ ...plain, ...change })).toThrow(
       expect.objectContaining({ code: "ERR_STORE_LIMIT" }),
