@@ -1,4 +1,13 @@
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname } from "node:path";
 import { expect, test } from "vitest";
 import { treeDifferences } from "./support/compare-trees.ts";
 import { startDialhome } from "./support/dialhome-cli.ts";
@@ -165,6 +174,78 @@ describeWithPeers(["rsync"], "one configuration, two daemons", () => {
       ours.kill("SIGTERM");
       expect((await ours.ended).code).toBe(0);
       rmSync(dir.at("ours.conf"));
+    },
+    120_000,
+  );
+
+  test.skipIf(process.getuid?.() !== 0)(
+    "what the daemon's user may not read is told, or left out, as by the real one",
+    async () => {
+      await using dir = tempDir();
+      // Another user has to get there.
+      chmodSync(dirname(dir.path), 0o711);
+      chmodSync(dir.path, 0o755);
+      mkdirSync(dir.at("src/closed"), { recursive: true });
+      mkdirSync(dir.at(`src/${"deep/".repeat(40)}`), { recursive: true });
+      for (const name of ["open", "secret", "closed/inside", `${"deep/".repeat(40)}end`]) {
+        writeFileSync(dir.at("src", name), name);
+      }
+      truncateSync(dir.at("src/open"), 5 * 1024 ** 3);
+      chmodSync(dir.at("src/secret"), 0o600);
+      chmodSync(dir.at("src/closed"), 0o700);
+      const modules = `
+use chroot = no
+munge symlinks = no
+uid = nobody
+gid = nogroup
+reverse lookup = no
+[all]
+  path = ${dir.at("src")}
+[readable]
+  path = ${dir.at("src")}
+  ignore nonreadable = yes
+[errors]
+  path = ${dir.at("src")}
+  ignore errors = yes
+`;
+      writeFileSync(dir.at("ours.conf"), modules);
+      const theirs = `log file = ${dir.at("log")}\nlock file = ${dir.at("lock")}\n${modules}`;
+      writeFileSync(dir.at("theirs.conf"), theirs);
+      const port = await freePort();
+      await using _real = start(rsync, [
+        "--daemon",
+        "--no-detach",
+        "--address=127.0.0.1",
+        `--port=${port}`,
+        `--config=${dir.at("theirs.conf")}`,
+      ]);
+      const listen = ["--listen", "127.0.0.1:0"];
+      await using ours = startDialhome(["rsyncd", "--config", dir.at("ours.conf"), ...listen]);
+      const [, ourPort] = await ours.waitFor("stdout", /on 127\.0\.0\.1:(\d+)/);
+      await waitForPort(port);
+      const status = readFileSync(`/proc/${ours.pid}/status`, "utf8");
+      const nobody = (await runOk("id", ["-u", "nobody"])).trim();
+      expect(status).toMatch(new RegExp(`^Uid:\\s${nobody}\\s${nobody}\\s${nobody}\\s`, "m"));
+      expect(status).not.toMatch(/^Groups:.*\b0\b/m);
+      for (const module of ["all", "readable", "errors"]) {
+        for (const way of ["--inc-recursive", "--no-inc-recursive"]) {
+          const pull = async (at: number | string | undefined): Promise<object> => {
+            rmSync(dir.at("out"), { recursive: true, force: true });
+            mkdirSync(dir.at("out"));
+            // Deleted unless an error is told.
+            writeFileSync(dir.at("out/extra"), "");
+            const url = `rsync://127.0.0.1:${at}/${module}/`;
+            const args = ["-ai", "--delete", "--max-size=1G", way, url, dir.at("out/")];
+            const { code, stdout, stderr } = await run(rsync, args);
+            const said = stderr.replaceAll('"/', '"').split("\n").toSorted();
+            const size = await runOk(rsync, ["--list-only", `${url}open`]);
+            return { module, way, code, stdout: stdout.split("\n").toSorted(), said, size };
+          };
+          const real = await pull(port);
+          expect(await pull(ourPort)).toEqual(real);
+          expect(real).toMatchObject({ size: expect.stringContaining(" 5,368,709,120 ") });
+        }
+      }
     },
     120_000,
   );

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
+import { capabilities } from "@dialhome/posix-fs";
 import type { RsyncError } from "@dialhome/rsync-protocol";
 import {
   type ModuleOptions,
@@ -223,6 +224,8 @@ async function listen(server: Server, flags: RsyncdFlags, settings: RsyncdSettin
 /** Becomes the user that the configuration names, once for all modules: the port is bound and secrets are read. */
 function becomeUser({ uid, gid }: RsyncdSettings, io: CommandIo): void {
   if (uid === undefined && gid === undefined) return;
+  // What is loaded at its first use must be there while it may still be read.
+  capabilities();
   try {
     io.process?.become(uid, gid);
   } catch (cause) {
