@@ -17,6 +17,8 @@ export type {
   PullOptions,
   PullProgress,
   PullSource,
+  PullStep,
+  StartedTransfer,
   TransferOptions,
 } from "./pull-options.ts";
 export { type RemoteCommand, type RemoteShellOptions, remoteShellCommand } from "./remote-shell.ts";

@@ -34,6 +34,7 @@ export async function readFileList(
   change?: ChangeEntry,
 ): Promise<FileList> {
   const list = lists.begin(directory);
+  const { offset } = wire.reader;
   let shared = decoder.sharedBytes;
   for (;;) {
     const decode = (reader: typeof wire.reader) => decoder.read(reader, list);
@@ -62,6 +63,7 @@ export async function readFileList(
     const { bits } = await wire.read((reader) => ({ bits: reader.int() }));
     tally.ioError |= bits & IO_ERROR.MASK;
   }
+  tally.listBytes += wire.reader.offset - offset;
   lists.add(list);
   return list;
 }

@@ -11,7 +11,7 @@ import {
 import { nameBytes } from "./destination-tree.ts";
 import type { Job, Leader } from "./hard-link-groups.ts";
 import type { PullContext } from "./pull-context.ts";
-import type { Outcome, PulledEntry } from "./pull-options.ts";
+import type { Outcome } from "./pull-options.ts";
 import { countKind, describeFailure } from "./tally.ts";
 
 /** Where an entry lies in the destination. */
@@ -70,13 +70,20 @@ export function succeed(
   job: Job,
   outcome: Outcome,
   changes: number,
-  extra: { readonly digest?: Uint8Array | undefined } = {},
+  extra: {
+    readonly digest?: Uint8Array | undefined;
+    readonly checksum?: Uint8Array | undefined;
+  } = {},
 ): void {
   const { entry, work } = job;
   if (outcome !== "unchanged" && (changes & ITEM.IS_NEW) !== 0)
     countKind(context.tally.created, entry);
   context.tally.countFinished(entry);
-  tell(context, { entry, outcome, changes, digest: extra.digest, hardLinkTo: undefined });
+  const { digest, checksum } = extra;
+  context.reports.tell(
+    { entry, outcome, changes, digest, checksum, hardLinkTo: undefined },
+    job.ndx,
+  );
   if (leadsGroup(context, entry)) {
     const leader: Leader = { name: entry.name, replaced: outcome !== "unchanged" };
     for (const waiting of context.hardLinks.finished(entry, leader.replaced)) {
@@ -99,27 +106,20 @@ export function assertGoingOn(what: string, path: string, error: unknown): void 
   });
 }
 
-/** A caller that throws ends the pull: it is not a problem of the entry. */
-function tell(context: PullContext, pulled: PulledEntry): void {
-  try {
-    context.options.onEntry?.(pulled);
-  } catch (error) {
-    const text = `stopped by the caller at "${pulled.entry.name}"`;
-    throw new RsyncError("ERR_RSYNC_ABORTED", text, { cause: error });
-  }
-}
-
 /** An entry is passed over, and whatever is in its place stays. */
 export function leaveAsIs(context: PullContext, job: Job): void {
   const { entry } = job;
   context.tally.countFinished(entry);
-  tell(context, {
-    entry,
-    outcome: "unchanged",
-    changes: 0,
-    digest: undefined,
-    hardLinkTo: undefined,
-  });
+  context.reports.tell(
+    {
+      entry,
+      outcome: "unchanged",
+      changes: 0,
+      digest: undefined,
+      hardLinkTo: undefined,
+    },
+    job.ndx,
+  );
   context.progress.finishEntry(job.work);
 }
 
@@ -133,6 +133,7 @@ export function fail(context: PullContext, job: Job, what: string, error: unknow
 
 /** An entry is left out, and that was told already. */
 export function giveUp(context: PullContext, job: Job): void {
+  context.reports.drop(job.ndx);
   if (leadsGroup(context, job.entry)) {
     for (const waiting of context.hardLinks.failed(job.entry)) {
       context.again.push({ ...waiting, redo: false });
@@ -230,12 +231,15 @@ function finishLink(
   const changes = before ? 0 : ITEM.IS_NEW;
   if (!before) countKind(context.tally.created, entry);
   context.tally.countFinished(entry);
-  tell(context, {
-    entry,
-    outcome: made || !before ? "hard-linked" : "unchanged",
-    changes: made ? changes | ITEM.LOCAL_CHANGE : changes,
-    digest: undefined,
-    hardLinkTo: leader,
-  });
+  context.reports.tell(
+    {
+      entry,
+      outcome: made || !before ? "hard-linked" : "unchanged",
+      changes: made ? changes | ITEM.LOCAL_CHANGE : changes,
+      digest: undefined,
+      hardLinkTo: leader,
+    },
+    job.ndx,
+  );
   context.progress.finishEntry(job.work);
 }

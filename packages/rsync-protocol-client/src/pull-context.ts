@@ -2,6 +2,7 @@ import type { FileLists, NdxCodec, SumHeader, Wire } from "@dialhome/rsync-proto
 import type { Attributes } from "./attributes.ts";
 import type { DestinationTree } from "./destination-tree.ts";
 import type { ChangeEntry } from "./entry-changes.ts";
+import type { EntryReports } from "./entry-reports.ts";
 import type { HardLinkGroups, Job } from "./hard-link-groups.ts";
 import type { ListProgress } from "./list-progress.ts";
 import type { Workplaces } from "./placement-options.ts";
@@ -49,6 +50,7 @@ export interface PullContext extends Omit<Workplaces, typeof Symbol.dispose> {
   /** Gives entries of lists the form in which they are to be here; undefined leaves them. */
   readonly changeEntry: ChangeEntry | undefined;
   readonly tally: Tally;
+  readonly reports: EntryReports;
   readonly hardLinks: HardLinkGroups;
   readonly transfers: TransferQueue;
   /** Files that the generator is to take up again: after a failed checksum, or when the leader of their group failed. */

@@ -178,6 +178,8 @@ export interface TransferOptions {
   readonly protocol?: number;
   /** `--no-inc-recursive` is false. @defaultValue true */
   readonly incRecursive?: boolean;
+  /** `-v`: how often it was given decides what the sender tells of its side. @defaultValue 0 */
+  readonly verbose?: number;
   /** Rules in their wire form, sent to the sender, which leaves out what they exclude. */
   readonly filterRules?: readonly string[];
   /** `-C`: files that CVS ignores are left out, and not deleted. */
@@ -211,7 +213,32 @@ export interface PulledEntry {
   readonly hardLinkTo: string | undefined;
   /** Content digest, with `contentDigest`, where the content passed through. */
   readonly digest: Uint8Array | undefined;
+  /** The sender's checksum of the content, of the type that the session uses, where the content passed through. */
+  readonly checksum?: Uint8Array | undefined;
 }
+
+/** A file whose content begins to come. */
+export interface StartedTransfer {
+  readonly entry: FileEntry;
+  readonly outcome: "new" | "updated";
+  /** `ITEM` bits: how it differs from what is there. */
+  readonly changes: number;
+  /** Entries listed so far, and how many of them come after this one. */
+  readonly listed: number;
+  readonly remaining: number;
+  /** Whether these are all, and the bytes of all that were listed. */
+  readonly listComplete: boolean;
+  readonly totalBytes: number;
+}
+
+/** How far the beginning of a pull has come. */
+export type PullStep =
+  /** Both sides have agreed on everything, and the list comes: all at first, or directory by directory. */
+  | { readonly is: "listing"; readonly incremental: boolean; readonly checksum: string }
+  /** The first list is there, the only one unless more come directory by directory. */
+  | { readonly is: "listed"; readonly entries: number }
+  /** The destination is open; it was missing, and was made (in a dry run: would be). */
+  | { readonly is: "destination"; readonly created: boolean };
 
 /** Something that was deleted; directories after their content. */
 export interface DeletedEntry {
@@ -239,6 +266,8 @@ export interface PullProgress {
   readonly finishedBytes: number;
   /** Bytes from the peer so far. */
   readonly receivedBytes: number;
+  /** Bytes of the file that is coming now, and its size; undefined between two files. */
+  readonly file: { readonly doneBytes: number; readonly size: number } | undefined;
 }
 
 /** Options of `pull()`. */
@@ -262,6 +291,14 @@ export interface PullOptions extends TransferOptions {
   /** A digest of each file's content as it passes, for {@link PulledEntry.digest}. */
   readonly contentDigest?: "sha256";
   readonly onEntry?: (entry: PulledEntry) => void;
+  /**
+   * When `onEntry` is called: as soon as an entry is finished, or in the order of the sender's list, as rsync(1) prints entries.
+   * @defaultValue "finished"
+   */
+  readonly entryOrder?: "finished" | "listed";
+  /** Called when the content of a file begins to come; not in a dry run. */
+  readonly onTransfer?: (started: StartedTransfer) => void;
+  readonly onStep?: (step: PullStep) => void;
   readonly onDelete?: (deleted: DeletedEntry) => void;
   readonly onMessage?: (message: PullMessage) => void;
   /** Called a few times a second. */

@@ -30,6 +30,7 @@ import { DestinationTree } from "./destination-tree.ts";
 import { DirectoryWork } from "./directory-work.ts";
 import { dropEmptyDirectories } from "./empty-directories.ts";
 import { entryChanges } from "./entry-changes.ts";
+import { EntryReports } from "./entry-reports.ts";
 import { Generator } from "./generator.ts";
 import { HardLinkGroups } from "./hard-link-groups.ts";
 import { ListChecks } from "./list-checks.ts";
@@ -148,6 +149,11 @@ async function transfer(
   wire.startDemultiplexing((message) => {
     hear(wire, tally, message, (ndx) => lost(ndx));
   });
+  options.onStep?.({
+    is: "listing",
+    incremental: terms.format.incRecurse,
+    checksum: terms.checksum.name,
+  });
   const sent = rules.sent(terms.protocol);
   writeFilterList(wire.out, sent);
   sendNames(wire, options.filesFrom);
@@ -171,6 +177,7 @@ async function transfer(
     checks,
     changeEntry,
   );
+  options.onStep?.({ is: "listed", entries: first.wire.length });
   if (first.wire.length === 0) return nothingSent(wire, terms, tally, options, sent);
   if (options.pruneEmptyDirs) {
     dropEmptyDirectories(first, new FilterChain(rules.local, { side: "receiver" }));
@@ -179,6 +186,7 @@ async function transfer(
   const destination = options.onListed
     ? nowhere()
     : openDestination(options.destination, first, options);
+  options.onStep?.({ is: "destination", created: destination.created });
   using tree = new DestinationTree(destination.root);
   using workplaces = openWorkplaces(tree, options);
   const references = openReferences(options.linkDest ?? [], tree);
@@ -225,6 +233,7 @@ async function transfer(
       privilege,
       changeEntry,
       tally,
+      reports: new EntryReports(options),
       hardLinks: new HardLinkGroups(),
       transfers,
       again: [],
@@ -245,6 +254,7 @@ async function transfer(
     const receiver = new Receiver(context, decoder, deletion, checks);
     const server = await runBoth(context, generator, receiver);
     await receiver.releaseDelayed();
+    context.reports.end();
     await sweeps.end(first);
     deletion.finish();
     directories.finishAll();
@@ -417,6 +427,7 @@ function makeSummary(
     transferredBytes: tally.transferredBytes,
     literalBytes: tally.literalBytes,
     matchedBytes: tally.matchedBytes,
+    listBytes: tally.listBytes,
     bytesSent: wire.bytesWritten,
     bytesReceived: wire.bytesRead,
     server,

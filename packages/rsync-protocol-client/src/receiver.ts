@@ -36,6 +36,7 @@ import type { ListChecks } from "./list-checks.ts";
 import { readFileList } from "./list-reader.ts";
 import { assertGoingOn, fail, giveUp, pathOf, placeOf, succeed } from "./placement.ts";
 import type { PullContext, Transfer } from "./pull-context.ts";
+import type { StartedTransfer } from "./pull-options.ts";
 import { Slices } from "./slices.ts";
 import { VALUE_BYTES } from "./xattr-values.ts";
 
@@ -215,6 +216,9 @@ export class Receiver {
       return;
     }
     if (!sums) {
+      // A dry run counts what would come.
+      tally.transferredFiles++;
+      tally.transferredBytes += transfer.job.entry.size;
       succeed(this.#context, transfer.job, outcomeOf(transfer), transfer.flags);
       return;
     }
@@ -224,13 +228,33 @@ export class Receiver {
         EXIT.PROTOCOL,
       );
     }
+    this.#context.reports.begins(() => this.#startOf(transfer));
+    tally.beginFile(transfer.job.entry.size);
     await this.#file(transfer);
+    tally.endFile();
     tally.progress(wire.bytesRead);
   }
 
   /** With `--delay-updates`, when everything has come. */
   async releaseDelayed(): Promise<void> {
     await this.#incoming.releaseDelayed();
+  }
+
+  /** The entries of a list are numbered without a gap, those of the next begin one number later. */
+  #startOf({ job, flags }: Transfer): StartedTransfer {
+    const { lists, tally, terms } = this.#context;
+    const { live } = lists;
+    const listNumber = lists.count - live.length + live.indexOf(job.work.list);
+    const before = job.ndx - listNumber - (terms.format.incRecurse ? 1 : 0);
+    return {
+      entry: job.entry,
+      outcome: flags & ITEM.IS_NEW ? "new" : "updated",
+      changes: flags,
+      listed: tally.entries,
+      listComplete: tally.listComplete,
+      totalBytes: tally.totalBytes,
+      remaining: tally.entries - (terms.format.incRecurse ? before : job.ndx) - 1,
+    };
   }
 
   /** Rebuilds one file. Its tokens are read to the end whatever happens to the file. */
@@ -243,6 +267,7 @@ export class Receiver {
     let published = false;
     let contentDigest: Uint8Array | undefined;
     const literalBefore = tally.literalBytes;
+    let sum: Uint8Array | undefined;
     try {
       if (transfer.sums.count > 0) basis = this.#openBasis(transfer);
       try {
@@ -266,6 +291,7 @@ export class Receiver {
         await this.#incoming.publish(transfer, file);
         if (!this.#context.delayed) this.#context.attributes.placed(entry);
         published = true;
+        sum = expected;
         contentDigest = digest;
       }
     } catch (error) {
@@ -281,7 +307,7 @@ export class Receiver {
     if (!published) return;
     tally.transferredFiles++;
     tally.transferredBytes += entry.size;
-    const extra = { digest: contentDigest };
+    const extra = { digest: contentDigest, checksum: sum };
     succeed(this.#context, transfer.job, outcomeOf(transfer), transfer.flags, extra);
   }
 
@@ -397,6 +423,7 @@ export class Receiver {
       text: `"${job.entry.name}": wrong checksum, asking once more`,
       fromPeer: false,
     });
+    this.#context.reports.drop(job.ndx);
     this.#context.again.push({ ...job, redo: true, changes: transfer.flags });
     this.#context.progress.wake();
   }

@@ -164,11 +164,12 @@ export class Requests {
     redo: boolean,
     append = false,
   ): void {
-    const { wire, ndx, transfers, options, progress } = this.#context;
+    const { wire, ndx, transfers, options, progress, reports } = this.#context;
     let flags = ITEM.TRANSFER | (changes & (ITEM.IS_NEW | REPORT_BITS));
     if (changes & ITEM.IS_NEW) flags |= this.#context.attributes.ofNew(job.entry);
     if (basis !== BASIS.FILE) flags |= ITEM.BASIS_TYPE_FOLLOWS;
     transfers.add({ job, flags, basis, sums, redo, append, phase: progress.told });
+    reports.asked(job.ndx);
     writeItem(wire.out, ndx, { ndx: job.ndx, flags, basis, xname: undefined });
     if (!options.dryRun) {
       if (flags & ITEM.REPORT_XATTR) this.#askForXattrs(job, (changes & ITEM.IS_NEW) !== 0);

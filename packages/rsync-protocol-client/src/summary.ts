@@ -30,6 +30,8 @@ export interface PullSummary {
   readonly literalBytes: number;
   /** File content that was taken from what was here, in bytes. */
   readonly matchedBytes: number;
+  /** Bytes that the lists had on the wire. */
+  readonly listBytes: number;
   /** Of the stream. */
   readonly bytesSent: number;
   readonly bytesReceived: number;

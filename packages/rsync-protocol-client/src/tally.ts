@@ -37,6 +37,7 @@ export class Tally {
   transferredBytes = 0;
   literalBytes = 0;
   matchedBytes = 0;
+  listBytes = 0;
   entries = 0;
   finished = 0;
   finishedBytes = 0;
@@ -48,6 +49,7 @@ export class Tally {
   readonly #onMessage: ((message: PullMessage) => void) | undefined;
   readonly #onProgress: ((progress: PullProgress) => void) | undefined;
   #lastProgress = 0;
+  #file: { readonly size: number; readonly begin: number } | undefined;
 
   constructor(
     onMessage: ((message: PullMessage) => void) | undefined,
@@ -66,6 +68,15 @@ export class Tally {
   countFinished(entry: FileEntry): void {
     this.finished++;
     if (isRegularFile(entry)) this.finishedBytes += entry.size;
+  }
+
+  /** The content of a file begins to come, and has come. */
+  beginFile(size: number): void {
+    this.#file = { size, begin: this.literalBytes + this.matchedBytes };
+  }
+
+  endFile(): void {
+    this.#file = undefined;
   }
 
   /** Something could not be transferred: the pull goes on, and ends with 23. */
@@ -92,6 +103,10 @@ export class Tally {
       totalBytes: this.totalBytes,
       finishedBytes: this.finishedBytes,
       receivedBytes,
+      file: this.#file && {
+        size: this.#file.size,
+        doneBytes: this.literalBytes + this.matchedBytes - this.#file.begin,
+      },
     });
   }
 

@@ -1,4 +1,4 @@
-import { lstatSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { EXIT, PROTOCOL, RsyncError, Wire, type WireOptions } from "@dialhome/rsync-protocol";
 import { listModules, pull } from "@dialhome/rsync-protocol-client";
@@ -9,6 +9,7 @@ import { readFilesFrom } from "../rsync/files-from.ts";
 import { rsyncHelp, rsyncVersion } from "../rsync/help.ts";
 import { formatListed } from "../rsync/listing.ts";
 import { openSource } from "../rsync/open-source.ts";
+import { RsyncOutput } from "../rsync/output.ts";
 import { parseRsyncArguments } from "../rsync/parse-arguments.ts";
 import { RsyncReport } from "../rsync/report.ts";
 import type { RsyncSettings } from "../rsync/settings.ts";
@@ -76,31 +77,24 @@ async function transfer(settings: RsyncSettings, io: CommandIo): Promise<number>
       await showModules(transport, settings, limits, io);
       return EXIT.OK;
     }
-    const report = new RsyncReport(settings, io, startedAt);
-    const common = {
+    using output = new RsyncOutput(settings, io);
+    const target = isListing ? io.cwd : keepSlash(resolve(io.cwd, destination), destination);
+    const report = new RsyncReport(
+      settings,
+      output,
+      startedAt,
+      isListing ? undefined : destination,
+    );
+    const summary = await pull({
       ...options,
       ...limits,
       stream: transport.stream,
       source: pullSource,
-      onMessage: report.onMessage,
-    };
-    if (isListing) {
-      const summary = await pull({
-        ...common,
-        destination: io.cwd,
-        onListed: (entry) => io.stdout.write(`${formatListed(entry, settings.human)}\n`),
-      });
-      return Math.max(summary.exitCode, (await transport.ended()) ?? 0);
-    }
-    report.begin(
-      exists(resolve(io.cwd, destination)) ? undefined : destination.replace(/\/+$/, ""),
-    );
-    const summary = await pull({
-      ...common,
-      destination: keepSlash(resolve(io.cwd, destination), destination),
-      onEntry: report.onEntry,
-      onDelete: report.onDelete,
-      onProgress: report.onProgress,
+      destination: target,
+      ...report.callbacks(),
+      ...(isListing
+        ? { onListed: (entry) => output.say(formatListed(entry, settings.human)) }
+        : {}),
     });
     const remote = (await transport.ended()) ?? 0;
     report.end(summary);
@@ -152,10 +146,6 @@ async function showModules(
 /** A slash at the end says that the destination is a directory. */
 function keepSlash(path: string, written: string): string {
   return written.endsWith("/") && !path.endsWith("/") ? `${path}/` : path;
-}
-
-function exists(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 /** What `-C` ignores besides CVS's own list. */

@@ -1,14 +1,12 @@
 import { type FileEntry, isSymlink, MODE } from "@dialhome/rsync-protocol";
-import { printableBytes } from "../terminal/printable.ts";
 import { formatNumber } from "./numbers.ts";
 
-/** A line of `--list-only`. */
+/** A line of `--list-only`, latin1. */
 export function formatListed(entry: FileEntry, human: number): string {
   const size = formatNumber(entry.size, human).padStart(human > 0 ? 14 : 11);
   const { linkTarget = "" } = entry;
-  const target = isSymlink(entry) && linkTarget !== "" ? ` -> ${printableBytes(linkTarget)}` : "";
-  const name = printableBytes(entry.name);
-  return `${formatMode(entry.mode)} ${size} ${formatTime(entry.mtime)} ${name}${target}`;
+  const target = isSymlink(entry) && linkTarget !== "" ? ` -> ${linkTarget}` : "";
+  return `${formatMode(entry.mode)} ${size} ${formatTimestamp(entry.mtime)} ${entry.name}${target}`;
 }
 
 const TYPE_LETTERS: ReadonlyMap<number, string> = new Map([
@@ -20,7 +18,8 @@ const TYPE_LETTERS: ReadonlyMap<number, string> = new Map([
   [MODE.SOCKET, "s"],
 ]);
 
-function formatMode(mode: number): string {
+/** Ten letters as of ls(1). */
+export function formatMode(mode: number): string {
   const letters = Array.from("rwxrwxrwx").map((letter, at) =>
     mode & (0o400 >> at) ? letter : "-",
   );
@@ -33,8 +32,8 @@ function formatMode(mode: number): string {
   return `${TYPE_LETTERS.get(mode & MODE.TYPE_MASK) ?? "-"}${letters.join("")}`;
 }
 
-/** In the local time zone. */
-function formatTime(seconds: number): string {
+/** `YYYY/MM/DD HH:MM:SS` in the local time zone. */
+export function formatTimestamp(seconds: number): string {
   const time = new Date(seconds * 1000);
   if (Number.isNaN(time.getTime())) return "????/??/?? ??:??:??";
   const day = `${time.getFullYear()}/${two(time.getMonth() + 1)}/${two(time.getDate())}`;

@@ -17,7 +17,6 @@ export type Flag =
   | "ignoreTimes"
   | "dryRun"
   | "quiet"
-  | "itemize"
   | "dirs"
   | "stats"
   | "progress"
@@ -68,6 +67,7 @@ export type Flag =
   | "oldArgs"
   | "blockingIo"
   | "acceptNew"
+  | "eightBit"
   | "help"
   | "version";
 
@@ -108,6 +108,11 @@ export type Valued =
   | "rsyncPath"
   | "remoteOption"
   | "identity"
+  | "outFormat"
+  | "logFile"
+  | "logFileFormat"
+  | "stderr"
+  | "outbuf"
   | "knownHosts"
   | "hostKeyFingerprint";
 
@@ -116,7 +121,7 @@ export type Effect =
   /** Switches flags on, and others that it contradicts off; `--no-NAME` switches them off. */
   | { readonly is: "flags"; readonly flags: readonly Flag[]; readonly off?: readonly Flag[] }
   /** One more of it each time; `--no-NAME` sets it back to none. */
-  | { readonly is: "count"; readonly counter: "verbose" | "human" }
+  | { readonly is: "count"; readonly counter: "verbose" | "human" | "itemize" }
   | { readonly is: "value"; readonly name: Valued }
   /** `-F`: rules from a file in each directory. */
   | { readonly is: "perDirectoryFilter" }
@@ -171,7 +176,17 @@ const SUPPORTED: readonly OptionRow[] = [
     help: "name what is transferred",
   },
   flag("quiet q", "quiet", "say nothing but errors"),
-  flag("itemize-changes i", "itemize", "tell each change in rsync's eleven letters"),
+  {
+    names: ["itemize-changes", "i"],
+    effect: { is: "count", counter: "itemize" },
+    help: "tell each change in rsync's eleven letters (-ii: also what is the same)",
+  },
+  valued("out-format log-format", "outFormat", "FORMAT", "tell each change in this format"),
+  valued("log-file", "logFile", "FILE", "write what is done to FILE"),
+  valued("log-file-format", "logFileFormat", "FORMAT", "tell each change there in this format"),
+  valued("stderr", "stderr", "MODE", "errors, or all: where messages go"),
+  valued("outbuf", "outbuf", "MODE", "N, L or B: taken, and without effect here"),
+  flag("8-bit-output 8", "eightBit", "print all bytes of names as they are"),
   flag("archive a", ARCHIVE, "the same as -rlptgoD"),
   flag("recursive r", "recursive", "enter directories"),
   flag("dirs d", "dirs", "transfer directories without entering them"),
@@ -271,8 +286,8 @@ const SUPPORTED: readonly OptionRow[] = [
     effect: { is: "count", counter: "human" },
     help: "print large numbers with a unit",
   },
-  flag("progress", "progress", "show how far the whole transfer is, and name files"),
-  valued("info", "info", "FLAGS", "progress2, name, stats, none, with a level of 0 to 2"),
+  flag("progress", "progress", "show how far each file is, and name files"),
+  valued("info", "info", "FLAGS", "what is told: name, del, progress2, …; all and none too"),
   flag("list-only", "listOnly", "list the source instead of transferring it"),
   valued("timeout", "timeout", "SECONDS", "give up after so long a silence"),
   valued("contimeout", "contimeout", "SECONDS", "give up a connection that takes longer"),
@@ -319,7 +334,6 @@ const SUPPORTED: readonly OptionRow[] = [
 /** What rsync 3.5 has besides: known, so that it is refused by its name and not taken for a mistake. */
 const UNSUPPORTED: readonly OptionRow[] = [
   ...[
-    "8-bit-output 8",
     "atimes U",
     "compress z old-compress new-compress",
     "copy-devices",
@@ -356,17 +370,11 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "dparam",
     "early-input",
     "iconv",
-    "log-file",
-    "log-file-format",
-    "log-format",
     "max-alloc",
     "only-write-batch",
-    "out-format",
-    "outbuf",
     "read-batch",
     "skip-compress",
     "sockopts",
-    "stderr",
     "write-batch",
   ].map((names) => unsupported(names, true)),
 ];

@@ -1,13 +1,19 @@
 import { type ChecksumName, PROTOCOL, parseChecksumName } from "@dialhome/rsync-protocol";
 import { syntaxError, unsupportedError } from "./errors.ts";
 import { FilterArguments, type ReadRuleFile } from "./filter-arguments.ts";
+import { type InfoWord, parseInfoWords } from "./info-levels.ts";
+import { assertFormat } from "./item-line.ts";
 import type { Valued } from "./option-table.ts";
 import { OwnerArguments } from "./owner-arguments.ts";
 import type { RsyncSettings } from "./settings.ts";
 import { parseSize } from "./size-argument.ts";
+import { latin1 } from "./source.ts";
 import { parseStopAfter, parseStopAt } from "./stop-argument.ts";
 
-type Values = Omit<RsyncSettings, "flags" | "negated" | "verbose" | "human" | "operands">;
+type Values = Omit<
+  RsyncSettings,
+  "flags" | "negated" | "verbose" | "human" | "itemize" | "info" | "operands"
+> & { readonly infoWords: readonly InfoWord[] };
 
 /** Largest block of a delta, bytes; rsync(1), `--block-size`. */
 const BLOCK_SIZE_LIMIT = 131_072;
@@ -45,8 +51,11 @@ export class OptionValues {
   #stopAtMs: number | undefined;
   readonly #chmod: string[] = [];
   readonly #owners = new OwnerArguments();
-  #totalProgress = false;
-  #nameLevel: number | undefined;
+  readonly #infoWords: InfoWord[] = [];
+  #outFormat: string | undefined;
+  #logFile: string | undefined;
+  #logFileFormat: string | undefined;
+  #stderr: "errors" | "all" = "errors";
 
   constructor(readRuleFile: ReadRuleFile) {
     this.#filters = new FilterArguments(readRuleFile);
@@ -82,8 +91,11 @@ export class OptionValues {
       chmod: this.#chmod.length === 0 ? undefined : this.#chmod.join(","),
       userMap: this.#owners.userMap,
       groupMap: this.#owners.groupMap,
-      totalProgress: this.#totalProgress,
-      nameLevel: this.#nameLevel,
+      infoWords: this.#infoWords,
+      outFormat: this.#outFormat,
+      logFile: this.#logFile,
+      logFileFormat: this.#logFileFormat,
+      stderr: this.#stderr,
     };
   }
 
@@ -160,7 +172,7 @@ export class OptionValues {
         this.#stopAtMs = parseStopAt(value, spelling, Date.now());
         break;
       case "info":
-        this.#setInfo(value);
+        this.#infoWords.push(...parseInfoWords(value));
         break;
       case "exclude":
       case "include":
@@ -190,6 +202,23 @@ export class OptionValues {
       case "remoteOption":
         this.#remoteOptions.push(value);
         break;
+      case "outFormat":
+        this.#outFormat = formatOf(value);
+        break;
+      case "logFile":
+        this.#logFile = value;
+        break;
+      case "logFileFormat":
+        this.#logFileFormat = formatOf(value);
+        break;
+      case "stderr":
+        this.#stderr = parseStderr(value, spelling);
+        break;
+      case "outbuf":
+        if (!/^(n|none|l|line|b|block|f|full)$/i.test(value)) {
+          throw syntaxError(`${spelling}=${value}: want N, L or B`);
+        }
+        break;
       case "identity":
         this.#ssh.identities.push(value);
         break;
@@ -208,27 +237,21 @@ export class OptionValues {
   addPerDirectoryFilter(): void {
     this.#filters.addPerDirectoryFile();
   }
+}
 
-  #setInfo(value: string): void {
-    for (const word of value.split(",")) {
-      const [, name = "", level = "1"] = /^([a-z]+?)(\d)?$/i.exec(word) ?? [];
-      const number = Number(level);
-      switch (name.toLowerCase()) {
-        case "progress":
-          this.#totalProgress = number > 0;
-          break;
-        case "name":
-          this.#nameLevel = number;
-          break;
-        case "none":
-          this.#totalProgress = false;
-          this.#nameLevel = 0;
-          break;
-        default:
-          throw unsupportedError(`option --info=${word} is not supported by dialhome rsync`);
-      }
-    }
+/** @throws RsyncError with exit code 4 for an escape that is not known here */
+function formatOf(text: string): string {
+  assertFormat(text);
+  return latin1(text);
+}
+
+function parseStderr(value: string, spelling: string): "errors" | "all" {
+  if (value !== "" && "errors".startsWith(value.toLowerCase())) return "errors";
+  if (value !== "" && "all".startsWith(value.toLowerCase())) return "all";
+  if (value !== "" && "client".startsWith(value.toLowerCase())) {
+    throw unsupportedError(`${spelling}=${value} is not supported by dialhome rsync`);
   }
+  throw syntaxError(`${spelling}=${value}: want errors or all`);
 }
 
 function parseInteger(text: string, spelling: string, least: number, most: number): number {

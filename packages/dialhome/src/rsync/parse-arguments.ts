@@ -1,5 +1,6 @@
 import { syntaxError, unsupportedError } from "./errors.ts";
 import type { ReadRuleFile } from "./filter-arguments.ts";
+import { resolveInfo } from "./info-levels.ts";
 import {
   type Effect,
   type Flag,
@@ -33,7 +34,7 @@ class Reading {
   readonly #negated = new Set<Flag>();
   /** `-r` itself, not as a part of `-a`. */
   #asksForRecursion = false;
-  readonly #counts = { verbose: 0, human: 1 };
+  readonly #counts = { verbose: 0, human: 1, itemize: 0 };
   readonly #values: OptionValues;
   readonly #operands: string[] = [];
   #rest: string[] = [];
@@ -65,7 +66,7 @@ class Reading {
   }
 
   settings(): RsyncSettings {
-    const values = this.#values.result();
+    const { infoWords, ...values } = this.#values.result();
     if (values.filesFrom !== undefined) {
       // rsync(1), --files-from: it implies -R, and -a is then without -r.
       if (!this.#negated.has("relative")) this.#flags.add("relative");
@@ -76,6 +77,15 @@ class Reading {
       negated: this.#negated,
       ...this.#counts,
       ...values,
+      info: resolveInfo(
+        {
+          verbose: this.#counts.verbose,
+          stats: this.#flags.has("stats"),
+          progress: this.#flags.has("progress"),
+          hasFormat: this.#counts.itemize > 0 || values.outFormat !== undefined,
+        },
+        infoWords,
+      ),
       operands: this.#operands,
     };
   }

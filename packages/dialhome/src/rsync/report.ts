@@ -1,162 +1,322 @@
+import { ITEM, isRegularFile, isSymlink } from "@dialhome/rsync-protocol";
 import {
   type DeletedEntry,
-  displayName,
   itemize,
   type PulledEntry,
   type PullMessage,
+  type PullOptions,
   type PullProgress,
+  type PullStep,
   type PullSummary,
+  type StartedTransfer,
 } from "@dialhome/rsync-protocol-client";
-import type { CommandIo } from "../io.ts";
-import { printableBytes } from "../terminal/printable.ts";
-import { PullEstimate } from "../terminal/pull-estimate.ts";
-import { formatNumber, formatRate } from "./numbers.ts";
+import { type FormatContext, formatHas, formatItem, type Item, nameOf } from "./item-line.ts";
+import type { RsyncOutput } from "./output.ts";
+import { ProgressLines } from "./progress.ts";
 import type { RsyncSettings } from "./settings.ts";
+import { latin1 } from "./source.ts";
 import { formatStatistics, formatTotals } from "./totals.ts";
+
+/** Formats of rsync itself. */
+const FORMAT = { itemize: "%i %n%L", names: "%n%L" } as const;
+
+/** Where in the lists a transfer is. */
+type Position = Pick<StartedTransfer, "listed" | "remaining" | "listComplete" | "totalBytes">;
 
 /** Tells a transfer in rsync's own lines. */
 export class RsyncReport {
   readonly #settings: RsyncSettings;
-  readonly #io: CommandIo;
+  readonly #output: RsyncOutput;
   readonly #startedAt: number;
-  readonly #names: number;
-  readonly #isQuiet: boolean;
-  readonly #showsProgress: boolean;
   readonly #timeOptions: { times: boolean; omitDirTimes: boolean; omitLinkTimes: boolean };
-  readonly #estimate = new PullEstimate();
-  #progressShown = false;
-  #transferred = 0;
+  readonly #destination: string;
+  /** Undefined: entries are not named. */
+  readonly #format: string | undefined;
+  readonly #logFormat: string | undefined;
+  readonly #itemizes: number;
+  /** A file is named before it comes, unless its format tells what is only known then. */
+  readonly #namesBefore: boolean;
+  readonly #lines: ProgressLines;
+  #context: FormatContext;
+  #files = 0;
+  #isListing = false;
+  readonly #isListOnly: boolean;
+  #doneBytes = 0;
+  #started: StartedTransfer | undefined;
 
-  constructor(settings: RsyncSettings, io: CommandIo, startedAt: number) {
-    const { flags, verbose, nameLevel } = settings;
+  constructor(
+    settings: RsyncSettings,
+    output: RsyncOutput,
+    startedAt: number,
+    /** As it was written; undefined when files are only listed. */
+    destination: string | undefined,
+  ) {
+    const { outFormat, itemize: itemizes, info, human } = settings;
     this.#settings = settings;
-    this.#io = io;
+    this.#output = output;
     this.#startedAt = startedAt;
-    this.#isQuiet = flags.has("quiet");
+    const { flags } = settings;
     this.#timeOptions = {
       times: flags.has("times"),
       omitDirTimes: flags.has("omitDirTimes"),
       omitLinkTimes: flags.has("omitLinkTimes"),
     };
-    const implied = flags.has("progress") ? Math.max(1, verbose) : verbose;
-    this.#names = nameLevel ?? implied;
-    this.#showsProgress = (flags.has("progress") || settings.totalProgress) && !this.#isQuiet;
+    this.#isListOnly = destination === undefined;
+    this.#destination = latin1((destination ?? "").replace(/(?<=[^/])\/+$/, ""));
+    this.#context = {
+      keepsOwner: settings.flags.has("owner"),
+      keepsGroup: settings.flags.has("group"),
+      checksumDigits: 32,
+      isReversed: false,
+    };
+    this.#format =
+      outFormat ?? (itemizes > 0 ? FORMAT.itemize : info.name > 0 ? FORMAT.names : undefined);
+    this.#itemizes = formatHas(this.#format ?? "", "i") ? Math.max(1, itemizes) : 0;
+    this.#namesBefore = !formatHas(this.#format ?? "", "C");
+    this.#logFormat =
+      settings.logFile === undefined ? undefined : (settings.logFileFormat ?? FORMAT.itemize);
+    this.#lines = new ProgressLines(human);
   }
 
-  /** Before anything else. */
-  begin(created: string | undefined): void {
-    const { flags, verbose } = this.#settings;
-    if (verbose === 0 && !flags.has("progress")) return;
-    this.#say("receiving incremental file list");
-    if (created !== undefined) this.#say(`created directory ${created}`);
+  /** What a pull is to call. Nothing that is not told costs anything. */
+  callbacks(): Partial<PullOptions> {
+    const { info } = this.#settings;
+    const namesEntries = this.#format !== undefined || this.#logFormat !== undefined;
+    return {
+      entryOrder: "listed",
+      onStep: (step) => this.#step(step),
+      onMessage: this.onMessage,
+      ...(namesEntries || info.del > 0 ? { onDelete: (deleted) => this.#deleted(deleted) } : {}),
+      ...(namesEntries || info.progress > 0
+        ? {
+            onEntry: (pulled) => this.#entry(pulled),
+            onTransfer: (started) => this.#begins(started),
+          }
+        : {}),
+      ...(info.progress > 0 ? { onProgress: (progress) => this.#moves(progress) } : {}),
+    };
   }
-
-  readonly onEntry = (pulled: PulledEntry): void => {
-    const letters = itemize(pulled, this.#timeOptions);
-    if (letters?.startsWith(">") === true) this.#transferred += 1;
-    const { flags, verbose } = this.#settings;
-    const name = printableBytes(displayName(pulled.entry));
-    if (flags.has("itemize")) {
-      if (letters !== undefined || verbose > 1) {
-        this.#say(`${letters ?? itemizeUnchanged(pulled)} ${name}${linkOf(pulled)}`);
-      }
-      return;
-    }
-    if (this.#names === 0) return;
-    // Attributes alone are told from -vv on, as are files that are as they were.
-    const isTold = letters !== undefined && !letters.startsWith(".");
-    if (isTold || isChangedDirectory(pulled, letters)) this.#say(`${name}${linkOf(pulled)}`);
-    else if (this.#names > 1 && letters === undefined) this.#say(`${name} is uptodate`);
-  };
-
-  readonly onDelete = ({ name, isDirectory }: DeletedEntry): void => {
-    const shown = `${printableBytes(name)}${isDirectory ? "/" : ""}`;
-    if (this.#settings.flags.has("itemize")) this.#say(`*deleting   ${shown}`);
-    else if (this.#names > 0) this.#say(`deleting ${shown}`);
-  };
 
   readonly onMessage = ({ level, text, fromPeer }: PullMessage): void => {
+    const { info } = this.#settings;
     // rsync tells of them with the names of files.
-    if (!fromPeer && this.#names === 0 && text.startsWith("ignoring unsafe symlink")) return;
-    const shown = printableBytes(text);
-    if (level === "info") this.#say(shown);
-    else this.complain(shown.replace(/^rsync: /, ""));
+    if (!fromPeer && info.symsafe === 0 && text.startsWith("ignoring unsafe symlink")) return;
+    if (level !== "info") this.#output.complain(text.replace(/^rsync: /, ""));
+    else if (info.nonreg > 0 || !text.startsWith("skipping non-regular file")) {
+      this.#output.info(text);
+    }
   };
-
-  readonly onProgress = (progress: PullProgress): void => {
-    if (!this.#showsProgress) return;
-    const { entries, finished, listComplete, totalBytes } = progress;
-    const done = this.#estimate.update(progress);
-    const seconds = Math.max(0.001, (performance.now() - this.#startedAt) / 1000);
-    const percent = totalBytes === 0 ? 0 : Math.floor((100 * done) / totalBytes);
-    const bytes = formatNumber(done, this.#settings.human).padStart(15);
-    const rate = formatSpeed(done / seconds).padStart(12);
-    const check = `${listComplete ? "to" : "ir"}-chk=${entries - finished}/${entries}`;
-    const line = `${bytes} ${String(percent).padStart(3)}% ${rate} ${formatDuration(seconds)} (xfr#${this.#transferred}, ${check})`;
-    this.#io.stdout.write(`\r${line}`);
-    this.#progressShown = true;
-  };
-
-  complain(text: string): void {
-    this.#endProgress();
-    this.#io.stderr.write(`dialhome: ${text}\n`);
-  }
 
   /** After everything else. */
   end(summary: PullSummary): void {
-    this.#endProgress();
-    const { flags, human, verbose } = this.#settings;
+    const { flags, human, info } = this.#settings;
     const elapsedMs = performance.now() - this.#startedAt;
-    if (flags.has("stats")) {
-      this.#say("");
-      for (const line of formatStatistics(summary, human)) this.#say(line);
+    if (info.progress > 1) {
+      const listed = Object.values(summary.listed).reduce((sum, count) => sum + count, 0);
+      const { totalBytes } = summary;
+      this.#total({ listed, remaining: 0, listComplete: true, totalBytes });
     }
-    if (!flags.has("stats") && verbose === 0) return;
-    this.#say("");
-    const isDryRun = flags.has("dryRun");
-    for (const line of formatTotals(summary, elapsedMs, human, isDryRun)) this.#say(line);
+    const totals = formatTotals(summary, elapsedMs, human, flags.has("dryRun"));
+    if (info.stats > 1) {
+      this.#output.say("");
+      for (const line of formatStatistics(summary, human)) this.#output.info(line);
+    }
+    if (info.stats > 0) {
+      this.#output.say("");
+      for (const line of totals) this.#output.info(line);
+    } else {
+      const { bytesSent, bytesReceived, totalBytes } = summary;
+      this.#output.log(
+        `sent ${bytesSent} bytes  received ${bytesReceived} bytes  total size ${totalBytes}`,
+      );
+    }
   }
 
-  #say(line: string): void {
-    if (this.#isQuiet) return;
-    this.#endProgress();
-    this.#io.stdout.write(`${line}\n`);
+  #step(step: PullStep): void {
+    const { info, flags, verbose } = this.#settings;
+    switch (step.is) {
+      case "listing":
+        this.#context = { ...this.#context, ...describeChecksum(step.checksum) };
+        this.#output.log("receiving file list");
+        if (info.flist === 0) break;
+        if (step.incremental) this.#output.say("receiving incremental file list");
+        else if (this.#mayHaveList()) this.#output.sayOver("receiving file list ... ");
+        this.#isListing = !step.incremental && this.#mayHaveList();
+        break;
+      case "listed":
+        if (this.#isListing) {
+          this.#output.sayOver(info.flist > 1 ? `${step.entries} files to consider\n` : "done\n");
+        }
+        break;
+      case "destination":
+        if (step.created && (info.name > 0 || this.#itemizes > 0)) {
+          this.#output.info(`created directory ${this.#destination}`);
+        }
+        if (verbose > 1) {
+          const isWhole = flags.has("wholeFile");
+          const why = isWhole ? "disabled for local transfer or --whole-file" : "enabled";
+          this.#output.say(`delta-transmission ${why}`);
+        }
+        break;
+      default:
+        throw new Error(`no such step: ${String(step satisfies never)}`);
+    }
+  }
+  /** A file begins to come. */
+  #begins(started: StartedTransfer): void {
+    this.#started = started;
+    this.#files += 1;
+    if (this.#namesBefore)
+      this.#say(this.#itemOf({ ...started, hardLinkTo: undefined, digest: undefined }));
+    // Of what has no content rsync says only that it is there.
+    if (started.entry.size === 0) return;
+    if (this.#settings.info.progress === 1)
+      this.#overwrite(this.#lines.update(0, started.entry.size));
+    else if (this.#settings.info.progress > 1) this.#moved(0);
   }
 
-  #endProgress(): void {
-    if (this.#progressShown) this.#io.stdout.write("\n");
-    this.#progressShown = false;
+  #entry(pulled: PulledEntry): void {
+    const item = this.#itemOf(pulled);
+    const started = this.#started?.entry === pulled.entry ? this.#started : undefined;
+    if (started !== undefined) {
+      this.#started = undefined;
+      if (!this.#namesBefore) this.#say(item);
+      this.#log(item);
+      this.#came(started);
+      return;
+    }
+    if (this.#isTold(pulled, item)) {
+      this.#say(item);
+      // As rsync: what is transferred is not logged in a dry run, though all else is.
+      const isTransfer = (item.changes & ITEM.TRANSFER) !== 0;
+      if (item.letters.trimEnd().length > 2 && !isTransfer) this.#log(item);
+    } else if (this.#settings.info.name > 1 && this.#itemizes === 0 && !item.isDirectory) {
+      const isSame = item.letters.trimEnd().length === 2;
+      this.#output.say(isSame ? `${item.name} is uptodate` : item.name);
+    }
+  }
+
+  /** rsync 3.5, log.c: maybe_log_item() */
+  #isTold({ hardLinkTo, outcome }: PulledEntry, { letters, changes, isDirectory }: Item): boolean {
+    const isSignificant = letters.trimEnd().length > 2;
+    if (changes & ITEM.TRANSFER || (outcome === "hard-linked" && hardLinkTo !== undefined))
+      return true;
+    if (this.#itemizes > 1 || (this.#itemizes > 0 && this.#settings.info.name > 1)) return true;
+    return isSignificant && (this.#itemizes > 0 || isDirectory || !letters.startsWith("."));
+  }
+
+  #deleted({ name, isDirectory }: DeletedEntry): void {
+    const item: Item = {
+      letters: "*deleting  ",
+      operation: "del.",
+      name,
+      isDirectory,
+      entry: undefined,
+      hardLinkTo: undefined,
+      checksum: undefined,
+      changes: 0,
+    };
+    const plain = `deleting ${name}${isDirectory ? "/" : ""}`;
+    const lineOf = (format: string): string =>
+      formatHas(format, "io") ? formatItem(format, item, this.#context) : plain;
+    if (this.#format !== undefined) this.#output.say(lineOf(this.#format));
+    else if (this.#settings.info.del > 0) this.#output.say(plain);
+    if (this.#logFormat !== undefined && !this.#settings.flags.has("dryRun")) {
+      this.#output.log(lineOf(this.#logFormat));
+    }
+  }
+
+  #say(item: Item): void {
+    if (this.#format !== undefined) this.#output.say(formatItem(this.#format, item, this.#context));
+  }
+
+  #log(item: Item): void {
+    if (this.#logFormat !== undefined && this.#logFormat !== "") {
+      this.#output.log(formatItem(this.#logFormat, item, this.#context));
+    }
+  }
+
+  #itemOf(pulled: PulledEntry): Item {
+    const { entry, changes, hardLinkTo, outcome } = pulled;
+    const letters = itemize(pulled, this.#timeOptions);
+    return {
+      ...nameOf(entry),
+      letters: letters ?? itemizeUnchanged(pulled),
+      operation: "recv",
+      entry,
+      hardLinkTo: outcome === "hard-linked" ? hardLinkTo : undefined,
+      checksum: pulled.checksum,
+      changes,
+    };
+  }
+
+  /** A file has come. */
+  #came(started: StartedTransfer): void {
+    const { info } = this.#settings;
+    this.#doneBytes += started.entry.size;
+    if (info.progress === 1) {
+      this.#output.sayOver(this.#lines.finishFile(started.entry.size, this.#counts(started)));
+    } else if (info.progress > 1) {
+      this.#total(started);
+    }
+  }
+
+  #total(at: Position): void {
+    this.#output.sayOver(this.#lines.total(this.#doneBytes, at.totalBytes, this.#counts(at)));
+  }
+
+  #moves(progress: PullProgress): void {
+    const { file } = progress;
+    if (file === undefined || this.#started === undefined) return;
+    if (this.#settings.info.progress === 1) {
+      this.#overwrite(this.#lines.update(file.doneBytes, file.size));
+    } else this.#moved(file.doneBytes);
+  }
+
+  /** How far all is, while a file comes. */
+  #moved(fileBytes: number): void {
+    const size = this.#started?.totalBytes ?? 0;
+    this.#overwrite(this.#lines.update(this.#doneBytes + fileBytes, size));
+  }
+
+  #counts({ listed, remaining, listComplete }: Omit<Position, "totalBytes">): string {
+    return `xfr#${this.#files}, ${listComplete ? "to" : "ir"}-chk=${remaining}/${listed}`;
+  }
+
+  #overwrite(line: string | undefined): void {
+    if (line !== undefined) this.#output.sayOver(line);
+  }
+
+  /** Without directories nothing is worth a list. */
+  #mayHaveList(): boolean {
+    const { flags, filesFrom } = this.#settings;
+    return (
+      flags.has("recursive") || flags.has("dirs") || filesFrom !== undefined || this.#isListOnly
+    );
   }
 }
 
-/** A directory whose attributes changed is named, a file is not. */
-function isChangedDirectory(pulled: PulledEntry, letters: string | undefined): boolean {
-  return letters?.startsWith(".d") === true && pulled.outcome === "unchanged";
+/** Sizes: protocol reference, checksum names. rsync prints xxHash sums as numbers, most significant byte first. */
+function describeChecksum(name: string): Pick<FormatContext, "checksumDigits" | "isReversed"> {
+  const isReversed = name.startsWith("xxh");
+  if (name === "xxh3" || name === "xxh64") return { checksumDigits: 16, isReversed };
+  return { checksumDigits: name === "sha1" ? 40 : 32, isReversed };
 }
 
-function itemizeUnchanged({ entry }: PulledEntry): string {
-  const kind = displayName(entry).endsWith("/") ? "d" : entry.linkTarget === undefined ? "f" : "L";
-  return `.${kind}         `;
+/** What stands for the letters of an entry that is as it was. */
+function itemizeUnchanged({ entry, outcome }: PulledEntry): string {
+  const { isDirectory } = nameOf(entry);
+  const kind = isDirectory
+    ? "d"
+    : isSymlink(entry)
+      ? "L"
+      : isRegularFile(entry)
+        ? "f"
+        : kindOf(entry.mode);
+  return `${outcome === "linked" ? "h" : "."}${kind}         `;
 }
 
-function linkOf({ hardLinkTo, outcome }: PulledEntry): string {
-  return outcome === "hard-linked" && hardLinkTo !== undefined
-    ? ` => ${printableBytes(hardLinkTo)}`
-    : "";
-}
-
-function formatSpeed(bytesPerSecond: number): string {
-  const kilobytes = bytesPerSecond / 1024;
-  if (kilobytes < 1024) return `${formatRate(kilobytes, 0)}kB/s`;
-  if (kilobytes < 1024 ** 2) return `${formatRate(kilobytes / 1024, 0)}MB/s`;
-  return `${formatRate(kilobytes / 1024 ** 2, 0)}GB/s`;
-}
-
-function formatDuration(seconds: number): string {
-  const whole = Math.floor(seconds);
-  return `${String(Math.floor(whole / 3600)).padStart(4)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
-}
-
-function two(value: number): string {
-  return String(value).padStart(2, "0");
+function kindOf(mode: number): string {
+  const type = mode & 0o170000;
+  return type === 0o020000 || type === 0o060000 ? "D" : "S";
 }

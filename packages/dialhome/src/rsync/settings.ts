@@ -1,4 +1,5 @@
 import type { ChecksumName } from "@dialhome/rsync-protocol";
+import type { InfoLevels } from "./info-levels.ts";
 import type { Flag } from "./option-table.ts";
 
 /** Everything that the options of a command line say. */
@@ -52,9 +53,14 @@ export interface RsyncSettings {
   };
   /** In rsync's filter grammar, in their order. */
   readonly filterRules: readonly string[];
-  /** A line with how far the whole transfer is. */
-  readonly totalProgress: boolean;
-  /** Level of names; undefined follows `-v`. */
-  readonly nameLevel: number | undefined;
+  /** How much of each kind is told. */
+  readonly info: InfoLevels;
+  /** `-i`, `-ii` */
+  readonly itemize: number;
+  readonly outFormat: string | undefined;
+  readonly logFile: string | undefined;
+  readonly logFileFormat: string | undefined;
+  /** Where messages go: problems to standard error, or all of them. */
+  readonly stderr: "errors" | "all";
   readonly operands: readonly string[];
 }

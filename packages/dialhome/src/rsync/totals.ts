@@ -14,6 +14,7 @@ export function formatStatistics(summary: PullSummary, human: number): string[] 
     `Total transferred file size: ${number(summary.transferredBytes)} bytes`,
     `Literal data: ${number(summary.literalBytes)} bytes`,
     `Matched data: ${number(summary.matchedBytes)} bytes`,
+    `File list size: ${number(summary.listBytes)}`,
     `File list generation time: ${seconds(server?.listBuildMs ?? 0)}`,
     `File list transfer time: ${seconds(server?.listTransferMs ?? 0)}`,
     `Total bytes sent: ${number(summary.bytesSent)}`,

@@ -10,6 +10,7 @@ export function transferOptions(settings: RsyncSettings): TransferOptions {
     recursive: flags.has("recursive"),
     dirs: flags.has("dirs"),
     relative: flags.has("relative"),
+    verbose: settings.verbose,
     impliedDirs: flags.has("impliedDirs"),
     links: flags.has("links"),
     hardLinks: flags.has("hardLinks"),

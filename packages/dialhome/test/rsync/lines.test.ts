@@ -71,6 +71,7 @@ const summary: PullSummary = {
   transferredBytes: 9,
   literalBytes: 9,
   matchedBytes: 0,
+  listBytes: 145,
   bytesSent: 76,
   bytesReceived: 240,
   server: undefined,
@@ -82,6 +83,7 @@ test("statistics are rsync's lines", () => {
   expect(lines).toContain("Number of files: 5 (reg: 2, dir: 2, link: 1)");
   expect(lines).toContain("Number of created files: 0");
   expect(lines).toContain("Literal data: 9 bytes");
+  expect(lines).toContain("File list size: 145");
 });
 
 test("totals are rsync's two lines", () => {

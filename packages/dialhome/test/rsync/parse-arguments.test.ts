@@ -134,9 +134,12 @@ describe("rsync's grammar", () => {
   });
 
   test("--info chooses names and progress", () => {
-    expect(parse("--info=progress2").totalProgress).toBe(true);
-    expect(parse("--info=progress2,name0")).toMatchObject({ totalProgress: true, nameLevel: 0 });
-    expect(parse("--info=progress2,none")).toMatchObject({ totalProgress: false, nameLevel: 0 });
+    expect(parse("--info=progress2").info).toMatchObject({ progress: 2, name: 0, nonreg: 1 });
+    expect(parse("--info=NAME0,progress2", "-vv").info).toMatchObject({ name: 0, skip: 1 });
+    expect(parse("--info=all2,none,del").info).toMatchObject({ name: 0, stats: 0, del: 1 });
+    expect(parse("--progress").info).toMatchObject({ progress: 1, name: 1, flist: 2 });
+    expect(parse("--progress", "-i").info).toMatchObject({ progress: 1, name: 0 });
+    expect(parse("--stats", "-v").info).toMatchObject({ stats: 2, name: 1 });
   });
 
   test("filter rules keep their order", () => {
@@ -165,6 +168,7 @@ describe("what is refused", () => {
     [["-B"], "-B: missing argument"],
     [["--timeout=soon"], "--timeout=soon: invalid numeric value"],
     [["--timeout="], "--timeout=: invalid numeric value"],
+    [["--info=nix"], 'unknown --info item: "nix"'],
     [["--port=0"], "--port=0: want a number from 1 to 65535"],
     [["-B", "200000"], "-B=200000: more than 131072 bytes"],
     [["-B", "1X"], "-B=1X is invalid"],
@@ -179,8 +183,9 @@ describe("what is refused", () => {
     [["--fuzzy"], "option --fuzzy is not supported by dialhome rsync"],
     [["--write-batch", "f"], "option --write-batch is not supported by dialhome rsync"],
     [["--copy-as=me"], "option --copy-as is not supported by dialhome rsync"],
-    [["--info=del"], "option --info=del is not supported by dialhome rsync"],
     [["--protocol=26"], "--protocol=26: only 27 to 32 are spoken here"],
+    [["--out-format=%b"], "%b in a format: bytes on the wire are not told file by file"],
+    [["--stderr=client"], "--stderr=client is not supported by dialhome rsync"],
     [["--cc=crc"], "--cc=crc: no such checksum here"],
   ])("%j is refused by its name: exit code 4", (args, message) => {
     expect(() => parse(...args)).toThrow(expect.objectContaining({ exitCode: 4, message }));

@@ -1,0 +1,79 @@
+import { describe, expect, it } from "vitest";
+import { EntryReports } from "../src/entry-reports.ts";
+import type { PulledEntry, PullOptions } from "../src/index.ts";
+import { fileEntry } from "./support/entries.ts";
+
+const pulled = (name: string): PulledEntry => ({
+  entry: fileEntry(name),
+  outcome: "new",
+  changes: 0,
+  digest: undefined,
+  hardLinkTo: undefined,
+});
+
+function reporting(entryOrder: "listed" | "finished"): { told: string[]; reports: EntryReports } {
+  const told: string[] = [];
+  const options = {
+    entryOrder,
+    onEntry: ({ entry }: PulledEntry) => told.push(entry.name),
+    onTransfer: ({ entry }: { entry: { name: string } }) => told.push(`(${entry.name})`),
+  };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the options that matter here
+  return { told, reports: new EntryReports(options as unknown as PullOptions) };
+}
+
+const started = (name: string) => () => ({
+  entry: fileEntry(name),
+  outcome: "new" as const,
+  changes: 0,
+  listed: 0,
+  remaining: 0,
+  listComplete: true,
+  totalBytes: 0,
+});
+
+describe("entries are told", () => {
+  it("at once, if that is wanted", () => {
+    const { told, reports } = reporting("finished");
+    reports.asked(1);
+    reports.tell(pulled("b"), 2);
+    reports.tell(pulled("a"), 1);
+    reports.end();
+    expect(told).toEqual(["b", "a"]);
+  });
+
+  it("in the order of their decisions, from the first answer on", () => {
+    const { told, reports } = reporting("listed");
+    reports.tell(pulled("."), 0);
+    reports.asked(1);
+    reports.tell(pulled("link"), 2);
+    reports.asked(3);
+    reports.asked(4);
+    reports.tell(pulled("dir"), 5);
+    expect(told).toEqual([]);
+    reports.begins(started("a"));
+    reports.tell(pulled("a"), 1);
+    expect(told).toEqual([".", "(a)", "a", "link"]);
+    // It will not come, and the next one is asked for once more.
+    reports.drop(3);
+    reports.drop(4);
+    reports.asked(4);
+    reports.tell(pulled("later"), 6);
+    expect(told.splice(0)).toEqual([".", "(a)", "a", "link", "dir"]);
+    reports.tell(pulled("again"), 4);
+    reports.end();
+    expect(told).toEqual(["again", "later"]);
+  });
+
+  it("and who throws ends the pull", () => {
+    const broken = new EntryReports({
+      onEntry: () => {
+        throw new Error("enough");
+      },
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the option that matters here
+    } as unknown as PullOptions);
+    expect(() => broken.tell(pulled("a"), 0)).toThrow(
+      expect.objectContaining({ code: "ERR_RSYNC_ABORTED" }),
+    );
+  });
+});
