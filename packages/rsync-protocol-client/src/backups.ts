@@ -9,7 +9,7 @@ import {
 import { baseNameOf, directoryOf, RsyncError } from "@dialhome/rsync-protocol";
 import { copyContent } from "./copy-content.ts";
 import { DestinationTree, nameBytes } from "./destination-tree.ts";
-import { makeOpenDirectory } from "./made-directory.ts";
+import { leadsOut, makeOpenDirectory } from "./made-directory.ts";
 
 const COPY_BYTES = 256 * 1024;
 const { O_WRONLY, O_CREAT, O_EXCL } = fs.constants;
@@ -125,7 +125,7 @@ export class Backups implements Disposable {
   /** The directory that keeps the file under `path`. The caller closes it. */
   #place(path: string): DirectoryHandle {
     if (this.#directory === undefined) return this.#tree.own(directoryOf(path));
-    this.#kept ??= new DestinationTree(openRoot(this.#directory, this.#tree.root));
+    this.#kept ??= new DestinationTree(openRoot(this.#directory, this.#tree));
     return makeOpenDirectory(this.#kept, directoryOf(path), 0o777, (made, handle) => {
       // As in rsync(1), it becomes like the directory that its content comes from.
       const original = this.#tree.directory(made).stat();
@@ -140,13 +140,35 @@ export function defaultSuffix(directory: string | undefined): string {
   return directory === undefined ? "~" : "";
 }
 
-function openRoot(path: string, destination: DirectoryHandle): DirectoryHandle {
+function openRoot(path: string, tree: DestinationTree): DirectoryHandle {
+  if (!leadsOut(path)) {
+    assertNoLink(tree, path);
+    return makeOpenDirectory(tree, path, 0o777);
+  }
   const bytes = nameBytes(path);
   const full = path.startsWith("/")
     ? bytes
-    : Buffer.concat([destination.self, nameBytes("/"), bytes]);
+    : Buffer.concat([tree.root.self, nameBytes("/"), bytes]);
   fs.mkdirSync(full, { recursive: true });
   return DirectoryHandle.open(full, { followLast: true });
+}
+
+/**
+ * Below the destination a link may be the sender's own: it would have backups written wherever it leads, as the real rsync 3.5 does.
+ * It may be the user's as well, so it is not removed.
+ */
+function assertNoLink(tree: DestinationTree, path: string): void {
+  const parts = path.split("/");
+  for (let count = 1; count <= parts.length; count++) {
+    const name = nameBytes(parts[count - 1] ?? "");
+    const stat = tree.directory(parts.slice(0, count - 1).join("/") || ".").lstat(name);
+    if (!stat) return;
+    if (isDirectory(stat)) continue;
+    const shown = parts.slice(0, count).join("/");
+    throw new Error(
+      `"${shown}" in the destination is no directory; an absolute path may have links`,
+    );
+  }
 }
 
 function tryLink(

@@ -2,6 +2,11 @@ import { type DirectoryHandle, isDirectory } from "@dialhome/posix-fs";
 import { baseNameOf, directoryOf } from "@dialhome/rsync-protocol";
 import { type DestinationTree, nameBytes } from "./destination-tree.ts";
 
+/** Whether a path of the user, taken from the destination, begins outside of it: there nothing is the sender's. */
+export function leadsOut(path: string): boolean {
+  return path.startsWith("/") || path === ".." || path.startsWith("../");
+}
+
 /**
  * Opens a directory of a tree, and makes it and those on the way to it where they are missing; whatever else is in the way is
  * removed. The caller closes it.

@@ -3,6 +3,7 @@ import { RsyncError } from "@dialhome/rsync-protocol";
 import { Backups } from "./backups.ts";
 import { DelayedUpdates } from "./delayed-updates.ts";
 import { type DestinationTree, nameBytes } from "./destination-tree.ts";
+import { leadsOut } from "./made-directory.ts";
 import { PartialFiles } from "./partial-files.ts";
 import type { TransferOptions } from "./pull-options.ts";
 
@@ -61,6 +62,12 @@ export function openWorkplaces(tree: DestinationTree, options: TransferOptions):
 }
 
 function openTemporary(tree: DestinationTree, path: string): DirectoryHandle {
+  try {
+    // Below the destination a link may be an earlier sender's.
+    if (!leadsOut(path)) return tree.own(cleanPath(path) || ".");
+  } catch (error) {
+    throw cannotUse(path, error);
+  }
   const bytes = nameBytes(path);
   const full = path.startsWith("/")
     ? bytes
@@ -68,10 +75,14 @@ function openTemporary(tree: DestinationTree, path: string): DirectoryHandle {
   try {
     return DirectoryHandle.open(full, { followLast: true });
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    const text = `cannot use the directory for temporary files "${path}": ${reason}`;
-    throw new RsyncError("ERR_RSYNC_OPTION", text, { path, cause: error });
+    throw cannotUse(path, error);
   }
+}
+
+function cannotUse(path: string, error: unknown): RsyncError {
+  const reason = error instanceof Error ? error.message : String(error);
+  const text = `cannot use the directory for temporary files "${path}": ${reason}`;
+  return new RsyncError("ERR_RSYNC_OPTION", text, { path, cause: error });
 }
 
 function latin1Of(path: string | Buffer): string {
