@@ -7,6 +7,7 @@ export { listModules } from "./daemon-login.ts";
 export { displayName, itemize } from "./itemize.ts";
 export { keptAttributes } from "./kept-attributes.ts";
 export { pull } from "./pull.ts";
+export { type PullChange, pullChanges } from "./pull-changes.ts";
 export type {
   DeletedEntry,
   DeleteTime,
