@@ -57,7 +57,11 @@ describeWithPeers(["rsync"], "dialhome rsync prints what rsync prints", () => {
     for (const path of ["same", "a", "big", "none", "sub/deep", "sub", "empty", ""]) {
       utimesSync(at(path), OLD, OLD);
     }
-    daemon = await startRealRsyncd({ modules: { src: { path: folder.at("src") } } });
+    writeFileSync(folder.at("motd"), "Hello!\n");
+    daemon = await startRealRsyncd({
+      modules: { src: { path: folder.at("src") } },
+      motd: folder.at("motd"),
+    });
   });
 
   afterAll(async () => {
@@ -181,11 +185,17 @@ describeWithPeers(["rsync"], "dialhome rsync prints what rsync prints", () => {
     expect(await last("ours")).toBe(await last("real"));
   });
 
+  it("the message of the day, unless it is not wanted", async () => {
+    for (const options of [["-av"], ["-av", "--no-motd"], ["-a", "--checksum-seed=7"]]) {
+      expect(await printed("ours", options, true)).toEqual(await printed("real", options, true));
+    }
+  });
+
   it("--stderr=all leaves standard output alone", async () => {
     const cwd = prepare("all");
     const args = ["rsync", "-av", "--stderr=all", daemon.url("src"), "out/"];
     const called = await callDialhome(args, { cwd });
     expect(called.stdout).toBe("");
-    expect(called.stderr).toMatch(/^receiving incremental file list\n/);
+    expect(called.stderr).toMatch(/^Hello!\n\nreceiving incremental file list\n/);
   });
 });

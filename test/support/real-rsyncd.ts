@@ -15,6 +15,8 @@ export interface RealRsyncdOptions {
   readonly modules: Readonly<Record<string, RealModule>>;
   /** User → password; when given, every module asks for one of them. */
   readonly users?: Readonly<Record<string, string>>;
+  /** File with the message of the day. */
+  readonly motd?: string;
   /** Further arguments of `rsync --daemon`. */
   readonly args?: readonly string[];
 }
@@ -32,6 +34,7 @@ function configuration(options: RealRsyncdOptions, folder: string): string {
   const isRoot = process.getuid?.() === 0;
   const lines = ["address = 127.0.0.1", "use chroot = no", `log file = ${folder}/log`];
   lines.push("munge symlinks = no", `lock file = ${folder}/lock`);
+  if (options.motd !== undefined) lines.push(`motd file = ${options.motd}`);
   if (isRoot) lines.push("uid = root", "gid = root");
   if (options.users !== undefined) {
     lines.push(`auth users = ${Object.keys(options.users).join(", ")}`);

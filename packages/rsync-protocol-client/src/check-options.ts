@@ -21,6 +21,10 @@ export function assertOptions(options: PullOptions): void {
   if (blockSize !== undefined && !isWithin(blockSize, 1, LIMITS.blockBytes)) {
     throw wrong(`block size ${blockSize}: 1 to ${LIMITS.blockBytes} bytes`);
   }
+  const { checksumSeed } = options;
+  if (checksumSeed !== undefined && !isWithin(checksumSeed, -(2 ** 31), 2 ** 31 - 1)) {
+    throw wrong(`checksum seed ${checksumSeed}: a number of 32 bits`);
+  }
   if (modifyWindow !== undefined && !isWithin(modifyWindow, -1, MAX_WINDOW)) {
     throw wrong(`modify window ${modifyWindow}: -1 to ${MAX_WINDOW} seconds`);
   }

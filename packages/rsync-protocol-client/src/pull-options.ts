@@ -178,6 +178,8 @@ export interface TransferOptions {
   readonly protocol?: number;
   /** `--no-inc-recursive` is false. @defaultValue true */
   readonly incRecursive?: boolean;
+  /** `--checksum-seed`, a 32-bit integer; 0 leaves it to the sender. @defaultValue 0 */
+  readonly checksumSeed?: number;
   /** `-v`: how often it was given decides what the sender tells of its side. @defaultValue 0 */
   readonly verbose?: number;
   /** Rules in their wire form, sent to the sender, which leaves out what they exclude. */

@@ -42,6 +42,7 @@ function serverOptions(
 ): Partial<ServerOptions> {
   const { filesFrom } = options;
   return {
+    checksumSeed: options.checksumSeed || undefined,
     verbose: Math.min(9, options.verbose ?? 0),
     recursive: options.recursive === true,
     dirs: options.dirs === true,

@@ -133,6 +133,7 @@ async function showModules(
 ): Promise<void> {
   // The lines of the list have a tab between name and comment.
   const say = (line: string): void => {
+    if (!settings.flags.has("motd")) return;
     io.stdout.write(`${line.split("\t").map(printableBytes).join("\t")}\n`);
   };
   const wire = new Wire(transport.stream, limits);

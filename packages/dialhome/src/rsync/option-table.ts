@@ -68,6 +68,7 @@ export type Flag =
   | "blockingIo"
   | "acceptNew"
   | "eightBit"
+  | "motd"
   | "help"
   | "version";
 
@@ -113,6 +114,8 @@ export type Valued =
   | "logFileFormat"
   | "stderr"
   | "outbuf"
+  | "checksumSeed"
+  | "sockopts"
   | "knownHosts"
   | "hostKeyFingerprint";
 
@@ -279,6 +282,7 @@ const SUPPORTED: readonly OptionRow[] = [
     "NAME",
     "xxh128, xxh3, xxh64, md5, md4, sha1 or none",
   ),
+  valued("checksum-seed", "checksumSeed", "NUMBER", "the seed of block and file checksums"),
   valued("modify-window @", "modifyWindow", "SECONDS", "times this close are equal"),
   flag("stats", "stats", "print numbers at the end"),
   {
@@ -318,6 +322,8 @@ const SUPPORTED: readonly OptionRow[] = [
   ),
   flag("accept-new", "acceptNew", "trust an SSH host that is not known yet, and remember it"),
   valued("port", "port", "PORT", "the daemon's or SSH's port, where the source does not say it"),
+  valued("sockopts", "sockopts", "OPTIONS", "TCP_NODELAY and SO_KEEPALIVE, which are set anyway"),
+  flag("motd", "motd", "show the daemon's message of the day (--no-motd: and no list of modules)"),
   valued("address", "address", "ADDRESS", "connect from this address"),
   flag("ipv4 4", "ipv4", "connect over IPv4 only"),
   flag("ipv6 6", "ipv6", "connect over IPv6 only"),
@@ -344,7 +350,6 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "fuzzy y",
     "insecure-links",
     "keep-dirlinks K",
-    "motd",
     "msgs2stderr",
     "old-dirs old-d",
     "open-noatime",
@@ -357,7 +362,6 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "write-devices",
   ].map((names) => unsupported(names)),
   ...[
-    "checksum-seed",
     "compare-dest",
     "compress-choice zc",
     "compress-level zl",
@@ -374,7 +378,6 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "only-write-batch",
     "read-batch",
     "skip-compress",
-    "sockopts",
     "write-batch",
   ].map((names) => unsupported(names, true)),
 ];

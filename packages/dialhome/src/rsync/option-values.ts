@@ -33,6 +33,7 @@ export class OptionValues {
   #rsyncPath: string | undefined;
   #blockSize: number | undefined;
   #checksumChoice: ChecksumName | undefined;
+  #checksumSeed: number | undefined;
   #modifyWindow: number | undefined;
   #timeoutSeconds = 0;
   #contimeoutSeconds = 0;
@@ -72,6 +73,7 @@ export class OptionValues {
       ssh: this.#ssh,
       blockSize: this.#blockSize,
       checksumChoice: this.#checksumChoice,
+      checksumSeed: this.#checksumSeed,
       modifyWindow: this.#modifyWindow,
       timeoutSeconds: this.#timeoutSeconds,
       contimeoutSeconds: this.#contimeoutSeconds,
@@ -219,6 +221,12 @@ export class OptionValues {
           throw syntaxError(`${spelling}=${value}: want N, L or B`);
         }
         break;
+      case "checksumSeed":
+        this.#checksumSeed = parseInteger(value, spelling, -(2 ** 31), 2 ** 31 - 1);
+        break;
+      case "sockopts":
+        assertSocketOptions(value, spelling);
+        break;
       case "identity":
         this.#ssh.identities.push(value);
         break;
@@ -243,6 +251,14 @@ export class OptionValues {
 function formatOf(text: string): string {
   assertFormat(text);
   return latin1(text);
+}
+
+/** Those that are set anyway. */
+function assertSocketOptions(value: string, spelling: string): void {
+  for (const option of value.split(/[ ,]+/)) {
+    if (/^(TCP_NODELAY|SO_KEEPALIVE)(=1)?$/.test(option)) continue;
+    throw unsupportedError(`${spelling}=${option} is not supported by dialhome rsync`);
+  }
 }
 
 function parseStderr(value: string, spelling: string): "errors" | "all" {

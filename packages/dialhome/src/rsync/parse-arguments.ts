@@ -190,7 +190,7 @@ class Reading {
 }
 
 /** What is so unless it is taken back. */
-const DEFAULT_FLAGS = ["incRecursive", "impliedDirs"] as const;
+const DEFAULT_FLAGS = ["incRecursive", "impliedDirs", "motd"] as const;
 
 const CAN_BE_TAKEN_BACK: ReadonlySet<Valued> = new Set(["timeout", "contimeout", "bwlimit"]);
 

@@ -40,6 +40,7 @@ export class RsyncReport {
   #context: FormatContext;
   #files = 0;
   #isListing = false;
+  #hasBegun = false;
   readonly #isListOnly: boolean;
   #doneBytes = 0;
   #started: StartedTransfer | undefined;
@@ -99,6 +100,9 @@ export class RsyncReport {
 
   readonly onMessage = ({ level, text, fromPeer }: PullMessage): void => {
     const { info } = this.#settings;
+    // Before the transfer a daemon says nothing but its message of the day.
+    if (fromPeer && !this.#hasBegun && level === "info" && !this.#settings.flags.has("motd"))
+      return;
     // rsync tells of them with the names of files.
     if (!fromPeer && info.symsafe === 0 && text.startsWith("ignoring unsafe symlink")) return;
     if (level !== "info") this.#output.complain(text.replace(/^rsync: /, ""));
@@ -136,6 +140,7 @@ export class RsyncReport {
     const { info, flags, verbose } = this.#settings;
     switch (step.is) {
       case "listing":
+        this.#hasBegun = true;
         this.#context = { ...this.#context, ...describeChecksum(step.checksum) };
         this.#output.log("receiving file list");
         if (info.flist === 0) break;

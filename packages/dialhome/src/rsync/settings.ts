@@ -12,6 +12,7 @@ export interface RsyncSettings {
   /** Bytes. */
   readonly blockSize: number | undefined;
   readonly checksumChoice: ChecksumName | undefined;
+  readonly checksumSeed: number | undefined;
   readonly modifyWindow: number | undefined;
   /** 0 is for ever. */
   readonly timeoutSeconds: number;

@@ -63,6 +63,7 @@ export function transferOptions(settings: RsyncSettings): TransferOptions {
     linkDest: settings.linkDest,
     filterRules: settings.filterRules,
     ...defined("blockSize", settings.blockSize || undefined),
+    ...defined("checksumSeed", settings.checksumSeed),
     ...defined("checksumChoice", settings.checksumChoice),
     ...defined("modifyWindow", settings.modifyWindow),
     ...defined("maxDelete", settings.maxDelete),

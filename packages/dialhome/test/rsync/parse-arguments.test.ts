@@ -9,7 +9,7 @@ import { transferOptions } from "../../src/rsync/transfer-options.ts";
 const parse = (...args: string[]): RsyncSettings =>
   parseRsyncArguments(args, (path) => `# a comment\nline of ${path}\n`);
 /** What is on unless it is taken back. */
-const ON = new Set<string>(["incRecursive", "impliedDirs"]);
+const ON = new Set<string>(["incRecursive", "impliedDirs", "motd"]);
 const flagsOf = (...args: string[]): string[] =>
   [...parse(...args).flags].filter((flag) => !ON.has(flag)).toSorted();
 
@@ -185,6 +185,7 @@ describe("what is refused", () => {
     [["--copy-as=me"], "option --copy-as is not supported by dialhome rsync"],
     [["--protocol=26"], "--protocol=26: only 27 to 32 are spoken here"],
     [["--out-format=%b"], "%b in a format: bytes on the wire are not told file by file"],
+    [["--sockopts=SO_SNDBUF=1"], "--sockopts=SO_SNDBUF=1 is not supported by dialhome rsync"],
     [["--stderr=client"], "--stderr=client is not supported by dialhome rsync"],
     [["--cc=crc"], "--cc=crc: no such checksum here"],
   ])("%j is refused by its name: exit code 4", (args, message) => {
