@@ -2,6 +2,7 @@ import type { FuzzTarget } from "./target.ts";
 import { fileList } from "./targets/file-list.ts";
 import { frames, primitives, tokens } from "./targets/primitives.ts";
 import { pullRaw, pullSession, serveRaw, serveSession } from "./targets/sessions.ts";
+import { attributeTexts, commandLine, daemonConfig } from "./targets/settings.ts";
 import {
   authorizedKeys,
   daemonLines,
@@ -27,6 +28,9 @@ export const TARGETS: readonly FuzzTarget[] = [
   knownHosts,
   manifest,
   offers,
+  commandLine,
+  attributeTexts,
+  daemonConfig,
   pullSession,
   pullRaw,
   serveSession,
