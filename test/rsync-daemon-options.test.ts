@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { treeDifferences } from "./support/compare-trees.ts";
 import { startOurRsyncd } from "./support/our-rsyncd.ts";
@@ -88,6 +88,13 @@ const CASES: readonly Case[] = [
   ["-a -0 --files-from=:list0", ""],
   ["-a --files-from=LIST", "nothing"],
   ["-aL --files-from=LIST", ""],
+  ["-a --files-from=LIST --protocol=29", ""],
+  ["-a --files-from=:list --protocol=30", ""],
+  ["-aR --protocol=29", "a/b/", "d/./e", "one"],
+  ["-aL --protocol=29", ""],
+  ["-aHU", ""],
+  ["-aHUU --protocol=30 --no-inc-recursive", "a", "d"],
+  ["-aU --open-noatime", ""],
   ["-a --open-noatime", ""],
   ["-ab --suffix=.old --backup-dir=kept", ""],
   ["-a --stderr=client -v", "one"],
@@ -141,6 +148,23 @@ describeWithPeers(["rsync"], "the same pull from our daemon and from the real on
     },
     180_000,
   );
+
+  test("times of access arrive with -U", async () => {
+    await using dir = tempDir();
+    mkdirSync(dir.at("src"));
+    const times = [-86_400, 1_000_000_000, 1_000_000_000, 5_000_000_000];
+    for (const [i, atime] of times.entries()) {
+      writeFileSync(dir.at(`src/${i}`), "");
+      utimesSync(dir.at(`src/${i}`), new Date(atime * 1000), 1_500_000_000);
+    }
+    await using daemon = await startOurRsyncd({ modules: [{ name: "m", path: dir.at("src") }] });
+    for (const protocol of [30, 31, 32]) {
+      const args = ["-aU", `--protocol=${protocol}`, daemon.url("m"), dir.at(`${protocol}/`)];
+      expect(await run(rsync, args)).toMatchObject({ code: 0, stderr: "" });
+      const arrived = times.map((_, i) => statSync(dir.at(`${protocol}/${i}`)).atimeMs / 1000);
+      expect(arrived).toEqual(times);
+    }
+  });
 });
 
 /** Whether a difference of trees is more than that both ends were made just now, one after the other. */

@@ -40,8 +40,8 @@ describeWithPeers(["rsync"], "the real rsync pulls from our sender behind a remo
     const missing = await pull(dir.at("nothing"));
     expect(missing.stderr).toContain("failed: No such file or directory (2)");
     expect(missing.code).toBe(23);
-    const refused = await pull(dir.at("file"), "-U");
-    expect(refused.stderr).toContain("The server does not support --atimes (-U)");
+    const refused = await pull(dir.at("file"), "--copy-devices");
+    expect(refused.stderr).toContain("The server does not support --copy-devices");
     expect(refused.code).toBe(4);
   });
 });

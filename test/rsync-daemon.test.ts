@@ -342,7 +342,7 @@ describeWithPeers(["rsync"], "the real rsync pulls from our daemon", () => {
     const cases: [string, string[], number, string][] = [
       ["nowhere", [], 23, 'link_stat "/nowhere" (in m) failed: No such file or directory (2)'],
       ["", ["-c"], 4, "The server is configured to refuse --checksum"],
-      ["", ["-U"], 4, "The server does not support --atimes (-U)"],
+      ["", ["--copy-devices"], 4, "The server does not support --copy-devices"],
       ["", ["--zc=zstd"], 4, "The server does not support --compress-choice"],
       ["", ["-M--nonsense"], 4, "--nonsense: option is not supported"],
       ["absolute/", [], 23, 'change_dir "/absolute" (in m) failed: '],

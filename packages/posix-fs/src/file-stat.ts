@@ -7,6 +7,8 @@ export interface FileStat {
   readonly mode: number;
   /** Bytes. */
   readonly size: number;
+  /** The last access; whole seconds, no fraction. */
+  readonly atimeSec: number;
   readonly mtimeSec: number;
   readonly mtimeNsec: number;
   readonly uid: number;
@@ -63,6 +65,8 @@ export function joinDevice(major: number, minor: number): bigint {
   );
 }
 
+const NS = 1_000_000_000n;
+
 /** {@link FileStat} of what `lstatSync(path, { bigint: true })` gives. */
 export function fileStatOf(stat: BigIntStats): FileStat {
   const { mtimeNs } = stat;
@@ -77,6 +81,7 @@ export function fileStatOf(stat: BigIntStats): FileStat {
   return {
     mode: Number(stat.mode),
     size: Number(stat.size),
+    atimeSec: Number(stat.atimeNs >= 0n ? stat.atimeNs / NS : (stat.atimeNs - NS + 1n) / NS),
     mtimeSec: Number(seconds),
     mtimeNsec: Number(nanoseconds),
     uid: Number(stat.uid),

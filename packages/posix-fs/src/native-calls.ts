@@ -39,6 +39,7 @@ class StatxBuffer {
     return {
       mode: view.getUint16(28, true),
       size: view.getUint32(40, true) + view.getUint32(44, true) * 0x1_0000_0000,
+      atimeSec: view.getUint32(64, true) + view.getInt32(68, true) * 0x1_0000_0000,
       mtimeSec: view.getUint32(112, true) + view.getInt32(116, true) * 0x1_0000_0000,
       mtimeNsec: view.getUint32(120, true),
       uid: view.getUint32(20, true),

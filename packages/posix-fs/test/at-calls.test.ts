@@ -30,6 +30,7 @@ describe.each(implementations)("calls by %s", (_, calls, resolutionNs) => {
       mode: 0o100640,
       size: 5,
       mtimeSec: Number(real.mtimeNs / 1_000_000_000n),
+      atimeSec: Number(real.atimeNs / 1_000_000_000n),
       mtimeNsec: Number(real.mtimeNs % 1_000_000_000n),
       uid: Number(real.uid),
       gid: Number(real.gid),

@@ -4,7 +4,6 @@ import { isRefusedOption, optionLabel } from "./refused-options.ts";
 
 /** Options that change what is sent, in ways that are not offered here. */
 const NOT_OFFERED: readonly (readonly [keyof ServerOptions, string])[] = [
-  ["atimes", "--atimes (-U)"],
   ["crtimes", "--crtimes (-N)"],
   ["removeSourceFiles", "--remove-source-files"],
   ["copyDevices", "--copy-devices"],
@@ -39,6 +38,9 @@ export function refusal(
   if ((options.acls || options.xattrs > 0) && protocol < XATTRS_SINCE) {
     const name = options.acls ? "acls" : "xattrs";
     return `--${name} requires protocol ${XATTRS_SINCE} or higher (negotiated ${protocol}).`;
+  }
+  if (options.atimes > 0 && protocol < XATTRS_SINCE) {
+    return `--atimes requires protocol ${XATTRS_SINCE} or higher (negotiated ${protocol}).`;
   }
   if ((options.acls || options.xattrs > 0) && !OpenXattrs.supported) {
     return "The server does not support --acls (-A) and --xattrs (-X): koffi is missing here";

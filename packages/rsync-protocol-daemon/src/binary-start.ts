@@ -77,6 +77,7 @@ export async function startBinary(wire: Wire, start: StartOptions): Promise<Bina
     devices: options.devices,
     specials: options.specials,
     numericIds: options.numericIds,
+    ...(options.atimes > 0 && protocol >= 30 ? { atimes: true } : {}),
     acls: options.acls,
     xattrs: options.xattrs > 0,
     checksumBytes: options.checksum ? CHECKSUM_BYTES[names.list] : 0,

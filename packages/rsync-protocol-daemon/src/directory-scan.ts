@@ -30,6 +30,7 @@ import type { SourceRequest } from "./sources.ts";
 const MISSING: FileStat = {
   mode: 0,
   size: 0,
+  atimeSec: 0,
   mtimeSec: 0,
   mtimeNsec: 0,
   uid: 0,
@@ -280,6 +281,7 @@ export class DirectoryScan {
       rdevMinor: stat.rdevMinor,
       linkTarget,
       checksum: place.checksum,
+      ...(this.#session.format.atimes && !isDir ? { atime: stat.atimeSec } : {}),
       hardLinkGroup:
         options.hardLinks && !isDir && stat.nlink > 1 ? this.#hardLinks.groupOf(stat, index) : -1,
       ...metadata,

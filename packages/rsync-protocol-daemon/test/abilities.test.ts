@@ -20,7 +20,7 @@ test("what a backup needs is taken", () => {
 
 test("what is not offered is refused by name", () => {
   expect(refusalOf("-logDtpre.iLsfxCIvu")).toContain("read only");
-  expect(refusalOf("--sender -lUe.i")).toBe("The server does not support --atimes (-U)");
+  expect(refusalOf("--sender -lNe.i")).toBe("The server does not support --crtimes (-N)");
   expect(refusalOf("--sender -re.i --compress-choice=zstd")).toContain("--compress-choice");
   // Without negotiation -z is zlib.
   expect(refusalOf("--sender -rze.iLsf")).toContain("--compress (-z)");

@@ -5,6 +5,7 @@ import { HardLinks } from "../src/hard-links.ts";
 const stat = (dev: number, ino: bigint): FileStat => ({
   mode: 0o100644,
   size: 0,
+  atimeSec: 0,
   mtimeSec: 0,
   mtimeNsec: 0,
   uid: 0,

@@ -17,6 +17,8 @@ export interface FileEntry {
   readonly mtime: number;
   /** 0 to 999,999,999. */
   readonly mtimeNsec: number;
+  /** Seconds since 1970 of the last access, with `-U`, but for directories. */
+  readonly atime?: number;
   readonly uid: number;
   readonly gid: number;
   /** Device numbers; 0 where there are none. */

@@ -58,6 +58,7 @@ export class FileListDecoder {
   readonly #xattrSets = new XattrSetDecoder();
   #name = "";
   #mode = 0;
+  #atime = 0;
   #mtime = 0;
   #uid = 0;
   #gid = 0;
@@ -160,6 +161,10 @@ export class FileListDecoder {
     const shape = { mode };
     const directory = isDirectory(shape);
     if (name === "." && !directory) throw violation("the root of the transfer is not a directory");
+    let atime: number | undefined;
+    if (format.atimes && !directory) {
+      atime = flags & XMIT.SAME_ATIME ? this.#atime : reader.varlong(4);
+    }
     let uid = this.#uid;
     let gid = this.#gid;
     let userName: string | undefined;
@@ -205,6 +210,7 @@ export class FileListDecoder {
         linkTarget,
         checksum,
         ...extras,
+        ...(atime === undefined ? {} : { atime }),
         hardLinkGroup: inode
           ? (this.#inodeLinks?.commit(inode, list.start + list.wire.length) ?? -1)
           : hardLinkGroup,
@@ -254,6 +260,7 @@ export class FileListDecoder {
     this.#name = entry.name;
     this.#mode = entry.mode;
     this.#mtime = entry.mtime;
+    if (entry.atime !== undefined) this.#atime = entry.atime;
     this.#uid = entry.uid;
     this.#gid = entry.gid;
     this.#previousDevice = previousDevice;

@@ -44,6 +44,7 @@ export class FileListEncoder {
   #name = "";
   #mode = 0;
   #mtime = 0;
+  #atime = 0;
   #uid = 0;
   #gid = 0;
   /** See `DeviceNumbers`. */
@@ -86,6 +87,8 @@ export class FileListEncoder {
     if (groupName !== undefined) flags |= XMIT.GROUP_NAME_FOLLOWS;
     if (entry.mtime === this.#mtime) flags |= XMIT.SAME_TIME;
     if (format.protocol >= 31 && entry.mtimeNsec !== 0) flags |= XMIT.MOD_NSEC;
+    const dated = format.atimes === true && !isDirectory(entry);
+    if (dated && (entry.atime ?? 0) === this.#atime) flags |= XMIT.SAME_ATIME;
     if (numbered)
       flags |= this.#devices.flags(this.#previousDevice, entry.rdevMajor, entry.rdevMinor);
     if (inGroup && this.#inodeLinks) flags |= this.#inodeLinks.flags();
@@ -117,6 +120,7 @@ export class FileListEncoder {
     if (!(flags & XMIT.SAME_TIME)) numbers.writeTime(writer, entry.mtime);
     if (flags & XMIT.MOD_NSEC) writer.varint(entry.mtimeNsec);
     if (!(flags & XMIT.SAME_MODE)) writer.int(entry.mode);
+    if (dated && !(flags & XMIT.SAME_ATIME)) writer.varlong(entry.atime ?? 0, 4);
     if (!(flags & XMIT.SAME_UID)) writeId(writer, numbers, entry.uid, userName);
     if (!(flags & XMIT.SAME_GID)) writeId(writer, numbers, entry.gid, groupName);
     if (numbered) {
@@ -225,6 +229,7 @@ export class FileListEncoder {
   #remember(entry: FileEntry): void {
     this.#mode = entry.mode;
     this.#mtime = entry.mtime;
+    if (this.#format.atimes && !isDirectory(entry)) this.#atime = entry.atime ?? 0;
     this.#uid = entry.uid;
     this.#gid = entry.gid;
   }

@@ -30,6 +30,8 @@ export interface FileListFormat {
   readonly acls: boolean;
   /** `-X` */
   readonly xattrs: boolean;
+  /** `-U`: times of the last access. @defaultValue false */
+  readonly atimes?: boolean;
   /** No names of users and groups are told. */
   readonly numericIds: boolean;
   /** Bytes of the checksum of a regular file with `-c`, else 0. Below protocol 28 every entry has as many, others than files zeros. */

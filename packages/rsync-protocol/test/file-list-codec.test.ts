@@ -30,6 +30,7 @@ function formatFor(protocol: number, compatFlags: number, all = true): FileListF
     specials: all,
     acls: false,
     xattrs: false,
+    atimes: all && protocol >= 30,
     numericIds: false,
     checksumBytes: all ? 16 : 0,
   };
@@ -59,6 +60,7 @@ function entriesFor(format: FileListFormat, start: number): fc.Arbitrary<FileEnt
     size: fc.nat(2 ** 52),
     mtime:
       format.protocol >= 30 ? fc.integer({ min: -(2 ** 33), max: 2 ** 34 }) : fc.nat(2 ** 32 - 1),
+    atime: fc.oneof(fc.constant(77), fc.integer({ min: -(2 ** 33), max: 2 ** 34 })),
     nsec: fc.oneof(fc.constant(0), fc.nat(999_999_999)),
     id: fc.nat(60),
     major: fc.nat(3),
@@ -88,6 +90,7 @@ function entriesFor(format: FileListFormat, start: number): fc.Arbitrary<FileEnt
         size: each.size,
         mtime: each.mtime,
         mtimeNsec: format.protocol >= 31 ? each.nsec : 0,
+        ...(format.atimes && !isDirectory ? { atime: each.atime } : {}),
         uid: format.owner ? each.id : 0,
         gid: format.group ? each.id : 0,
         rdevMajor: isDevice && format.devices ? each.major : 0,
@@ -179,7 +182,7 @@ describe("file list", () => {
   });
 
   it("looks as the real rsync writes it", () => {
-    const format = { ...formatFor(32, 0x1ff), checksumBytes: 0, hardLinks: false };
+    const format = { ...formatFor(32, 0x1ff), checksumBytes: 0, hardLinks: false, atimes: false };
     const hex =
       "ac01012e00001065257d93e715cd5bed410000" +
       "0004726f6f740004726f6f74" +
