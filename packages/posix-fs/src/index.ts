@@ -28,3 +28,4 @@ export {
   type PosixAcl,
   type PosixAclName,
 } from "./posix-acl.ts";
+export { punchHole } from "./punch-hole.ts";

@@ -1,5 +1,6 @@
 import { createHash, type Hash, hash } from "node:crypto";
 import * as fs from "node:fs";
+import { punchHole } from "@dialhome/posix-fs";
 import type { FileHasher } from "@dialhome/rsync-protocol";
 
 /** Bytes gathered before they are hashed and written together. */
@@ -38,7 +39,7 @@ export class FileWriter {
   #failure: unknown;
   /** The file is also the basis: what lies where it belongs is not written, and what is behind the end is cut off. */
   #inPlace = false;
-  /** Length of what was there: holes cannot be made in it by leaving out zeros. */
+  /** Length of what was there: a hole is not made in it by leaving out zeros. */
   #oldLength = 0;
 
   constructor(hasher: FileHasher, options: FileWriterOptions) {
@@ -110,6 +111,7 @@ export class FileWriter {
       const data = this.#buffer.subarray(0, count);
       this.#hasher.update(data);
       this.#digest?.update(data);
+      if (this.#options.sparse && this.#failure === undefined) this.#writeSparse(data, true);
       this.#position += count;
       left -= count;
     }
@@ -176,7 +178,7 @@ export class FileWriter {
     // After a failure the rest is only read, so that the session stays in step.
     if (this.#fd >= 0 && this.#failure === undefined) {
       try {
-        if (this.#options.sparse) this.#writeSparse(data);
+        if (this.#options.sparse) this.#writeSparse(data, false);
         else writeFully(this.#fd, data, this.#position);
       } catch (error) {
         this.#failure = error;
@@ -185,14 +187,17 @@ export class FileWriter {
     this.#position += data.length;
   }
 
-  #writeSparse(data: Buffer): void {
+  /** @param isThere - it lies there already: only holes are made of its zeros */
+  #writeSparse(data: Buffer, isThere: boolean): void {
     let start = 0;
-    let hole = this.#mayLeaveOut(data, 0);
+    let hole = isZero(data, 0);
     for (let at = 0; at < data.length; ) {
       const end = Math.min(data.length, at + HOLE_BYTES);
-      const next = end < data.length && this.#mayLeaveOut(data, end);
+      const next = end < data.length && isZero(data, end);
       if (end === data.length || next !== hole) {
-        if (!hole) writeFully(this.#fd, data.subarray(start, end), this.#position + start);
+        const isHole = hole && this.#makeHole(start, end);
+        if (!isHole && !isThere)
+          writeFully(this.#fd, data.subarray(start, end), this.#position + start);
         this.#endsInHole = hole;
         start = end;
         hole = next;
@@ -201,8 +206,11 @@ export class FileWriter {
     }
   }
 
-  #mayLeaveOut(data: Buffer, at: number): boolean {
-    return this.#position + at >= this.#oldLength && isZero(data, at);
+  /** Makes a hole of zeros that are not written. @returns false where they must be written over what is there */
+  #makeHole(start: number, end: number): boolean {
+    const offset = this.#position + start;
+    if (offset >= this.#oldLength) return true;
+    return punchHole(this.#fd, offset, end - start);
   }
 }
 
