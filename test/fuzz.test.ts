@@ -1,10 +1,14 @@
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { BlockCoverage } from "./fuzz/coverage.ts";
 import { fuzz, runOne } from "./fuzz/engine.ts";
 import { mutate } from "./fuzz/mutate.ts";
 import type { FuzzTarget } from "./fuzz/target.ts";
 import { TARGETS } from "./fuzz/targets.ts";
 import { seededRandom } from "./support/random.ts";
+
+afterAll(async () => {
+  for (const target of TARGETS) await target.release?.();
+});
 
 describe("what takes bytes from outside", () => {
   // Always the same inputs; `npm run fuzz` looks further, guided by what they reach.

@@ -42,6 +42,7 @@ async function fuzzAll(): Promise<number> {
   for (const target of chosen) {
     using coverage = new BlockCoverage();
     const report = await fuzz(target, { seconds, seed, coverage });
+    await target.release?.();
     const { inputs, corpus } = report;
     say(
       `${target.name.padEnd(18)} ${String(inputs).padStart(8)} inputs ${String(corpus).padStart(5)} kept`,
@@ -65,6 +66,7 @@ async function replay(file: string): Promise<number> {
   let code = 0;
   for (const target of chosen) {
     const error = await runOne(target, input);
+    await target.release?.();
     say(`${target.name}: ${error === undefined ? "taken" : inspect(error)}`);
     if (error !== undefined) code = 1;
   }

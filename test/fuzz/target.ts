@@ -9,6 +9,8 @@ export interface FuzzTarget {
   readonly dictionary?: readonly string[];
   /** Throws whatever is a finding; what the target may refuse with, it catches itself. */
   readonly run: (input: Buffer) => Promise<void> | void;
+  /** Removes what the runs needed on disk; they may begin anew afterwards. */
+  readonly release?: () => Promise<void> | void;
 }
 
 /** Runs `work`, and lets only errors of the given class pass as a refusal. */

@@ -120,13 +120,12 @@ interface Setting {
 
 let setting: Promise<Setting> | undefined;
 
-/** One session of our own two ends, written down; both its files are gone when the process ends. */
+/** One session of our own two ends, written down. */
 function ourSetting(): Promise<Setting> {
   setting ??= (async () => {
     // Sessions make and remove many files: in memory, where that can be had.
     const parent = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
     const folder = mkdtempSync(join(parent, "dialhome-fuzz-"));
-    process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
     const root = join(folder, "module");
     makeModule(root);
     const xattrs = addXattrs(root);
@@ -147,6 +146,14 @@ function ourSetting(): Promise<Setting> {
     return { folder, daemon, options, fromClient, fromServer };
   })();
   return setting;
+}
+
+/** Removes the files of {@link ourSetting}. */
+async function release(): Promise<void> {
+  if (!setting) return;
+  const { folder } = await setting;
+  setting = undefined;
+  rmSync(folder, { recursive: true, force: true });
 }
 
 /** Where frames begin: behind the text, the compat flags, names and seed; of the client: behind its arguments. */
@@ -238,6 +245,7 @@ const NAMES = ["..", "/", "../outside", "trap/one", "dir/link", ".", "\0", "--se
 export const pullSession: FuzzTarget = {
   name: "pull",
   limitMs: HANG_MS,
+  release,
   dictionary: NAMES,
   seeds: async () => {
     const { fromServer } = await ourSetting();
@@ -253,6 +261,7 @@ export const pullSession: FuzzTarget = {
 export const pullRaw: FuzzTarget = {
   name: "pull-raw",
   limitMs: HANG_MS,
+  release,
   dictionary: [...NAMES, "@RSYNCD: ", "@ERROR", "AUTHREQD x", "\n"],
   seeds: async () => [bytesOf((await ourSetting()).fromServer)],
   run: async (input) => {
@@ -264,6 +273,7 @@ export const pullRaw: FuzzTarget = {
 export const serveSession: FuzzTarget = {
   name: "serve",
   limitMs: HANG_MS,
+  release,
   dictionary: [...NAMES, ": .rsync-filter", ".", "- *"],
   seeds: async () => {
     const { fromClient } = await ourSetting();
@@ -279,6 +289,7 @@ export const serveSession: FuzzTarget = {
 export const serveRaw: FuzzTarget = {
   name: "serve-raw",
   limitMs: HANG_MS,
+  release,
   dictionary: [...NAMES, "@RSYNCD: ", "#early_input=5", "#list", "\n", "--files-from=-", "-s"],
   seeds: async () => [bytesOf((await ourSetting()).fromClient)],
   run: async (input) => {

@@ -89,18 +89,18 @@ export const attributeTexts: FuzzTarget = {
 
 let folder: string | undefined;
 
-/** Gone with the process. */
 function ourFolder(): string {
-  if (folder !== undefined) return folder;
-  const made = mkdtempSync(join(tmpdir(), "dialhome-fuzz-"));
-  process.once("exit", () => rmSync(made, { recursive: true, force: true }));
-  folder = made;
-  return made;
+  folder ??= mkdtempSync(join(tmpdir(), "dialhome-fuzz-"));
+  return folder;
 }
 
 export const daemonConfig: FuzzTarget = {
   name: "daemon-config",
   limitMs: 1_000,
+  release: () => {
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+    folder = undefined;
+  },
   seeds: () =>
     [
       "# c\nport = 873\nmotd file = /dev/null\n[m]\n path = /tmp\n auth users = a:deny, @b:ro, *\n hosts allow = 10.0.0.0/8 *.x\n",
