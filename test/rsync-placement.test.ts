@@ -1,4 +1,12 @@
-import { chmodSync, linkSync, mkdirSync, rmSync, utimesSync } from "node:fs";
+import {
+  chmodSync,
+  linkSync,
+  lutimesSync,
+  mkdirSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type CompareOptions, treeDifferences } from "./support/compare-trees.ts";
@@ -80,6 +88,12 @@ const CASES: readonly Case[] = [
   { args: ["-a", "--inplace", "--backup-dir=kept"], prepare: linkedTree },
   { args: ["-ab", "--delay-updates", "--delete-delay"] },
   { args: ["-abn", "--delete"] },
+  ...["link", "copy", "compare"].flatMap((use) => [
+    { args: ["-aH", `--${use}-dest=../older`], prepare: olderTree, destination: "fresh/" },
+    { args: ["-a", `--${use}-dest=../oldest`, `--${use}-dest=../older`], prepare: olderTree },
+  ]),
+  { args: ["-ac", "--compare-dest=../older"], prepare: olderTree },
+  { args: ["-acn", "--link-dest=../older"], prepare: olderTree, destination: "fresh/" },
 ];
 
 /** What CVS ignores, and what a file says that it ignores. */
@@ -129,6 +143,20 @@ function linkedTree(root: string): void {
     linkSync(join(root, "dest", name), join(root, "older", name));
   }
   put(join(root, "dest"), "touched", `${"\0".repeat(20_000)}not empty`, OLD, 0o400);
+}
+
+/** An earlier copy, in which much is the same, and some is nearly so. */
+function olderTree(root: string): void {
+  makePlacementSource(join(root, "older"));
+  put(join(root, "older"), "mode", "mode", OLD, 0o640);
+  put(join(root, "older"), "grown", lines(3_000));
+  put(join(root, "older"), "dir/changed", "inner changed", OLD);
+  rmSync(join(root, "older/relinked"));
+  symlinkSync("an old target", join(root, "older/relinked"));
+  lutimesSync(join(root, "older/relinked"), OLD, OLD);
+  makePlacementDestination(join(root, "oldest"));
+  rmSync(join(root, "older/new-dir/b"), { recursive: true });
+  chmodSync(join(root, "older/empty-dir"), 0o700);
 }
 
 /** Files whose beginnings are here, one of them with other content. */

@@ -34,8 +34,12 @@ export function assertOptions(options: PullOptions): void {
   if (deleteTime(options) && !options.recursive && !options.dirs) {
     throw wrong("delete needs recursive or dirs: otherwise no directory has a list");
   }
-  if ((options.linkDest?.length ?? 0) > MAX_LINK_DEST) {
-    throw wrong(`more than ${MAX_LINK_DEST} link-dest directories`);
+  const others = [options.linkDest, options.copyDest, options.compareDest].filter(
+    (directories) => directories !== undefined && directories.length > 0,
+  );
+  if (others.length > 1) throw wrong("only one of link-dest, copy-dest and compare-dest is taken");
+  if ((others[0]?.length ?? 0) > MAX_OTHERS) {
+    throw wrong(`more than ${MAX_OTHERS} directories to compare files with`);
   }
   assertPlacement(options);
   for (const [name, value] of Object.entries({
@@ -95,7 +99,7 @@ function assertPlacement(options: PullOptions): void {
 }
 
 /** rsync(1) takes 20 alternate directories. */
-const MAX_LINK_DEST = 20;
+const MAX_OTHERS = 20;
 /** A day, which covers every clock that is merely wrong. */
 const MAX_WINDOW = 86_400;
 

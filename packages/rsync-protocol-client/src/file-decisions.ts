@@ -5,6 +5,7 @@ import {
   directoryOf,
   type FileEntry,
   ITEM,
+  isDirectory,
   isRegularFile,
 } from "@dialhome/rsync-protocol";
 import type { Backups } from "./backups.ts";
@@ -48,7 +49,7 @@ export class FileDecisions {
    */
   decide(job: Job, stat: FileStat | undefined, redo: boolean): Promise<void> | undefined {
     const { entry } = job;
-    const { options, attributes, tree, fileName } = this.#context;
+    const { options, attributes, references, referenceUse } = this.#context;
     if (entry.size > this.#largest || entry.size < this.#smallest) {
       giveUp(this.#context, job);
       return undefined;
@@ -58,70 +59,112 @@ export class FileDecisions {
         succeed(this.#context, job, "unchanged", 0);
         return undefined;
       }
-      let differences = attributes.differences(entry, stat, tree, fileName);
-      const existing: Basis = {
-        type: BASIS.FILE,
-        size: stat.size,
-        // Found again by its path: others may have used the tree since.
-        open: () => {
-          const here = placeOf(this.#context, entry);
-          return here.directory.openFile(here.name);
-        },
-      };
-      if (redo) return this.#ask(job, existing, differences, true);
-      if (options.checksum && stat.size === entry.size) {
-        return this.#fileByChecksum(job, stat, existing, differences);
+      if (references.length > 0 && referenceUse !== "copy" && !redo) {
+        const later = this.#replaced(job, stat);
+        if (later === true) return undefined;
+        if (later) return later;
       }
-      // rsync says so of whatever it did not find equal by checksum, also where the sizes told it.
-      if (options.checksum) differences |= ITEM.REPORT_CHANGE;
-      if (this.isUpToDate(entry, stat)) {
-        this.#keepFile(job, stat, differences);
-        return undefined;
-      }
-      const size = stat.size === entry.size ? 0 : ITEM.REPORT_SIZE;
-      return this.#ask(job, existing, differences | size, false);
+      return this.#existing(job, stat, redo);
     }
-    if (stat && this.#inPlace && !options.dryRun) {
-      return this.#replaceNode(job, redo);
+    const isCompared = references.length > 0 && !redo;
+    const isNode = stat !== undefined && !isDirectory(stat);
+    if (isNode && (this.#inPlace || isCompared) && !options.dryRun) {
+      return this.#replaceNode(job, redo, isCompared);
     }
-    if (redo || stat || this.#context.references.length === 0) {
-      return this.#ask(job, undefined, ITEM.IS_NEW, redo);
-    }
-    if (options.checksum) return this.#fromReferencesByChecksum(job);
-    return this.#fromReference(job, this.#references.find(entry));
+    if (!isCompared || (stat && !isNode)) return this.#ask(job, undefined, ITEM.IS_NEW, redo);
+    return this.#fromReferences(job);
   }
 
-  /** Something that is no file stands where one is to be written at once. */
-  async #replaceNode(job: Job, redo: boolean): Promise<void> {
+  #fromReferences(job: Job): Promise<void> | undefined {
+    if (this.#context.options.checksum) return this.#fromReferencesByChecksum(job);
+    return this.#fromReference(job, this.#references.find(job.entry));
+  }
+
+  /** A file that is here, unless it is exactly the same elsewhere. @returns true when that was so */
+  #replaced(job: Job, stat: FileStat): Promise<void> | boolean {
+    if (!this.#context.options.checksum) {
+      const found = this.#references.find(job.entry);
+      return found?.level === "same" && this.#references.replace(job, found, stat);
+    }
+    return this.#findByChecksum(job).then((found) => {
+      if (found?.level === "same" && this.#references.replace(job, found, stat)) return undefined;
+      return this.#existing(job, stat, false);
+    });
+  }
+
+  #existing(job: Job, stat: FileStat, redo: boolean): Promise<void> | undefined {
+    const { entry } = job;
+    const { options, attributes, tree, fileName } = this.#context;
+    let differences = attributes.differences(entry, stat, tree, fileName);
+    const existing: Basis = {
+      type: BASIS.FILE,
+      size: stat.size,
+      // Found again by its path: others may have used the tree since.
+      open: () => {
+        const here = placeOf(this.#context, entry);
+        return here.directory.openFile(here.name);
+      },
+    };
+    if (redo) return this.#ask(job, existing, differences, true);
+    if (options.checksum && stat.size === entry.size) {
+      return this.#fileByChecksum(job, stat, existing, differences);
+    }
+    // rsync says so of whatever it did not find equal by checksum, also where the sizes told it.
+    if (options.checksum) differences |= ITEM.REPORT_CHANGE;
+    if (this.isUpToDate(entry, stat)) {
+      this.#keepFile(job, stat, differences);
+      return undefined;
+    }
+    const size = stat.size === entry.size ? 0 : ITEM.REPORT_SIZE;
+    return this.#ask(job, existing, differences | size, false);
+  }
+
+  /** Something that is no file stands where one is to be made at once. */
+  async #replaceNode(job: Job, redo: boolean, isCompared: boolean): Promise<void> {
     const { name } = job.entry;
     const leaf = this.#context.fileName ?? baseNameOf(name);
     if (await this.#deletion.makeWay(directoryOf(name), leaf)) {
-      await this.#ask(job, undefined, ITEM.IS_NEW, redo);
+      if (isCompared) await this.#fromReferences(job);
+      else await this.#ask(job, undefined, ITEM.IS_NEW, redo);
     } else {
       giveUp(this.#context, job);
     }
   }
 
   async #fromReferencesByChecksum(job: Job): Promise<void> {
-    let found: Found | undefined;
+    await this.#fromReference(job, await this.#findByChecksum(job));
+  }
+
+  async #findByChecksum({ entry }: Job): Promise<Found | undefined> {
     try {
-      found = await this.#references.findByChecksum(job.entry, this.#context.terms.listChecksum);
+      return await this.#references.findByChecksum(entry, this.#context.terms.listChecksum);
     } catch {
       // What cannot be read is of no use: the file is asked for.
+      return undefined;
     }
-    await this.#fromReference(job, found);
   }
 
   /** Takes over what was found for a file that is not here, or asks for the file. */
   #fromReference(job: Job, found: Found | undefined): Promise<void> | undefined {
-    if (found?.level === "same" && this.#references.link(job, found)) return undefined;
+    const { referenceUse } = this.#context;
+    if (found?.level === "same") {
+      if (referenceUse === "compare") {
+        giveUp(this.#context, job);
+        return undefined;
+      }
+      if (referenceUse === "link" && this.#references.link(job, found)) return undefined;
+    }
     if (found && found.level !== "basis") {
       const copy = (): Promise<void> => this.#references.copy(job, found);
       const { changes, at } = found;
       return this.#requests.sendForXattrs(job, changes, at(), copy) ? undefined : copy();
     }
     const basis = found && { type: found.reference.basis, open: found.open, size: found.stat.size };
-    return this.#ask(job, basis, ITEM.IS_NEW, false);
+    if (!found) return this.#ask(job, basis, ITEM.IS_NEW, false);
+    const size = found.stat.size === job.entry.size ? 0 : ITEM.REPORT_SIZE;
+    const content = this.#context.options.checksum ? ITEM.REPORT_CHANGE : 0;
+    const against = found.changes | size | content;
+    return this.#ask({ ...job, against }, basis, ITEM.IS_NEW, false);
   }
 
   /** Asks for a file's content, based on what is the nearest to it: what came of it before, or what is here. */

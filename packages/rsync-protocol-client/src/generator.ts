@@ -245,6 +245,12 @@ export class Generator {
       const created = (changes & ITEM.IS_NEW) !== 0;
       const finish = (): void => {
         this.#directories.xattrsCame(entry.name);
+        const against = created ? this.#references.findNode(entry) : undefined;
+        if (against) {
+          const differs = against.changes === 0 ? 0 : against.changes | ITEM.LOCAL_CHANGE;
+          succeed(this.#context, job, differs === 0 ? "unchanged" : "updated", differs);
+          return;
+        }
         succeed(this.#context, job, created ? "new" : "unchanged", changes);
       };
       const asked = this.#requests.sendForMissing(job, changes, true, () => {

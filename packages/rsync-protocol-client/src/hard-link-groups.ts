@@ -8,6 +8,8 @@ export interface Job {
   readonly work: ListWork;
   /** In the second attempt: `ITEM` bits of the first, since what is here may have changed by it. */
   readonly changes?: number;
+  /** `ITEM` bits against what is made the basis or the model of an entry that is not here: told of it instead of "new". */
+  readonly against?: number;
 }
 
 type Group =

@@ -21,7 +21,7 @@ export function itemize(
   const { entry, outcome, changes } = pulled;
   const created = outcome === "new" || (outcome !== "unchanged" && (changes & ITEM.IS_NEW) !== 0);
   const update = updateLetter(pulled);
-  if (update === "." && !hasReportBits(changes)) return undefined;
+  if ((update === "." || outcome === "copied") && !hasReportBits(changes)) return undefined;
   const kind = kindLetter(entry);
   if (created) return `${update}${kind}+++++++++`;
   const letter = (bit: number, text: string): string => (changes & bit ? text : ".");
@@ -55,10 +55,11 @@ function hasReportBits(changes: number): boolean {
   return (changes & (ITEM.IS_NEW | 0x05ff)) !== 0;
 }
 
-function updateLetter({ outcome, entry, changes }: PulledEntry): string {
+function updateLetter({ outcome, entry }: PulledEntry): string {
   if (outcome === "hard-linked") return "h";
   if (outcome === "unchanged" || outcome === "linked") return ".";
-  if (isRegularFile(entry)) return outcome === "copied" && !(changes & ITEM.IS_NEW) ? "." : ">";
+  if (outcome === "copied") return "c";
+  if (isRegularFile(entry)) return ">";
   return "c";
 }
 

@@ -39,9 +39,20 @@ export class Nodes {
       giveUp(this.#context, job);
       return;
     }
+    let known = job;
     if (!stat && this.#context.references.length > 0) {
       const found = this.#references.findNode(entry);
-      if (found && this.#references.link(job, found)) return;
+      const { referenceUse } = this.#context;
+      const isSame = found?.level === "same";
+      if (isSame && referenceUse === "compare") {
+        giveUp(this.#context, job);
+        return;
+      }
+      if (isSame && referenceUse === "link" && this.#references.link(job, found)) return;
+      if (found) {
+        const against = isSame ? 0 : found.changes | ITEM.LOCAL_CHANGE | ITEM.REPORT_CHANGE;
+        known = { ...job, against };
+      }
     }
     try {
       // In a dry run its directory may not be there, and nothing needs it.
@@ -57,7 +68,7 @@ export class Nodes {
         : ITEM.IS_NEW | attributes.ofNew(entry);
       if (differs) changes |= ITEM.LOCAL_CHANGE | ITEM.REPORT_CHANGE;
       const finish = (): undefined => {
-        this.#finishNode(job, same ? stat : undefined, differs, changes);
+        this.#finishNode(known, same ? stat : undefined, differs, changes);
       };
       if (!this.#requests.sendForMissing(job, changes, !differs, finish)) finish();
     } catch (error) {
@@ -76,6 +87,10 @@ export class Nodes {
         else if (stat) attributes.applyByName(place.directory, place.name, entry, stat);
         attributes.placed(entry);
         if (stat) told = attributes.toldAfterLists(entry, stat, changes);
+      }
+      if (job.against !== undefined) {
+        succeed(this.#context, job, job.against === 0 ? "unchanged" : "updated", job.against);
+        return;
       }
       succeed(this.#context, job, stat ? (differs ? "updated" : "unchanged") : "new", told);
     } catch (error) {

@@ -18,7 +18,7 @@ export interface Transfer {
   readonly job: Job;
   /** `ITEM` bits of the request, which the reply must repeat. */
   readonly flags: number;
-  /** What the sums were made of: 0x80 the file itself, else the number of a `linkDest` directory. */
+  /** What the sums were made of: 0x80 the file itself, else the number of a directory that files are compared with. */
   readonly basis: number;
   readonly sums: SumHeader;
   /** The second and last attempt. */
@@ -41,8 +41,10 @@ export interface PullContext extends Omit<Workplaces, typeof Symbol.dispose> {
   /** Index state of what is sent. */
   readonly ndx: NdxCodec;
   readonly tree: DestinationTree;
-  /** The `linkDest` directories that exist, with the number by which the wire knows each. */
+  /** The directories of `linkDest`, `copyDest` or `compareDest` that exist, with the number by which the wire knows each. */
   readonly references: readonly Reference[];
+  /** What is done with what is the same there. */
+  readonly referenceUse: ReferenceUse;
   readonly attributes: Attributes;
   /** With `-X`. */
   readonly xattrs: XattrValues | undefined;
@@ -59,7 +61,10 @@ export interface PullContext extends Omit<Workplaces, typeof Symbol.dispose> {
   readonly fileName: string | undefined;
 }
 
-/** A directory with files that may be the same: `--link-dest`. */
+/** `--link-dest`, `--copy-dest` or `--compare-dest`. */
+export type ReferenceUse = "link" | "copy" | "compare";
+
+/** A directory with files that may be the same: `--link-dest`, `--copy-dest`, `--compare-dest`. */
 export interface Reference {
   readonly basis: number;
   readonly tree: DestinationTree;

@@ -124,6 +124,10 @@ export interface TransferOptions {
   readonly ignoreErrors?: boolean;
   /** `--link-dest`: files that are the same in one of these directories become hard links to it; relative to the destination. */
   readonly linkDest?: readonly (string | Buffer)[];
+  /** `--copy-dest`: files that are the same in one of these directories are copied from there. */
+  readonly copyDest?: readonly (string | Buffer)[];
+  /** `--compare-dest`: what is the same in one of these directories is not made here. */
+  readonly compareDest?: readonly (string | Buffer)[];
   /** `-L`: the sender follows symbolic links. */
   readonly copyLinks?: boolean;
   /** `-k`: the sender follows symbolic links to directories. */

@@ -45,7 +45,7 @@ import type { PullContext } from "./pull-context.ts";
 import type { PullOptions } from "./pull-options.ts";
 import { type PullRules, readRules } from "./pull-rules.ts";
 import { Receiver } from "./receiver.ts";
-import { openReferences, ReferenceFiles } from "./reference-files.ts";
+import { openReferences, ReferenceFiles, referencesOf } from "./reference-files.ts";
 import {
   offersIncRecursion,
   serverArguments,
@@ -189,7 +189,10 @@ async function transfer(
   options.onStep?.({ is: "destination", created: destination.created });
   using tree = new DestinationTree(destination.root);
   using workplaces = openWorkplaces(tree, options);
-  const references = openReferences(options.linkDest ?? [], tree);
+  const { use: referenceUse, paths: otherPaths } = referencesOf(options);
+  const isMissing = destination.created && options.dryRun === true;
+  const missing = isMissing ? options.destination : undefined;
+  const references = openReferences(otherPaths, tree, missing);
   try {
     const privilege = privilegeOf(options);
     const xattrs = options.xattrs ? new XattrValues(privilege, tree) : undefined;
@@ -228,6 +231,7 @@ async function transfer(
       ndx,
       tree,
       references,
+      referenceUse,
       attributes,
       xattrs,
       privilege,

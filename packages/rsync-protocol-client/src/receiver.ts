@@ -219,7 +219,8 @@ export class Receiver {
       // A dry run counts what would come.
       tally.transferredFiles++;
       tally.transferredBytes += transfer.job.entry.size;
-      succeed(this.#context, transfer.job, outcomeOf(transfer), transfer.flags);
+      const { job, flags } = transfer;
+      succeed(this.#context, job, outcomeOf(transfer), job.against ?? flags);
       return;
     }
     if (!sameSums(sums, transfer.sums)) {
@@ -308,7 +309,8 @@ export class Receiver {
     tally.transferredFiles++;
     tally.transferredBytes += entry.size;
     const extra = { digest: contentDigest, checksum: sum };
-    succeed(this.#context, transfer.job, outcomeOf(transfer), transfer.flags, extra);
+    const told = transfer.job.against ?? transfer.flags;
+    succeed(this.#context, transfer.job, outcomeOf(transfer), told, extra);
   }
 
   /** @returns false when what should stay of the file is not there */
@@ -434,7 +436,8 @@ export class Receiver {
 }
 
 function outcomeOf(transfer: Transfer): "new" | "updated" {
-  return transfer.flags & ITEM.IS_NEW ? "new" : "updated";
+  const isNew = (transfer.flags & ITEM.IS_NEW) !== 0 && transfer.job.against === undefined;
+  return isNew ? "new" : "updated";
 }
 
 function sameSums(a: SumHeader, b: SumHeader): boolean {

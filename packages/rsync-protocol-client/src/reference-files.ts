@@ -1,4 +1,5 @@
 import * as fs from "node:fs";
+import * as path from "node:path";
 import { DirectoryHandle, errorCode, type FileStat } from "@dialhome/posix-fs";
 import {
   baseNameOf,
@@ -15,11 +16,20 @@ import { copyContent } from "./copy-content.ts";
 import { DestinationTree, nameBytes } from "./destination-tree.ts";
 import { readRecordedLink } from "./fake-super.ts";
 import type { Job } from "./hard-link-groups.ts";
-import { fail, type Place, placeOf, succeed, temporaryFor } from "./placement.ts";
-import type { PullContext, Reference } from "./pull-context.ts";
+import {
+  fail,
+  giveUp,
+  type Place,
+  placeOf,
+  replaceAtomically,
+  succeed,
+  temporaryFor,
+} from "./placement.ts";
+import type { PullContext, Reference, ReferenceUse } from "./pull-context.ts";
+import type { TransferOptions } from "./pull-options.ts";
 import { sameChecksum } from "./quick-check.ts";
 
-/** A file in a `--link-dest` directory under the name of an entry. */
+/** A file in another directory under the name of an entry. */
 export interface Found {
   readonly reference: Reference;
   readonly stat: FileStat;
@@ -31,7 +41,7 @@ export interface Found {
   readonly at: () => Place;
 }
 
-/** Looks entries up in the `--link-dest` directories, and takes them over where they are the same. */
+/** Looks entries up in the directories of `--link-dest`, `--copy-dest` and `--compare-dest`, and takes them over where they are the same. */
 export class ReferenceFiles {
   readonly #context: PullContext;
   /**
@@ -71,22 +81,50 @@ export class ReferenceFiles {
     return best;
   }
 
-  /** A link, device, pipe or socket that is the same in every respect, and so can be shared. */
+  /** As {@link find}, for a directory, link, device, pipe or socket. */
   findNode(entry: FileEntry): Found | undefined {
+    let best: Found | undefined;
     for (const reference of this.#context.references) {
       const stat = this.#statIn(reference, entry);
       if (!stat || (stat.mode & MODE.TYPE_MASK) !== (entry.mode & MODE.TYPE_MASK)) continue;
-      if (isSymlink(entry) && this.#linkTargetIn(reference, entry) !== entry.linkTarget) continue;
-      if (
-        isDevice(entry) &&
-        (stat.rdevMajor !== entry.rdevMajor || stat.rdevMinor !== entry.rdevMinor)
-      ) {
-        continue;
-      }
-      const found = this.#judge(reference, stat, entry, true);
+      const differs =
+        (isSymlink(entry) && this.#linkTargetIn(reference, entry) !== entry.linkTarget) ||
+        (isDevice(entry) &&
+          (stat.rdevMajor !== entry.rdevMajor || stat.rdevMinor !== entry.rdevMinor));
+      const found = this.#judge(reference, stat, entry, !differs);
       if (found.level === "same") return found;
+      if (!best || (best.level === "basis" && found.level === "content")) best = found;
     }
-    return undefined;
+    return best;
+  }
+
+  /**
+   * For a file that is here, and exactly the same in another directory: with `link` it becomes a hard link to that, with `compare`
+   * it goes. @returns false when the file is to be treated like any other
+   */
+  replace(job: Job, found: Found, stat: FileStat): boolean {
+    const { options, referenceUse } = this.#context;
+    const isLinked = found.stat.ino === stat.ino && found.stat.dev === stat.dev;
+    if (isLinked && referenceUse === "link") return false;
+    try {
+      if (!options.dryRun) {
+        const place = placeOf(this.#context, job.entry);
+        if (referenceUse === "compare") place.directory.unlink(place.name);
+        else {
+          replaceAtomically(place, (temporary) => {
+            const from = placeIn(found.reference, job.entry);
+            place.directory.link(from.directory, from.name, temporary);
+          });
+        }
+      }
+    } catch (error) {
+      if (errorCode(error) === "EMLINK" || errorCode(error) === "EXDEV") return false;
+      fail(this.#context, job, "cannot link", error);
+      return true;
+    }
+    if (referenceUse === "compare") giveUp(this.#context, job);
+    else succeed(this.#context, job, "linked", ITEM.LOCAL_CHANGE);
+    return true;
   }
 
   /** Makes the entry a hard link to the file that was found. @returns false when that cannot be: it is to be copied */
@@ -104,7 +142,7 @@ export class ReferenceFiles {
         const source = found.reference.tree.directory(directoryOf(entry.name));
         place.directory.link(source, nameBytes(baseNameOf(entry.name)), place.name);
       }
-      succeed(this.#context, job, "linked", ITEM.IS_NEW | ITEM.LOCAL_CHANGE);
+      succeed(this.#context, job, "linked", ITEM.LOCAL_CHANGE);
       return true;
     } catch (error) {
       // 65,000 links are what ext4 gives a file; another file system has no link across.
@@ -119,7 +157,7 @@ export class ReferenceFiles {
     const { entry } = job;
     const { options, attributes, tally } = this.#context;
     if (options.dryRun) {
-      succeed(this.#context, job, "copied", ITEM.IS_NEW | ITEM.LOCAL_CHANGE);
+      succeed(this.#context, job, "copied", found.changes | ITEM.LOCAL_CHANGE);
       return;
     }
     const temporary = temporaryFor(placeOf(this.#context, entry));
@@ -148,7 +186,7 @@ export class ReferenceFiles {
       }
       directory.rename(temporary, directory, placeOf(this.#context, entry).name);
       tally.matchedBytes += entry.size;
-      succeed(this.#context, job, "copied", ITEM.IS_NEW | ITEM.LOCAL_CHANGE, { digest });
+      succeed(this.#context, job, "copied", found.changes | ITEM.LOCAL_CHANGE, { digest });
     } catch (error) {
       if (made) {
         try {
@@ -163,8 +201,10 @@ export class ReferenceFiles {
 
   #statIn({ tree }: Reference, entry: FileEntry): FileStat | undefined {
     try {
+      const { attributes } = this.#context;
+      if (entry.name === ".") return attributes.statOf(tree.root);
       const directory = tree.directory(directoryOf(entry.name));
-      return this.#context.attributes.lstat(directory, nameBytes(baseNameOf(entry.name)));
+      return attributes.lstat(directory, nameBytes(baseNameOf(entry.name)));
     } catch {
       // Its directory is not there, or cannot be read: then nothing there is of use.
       return undefined;
@@ -192,9 +232,9 @@ export class ReferenceFiles {
   #judge(reference: Reference, stat: FileStat, entry: FileEntry, unchanged: boolean): Found {
     const open = openerIn(reference, entry);
     const at = (): Place => placeIn(reference, entry);
-    if (!unchanged) return { reference, stat, level: "basis", changes: 0, open, at };
     const { attributes } = this.#context;
     const changes = attributes.differences(entry, stat, reference.tree, undefined);
+    if (!unchanged) return { reference, stat, level: "basis", changes, open, at };
     return { reference, stat, level: changes === 0 ? "same" : "content", changes, open, at };
   }
 }
@@ -209,19 +249,31 @@ function openerIn({ tree }: Reference, entry: FileEntry): () => number {
   return () => tree.directory(directoryOf(entry.name)).openFile(name, fs.constants.O_RDONLY);
 }
 
+/** Which directories files are compared with, and what for. */
+export function referencesOf(
+  options: Pick<TransferOptions, "linkDest" | "copyDest" | "compareDest">,
+): { readonly use: ReferenceUse; readonly paths: readonly (string | Buffer)[] } {
+  const { linkDest = [], copyDest = [], compareDest = [] } = options;
+  if (copyDest.length > 0) return { use: "copy", paths: copyDest };
+  if (compareDest.length > 0) return { use: "compare", paths: compareDest };
+  return { use: "link", paths: linkDest };
+}
+
 /**
- * Opens the `--link-dest` directories, relative ones from the destination. One that is not there is left out, as in rsync(1),
+ * Opens the directories, relative ones from the destination. One that is not there is left out, as in rsync(1),
  * but keeps its number.
+ *
+ * @param missing - the destination's path, where a dry run would have made it
  */
 export function openReferences(
   paths: readonly (string | Buffer)[],
   destination: DestinationTree,
+  missing: string | Buffer | undefined,
 ): Reference[] {
   const references: Reference[] = [];
-  for (const [basis, path] of paths.entries()) {
-    const bytes = Buffer.isBuffer(path) ? path : Buffer.from(path);
-    const absolute =
-      bytes[0] === 0x2f ? bytes : Buffer.concat([destination.root.self, SLASH, bytes]);
+  for (const [basis, given] of paths.entries()) {
+    const bytes = Buffer.isBuffer(given) ? given : Buffer.from(given);
+    const absolute = bytes[0] === 0x2f ? bytes : pathFrom(destination, missing, bytes);
     try {
       const root = DirectoryHandle.open(absolute, { followLast: true });
       references.push({ basis, tree: new DestinationTree(root) });
@@ -231,6 +283,17 @@ export function openReferences(
     }
   }
   return references;
+}
+
+/** Nothing can be reached from a directory that a dry run has not made: there the path itself is gone back. */
+function pathFrom(
+  destination: DestinationTree,
+  missing: string | Buffer | undefined,
+  relative: Buffer,
+): Buffer {
+  if (missing === undefined) return Buffer.concat([destination.root.self, SLASH, relative]);
+  const base = Buffer.from(missing).toString("latin1");
+  return nameBytes(path.posix.join(base, relative.toString("latin1")));
 }
 
 const SLASH = Buffer.from("/");

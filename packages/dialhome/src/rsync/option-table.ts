@@ -84,6 +84,8 @@ export type Valued =
   | "address"
   | "protocol"
   | "linkDest"
+  | "copyDest"
+  | "compareDest"
   | "bwlimit"
   | "partialDir"
   | "tempDir"
@@ -260,6 +262,8 @@ const SUPPORTED: readonly OptionRow[] = [
   valued("stop-after time-limit", "stopAfter", "MINUTES", "stop after so many minutes"),
   valued("stop-at", "stopAt", "TIME", "stop at that time, y-m-dTh:m"),
   valued("link-dest", "linkDest", "DIR", "hard link to files in DIR that are the same"),
+  valued("copy-dest", "copyDest", "DIR", "copy files in DIR that are the same"),
+  valued("compare-dest", "compareDest", "DIR", "do not make what is the same in DIR"),
   valued("exclude", "exclude", "PATTERN", "leave out what matches"),
   valued("exclude-from", "excludeFrom", "FILE", "leave out what matches a line of FILE"),
   valued("include", "include", "PATTERN", "do not leave out what matches"),
@@ -362,14 +366,12 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "write-devices",
   ].map((names) => unsupported(names)),
   ...[
-    "compare-dest",
     "compress-choice zc",
     "compress-level zl",
     "compress-threads zt",
     "confine-root",
     "config",
     "copy-as",
-    "copy-dest",
     "debug",
     "dparam",
     "early-input",

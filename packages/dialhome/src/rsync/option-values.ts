@@ -21,6 +21,8 @@ const BLOCK_SIZE_LIMIT = 131_072;
 /** The options that have values, read one by one. */
 export class OptionValues {
   readonly #linkDest: string[] = [];
+  readonly #copyDest: string[] = [];
+  readonly #compareDest: string[] = [];
   readonly #filters: FilterArguments;
   readonly #remoteOptions: string[] = [];
   readonly #ssh = {
@@ -65,6 +67,8 @@ export class OptionValues {
   result(): Values {
     return {
       linkDest: this.#linkDest,
+      copyDest: this.#copyDest,
+      compareDest: this.#compareDest,
       filterRules: this.#filters.result(),
       filesFrom: this.#filesFrom,
       rsh: this.#rsh,
@@ -130,6 +134,12 @@ export class OptionValues {
         break;
       case "protocol":
         this.#protocol = parseProtocol(value, spelling);
+        break;
+      case "copyDest":
+        this.#copyDest.push(value);
+        break;
+      case "compareDest":
+        this.#compareDest.push(value);
         break;
       case "linkDest":
         this.#linkDest.push(value);

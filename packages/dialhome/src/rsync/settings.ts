@@ -41,6 +41,8 @@ export interface RsyncSettings {
   readonly userMap: string | undefined;
   readonly groupMap: string | undefined;
   readonly linkDest: readonly string[];
+  readonly copyDest: readonly string[];
+  readonly compareDest: readonly string[];
   /** `--files-from`: a file, `-`, or `[HOST]:FILE`. */
   readonly filesFrom: string | undefined;
   /** `--rsh`: the remote shell's command. */

@@ -61,6 +61,8 @@ export function transferOptions(settings: RsyncSettings): TransferOptions {
     fsync: flags.has("fsync"),
     incRecursive: flags.has("incRecursive"),
     linkDest: settings.linkDest,
+    copyDest: settings.copyDest,
+    compareDest: settings.compareDest,
     filterRules: settings.filterRules,
     ...defined("blockSize", settings.blockSize || undefined),
     ...defined("checksumSeed", settings.checksumSeed),
