@@ -175,7 +175,8 @@ export class FileDecisions {
     redo: boolean,
   ): Promise<void> | undefined {
     const { options, partials, backups } = this.#context;
-    const changes = job.changes ?? differences;
+    // What a first attempt has left of a new file (--partial) does not make it another one.
+    const changes = (job.changes ?? 0) & ITEM.IS_NEW ? (job.changes ?? 0) : differences;
     const path = pathOf(this.#context, job.entry);
     const partial = partials?.stat(path);
     if (partials && partial) {

@@ -166,9 +166,14 @@ export class Generator {
     }
     // In a dry run what is in the way stays there: it was told the first time.
     if (again && options.dryRun && stat && isDirectory(stat)) stat = undefined;
-    // A file's content comes first: what stands in its way makes way at the last moment (Receiver).
+    // A file's content comes first: what is deleted for it makes way at the last moment (IncomingFiles).
     const waysLater =
-      isRegularFile(entry) && !options.dryRun && !this.#inPlace && !this.#context.delayed;
+      isRegularFile(entry) &&
+      !options.dryRun &&
+      !this.#inPlace &&
+      !this.#context.delayed &&
+      !this.#context.backups &&
+      Boolean(deleteTime(options) || options.force);
     const inGroup = options.hardLinks === true && entry.hardLinkGroup >= 0;
     if (stat && isDirectory(stat) && (inGroup || !waysLater)) {
       return this.#makeWay(job, () => this.#leafOfGroup(job, undefined, redo, again));

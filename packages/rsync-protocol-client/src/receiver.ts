@@ -242,15 +242,16 @@ export class Receiver {
   }
 
   /** The entries of a list are numbered without a gap, those of the next begin one number later. */
-  #startOf({ job, flags }: Transfer): StartedTransfer {
+  #startOf(transfer: Transfer): StartedTransfer {
+    const { job, flags } = transfer;
     const { lists, tally, terms } = this.#context;
     const { live } = lists;
     const listNumber = lists.count - live.length + live.indexOf(job.work.list);
     const before = job.ndx - listNumber - (terms.format.incRecurse ? 1 : 0);
     return {
       entry: job.entry,
-      outcome: flags & ITEM.IS_NEW ? "new" : "updated",
-      changes: flags,
+      outcome: outcomeOf(transfer),
+      changes: job.against ?? flags,
       listed: tally.entries,
       listComplete: tally.listComplete,
       totalBytes: tally.totalBytes,
