@@ -139,6 +139,34 @@ describeWithPeers(["rsync"], "protocols 27, 28 and 29", () => {
     expect((await daemon.ended(4)).map(({ exitCode }) => exitCode)).toEqual([0, 0, 0, 0]);
   });
 
+  it("--append goes over what is there, as --append-verify: protocol 29", async () => {
+    await using dir = tempDir();
+    mkdirSync(dir.at("src"));
+    const whole = Buffer.alloc(300_000, "0123456789abcdef!");
+    for (const name of ["grown", "other"]) writeFileSync(dir.at("src", name), whole);
+    for (const folder of ["ours", "theirs"]) {
+      mkdirSync(dir.at(folder));
+      writeFileSync(dir.at(folder, "grown"), whole.subarray(0, 200_000));
+      // What is there is not what was sent: a second attempt replaces it.
+      writeFileSync(dir.at(folder, "other"), Buffer.alloc(100_000, "x"));
+    }
+    await using real = await startRealRsyncd({ modules: { src: { path: dir.at("src") } } });
+    await using daemon = await startOurRsyncd({ modules: [{ name: "m", path: dir.at("src") }] });
+    const { summary } = await pullFromDaemon({
+      ...ARCHIVE,
+      port: real.port,
+      destination: dir.at("ours"),
+      protocol: 29,
+      append: true,
+    });
+    expect(summary).toMatchObject({ exitCode: 0, problems: [] });
+    await assertEqualTrees(dir.at("src"), dir.at("ours"), SECONDS);
+    const way = ["-a", "--append", "--stats", "--protocol=29"];
+    const stats = await runOk(rsync, [...way, daemon.url("m"), dir.at("theirs/")]);
+    await assertEqualTrees(dir.at("src"), dir.at("theirs"), SECONDS);
+    expect(summary.literalBytes).toBe(statistic(stats, "Literal data"));
+  });
+
   it.each([29, 28])(
     "a file that does not come leaves the others: protocol %d",
     async (protocol) => {

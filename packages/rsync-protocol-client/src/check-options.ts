@@ -7,6 +7,7 @@ import { MUNGED } from "./entry-changes.ts";
 import { parseIdMap } from "./id-maps.ts";
 import { backupDirectoryOf } from "./placement-options.ts";
 import type { PullOptions } from "./pull-options.ts";
+import { choiceOf } from "./session-start.ts";
 
 /**
  * Refuses options that make no sense, before anything is sent or touched: what goes into a line of the handshake must not end
@@ -20,6 +21,14 @@ export function assertOptions(options: PullOptions): void {
   }
   if (blockSize !== undefined && !isWithin(blockSize, 1, LIMITS.blockBytes)) {
     throw wrong(`block size ${blockSize}: 1 to ${LIMITS.blockBytes} bytes`);
+  }
+  if (
+    options.checksum &&
+    options.checksumChoice &&
+    choiceOf(options.checksumChoice).list === "none"
+  ) {
+    const message = "checksum needs another type than none for the list";
+    throw new RsyncError("ERR_RSYNC_UNSUPPORTED", message);
   }
   const { checksumSeed } = options;
   if (checksumSeed !== undefined && !isWithin(checksumSeed, -(2 ** 31), 2 ** 31 - 1)) {

@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import type { ChecksumName, FileEntry } from "@dialhome/rsync-protocol";
+import type { ChecksumChoice, ChecksumName, FileEntry } from "@dialhome/rsync-protocol";
 
 /** Where the files come from. Paths are latin1 views of raw bytes. */
 export type PullSource =
@@ -174,8 +174,8 @@ export interface TransferOptions {
    * other way. @defaultValue false, as rsync
    */
   readonly smallBlocks?: boolean;
-  /** `--checksum-choice`; by default the best that both have. */
-  readonly checksumChoice?: ChecksumName;
+  /** `--checksum-choice`; by default the best that both have. `none` for the transfer means whole files. */
+  readonly checksumChoice?: ChecksumName | ChecksumChoice;
   /** `--modify-window`, seconds; −1 compares nanoseconds too. @defaultValue 0 */
   readonly modifyWindow?: number;
   /** `--protocol`, 27 to 32. @defaultValue 32 */

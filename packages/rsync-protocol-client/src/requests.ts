@@ -51,7 +51,8 @@ export class Requests {
       this.#write(job, BASIS.FILE, changes, NO_SUMS, undefined, redo);
       return undefined;
     }
-    if (!basis || options.wholeFile || basis.size === 0) {
+    const hasSums = terms.checksum.name !== "none";
+    if (!basis || options.wholeFile || !hasSums || basis.size === 0) {
       this.#write(job, BASIS.FILE, changes, NO_SUMS, undefined, redo);
       return undefined;
     }

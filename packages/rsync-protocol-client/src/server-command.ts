@@ -1,6 +1,7 @@
 import {
   clientCapabilities,
   escapeServerPath,
+  formatChecksumChoice,
   formatServerArguments,
   PROTOCOL,
   type ServerOptions,
@@ -8,6 +9,7 @@ import {
 } from "@dialhome/rsync-protocol";
 import { deleteTime } from "./delete-time.ts";
 import type { TransferOptions } from "./pull-options.ts";
+import { choiceOf } from "./session-start.ts";
 
 /**
  * The arguments of the `rsync --server --sender` that serves a pull with these options, without the program's name. A sender only
@@ -65,7 +67,8 @@ function serverOptions(
     wholeFile: options.wholeFile === true,
     dryRun: options.dryRun === true,
     listOnly: options.listOnly === true,
-    checksumChoice: options.checksumChoice,
+    checksumChoice:
+      options.checksumChoice && formatChecksumChoice(choiceOf(options.checksumChoice)),
     inplace: options.inplace === true && !options.append,
     append: appendCount(options.append),
     blockSize: options.blockSize,

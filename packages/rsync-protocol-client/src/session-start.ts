@@ -2,6 +2,7 @@ import {
   ACCEPTED_CHECKSUMS,
   CHECKSUM_BYTES,
   type Checksum,
+  type ChecksumChoice,
   type ChecksumName,
   COMPAT,
   chooseName,
@@ -27,7 +28,7 @@ export interface SessionTerms {
   readonly traits: ProtocolTraits;
   readonly compatFlags: number;
   readonly checksum: Checksum;
-  /** The same type once more: for files that are read here while others come in (`-c`). */
+  /** That of the list, of its own also where the type is the same: for files that are read here while others come in (`-c`). */
   readonly listChecksum: Checksum;
   readonly format: FileListFormat;
 }
@@ -49,24 +50,26 @@ export async function startSession(
     const message = "the sender turned incremental recursion on, which was not offered";
     throw protocolError(message, EXIT.SYNTAX);
   }
-  let name: ChecksumName = options.checksumChoice ?? (traits.hasCompatFlags ? "md5" : "md4");
+  let names = choiceOf(options.checksumChoice ?? (traits.hasCompatFlags ? "md5" : "md4"));
   if (compatFlags & COMPAT.VARINT_FLIST_FLAGS && options.checksumChoice === undefined) {
     writeNames(wire.out, OFFERED_CHECKSUMS);
     wire.flush();
     const theirs = await wire.read((reader) => readNames(reader, "checksum"));
     const normal = theirs.map((each) => parseChecksumName(each) ?? each);
-    name = assertChecksum(chooseName("checksum", OFFERED_CHECKSUMS, normal));
+    names = choiceOf(assertChecksum(chooseName("checksum", OFFERED_CHECKSUMS, normal)));
   }
   const seed = (await wire.read((reader) => ({ seed: reader.int() }))).seed;
-  const seeding = { seed, seedFirst: (compatFlags & COMPAT.CHKSUM_SEED_FIX) !== 0 };
+  // Builds with OpenSSL, as nearly all are, seed a chosen MD5 first also where that could not be agreed on.
+  const isChosen = !traits.hasCompatFlags && options.checksumChoice !== undefined;
+  const seeding = { seed, seedFirst: isChosen || (compatFlags & COMPAT.CHKSUM_SEED_FIX) !== 0 };
   // The MD4 that nobody had to choose, before checksums were chosen.
   const seedsFiles = !traits.hasCompatFlags && options.checksumChoice === undefined;
   return {
     protocol,
     traits,
     compatFlags,
-    checksum: await createChecksum(name, { ...seeding, seedsFiles }),
-    listChecksum: await createChecksum(name, seeding),
+    checksum: await createChecksum(names.transfer, { ...seeding, seedsFiles }),
+    listChecksum: await createChecksum(names.list, seeding),
     format: {
       ...formatOfSession(protocol, compatFlags),
       recursive: options.recursive === true,
@@ -79,9 +82,14 @@ export async function startSession(
       acls: options.acls === true,
       xattrs: options.xattrs === true,
       numericIds: options.numericIds === true,
-      checksumBytes: options.checksum ? CHECKSUM_BYTES[name] : 0,
+      checksumBytes: options.checksum ? CHECKSUM_BYTES[names.list] : 0,
     },
   };
+}
+
+/** One name is that of both. */
+export function choiceOf(choice: ChecksumName | ChecksumChoice): ChecksumChoice {
+  return typeof choice === "string" ? { transfer: choice, list: choice } : choice;
 }
 
 /** The first protocol with access control lists and extended attributes. */

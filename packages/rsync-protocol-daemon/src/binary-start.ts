@@ -57,12 +57,15 @@ export async function startBinary(wire: Wire, start: StartOptions): Promise<Bina
   const compat = traits.hasCompatFlags ? serverCompatFlags(options.capabilities, incRecurse) : 0;
   if (traits.hasCompatFlags) wire.out.varint(compat);
   const names = await agreeChecksums(wire, options, compat, traits);
-  const seed = options.checksumSeed ?? start.checksumSeed ?? randomInt(2 ** 31) + 1;
+  // 0 asks for one that is random, as none does.
+  const seed = options.checksumSeed || (start.checksumSeed ?? randomInt(2 ** 31) + 1);
   wire.out.int(seed);
   wire.startMultiplexing();
   // The MD4 that nobody had to choose, before checksums were chosen.
   const seedsFiles = !traits.hasCompatFlags && options.checksumChoice === undefined;
-  const seeds = { seed, seedFirst: (compat & COMPAT.CHKSUM_SEED_FIX) !== 0 };
+  // Builds with OpenSSL, as nearly all are, seed a chosen MD5 first also where that could not be agreed on.
+  const isChosen = !traits.hasCompatFlags && options.checksumChoice !== undefined;
+  const seeds = { seed, seedFirst: isChosen || (compat & COMPAT.CHKSUM_SEED_FIX) !== 0 };
   const [checksum, listChecksum] = await Promise.all([
     createChecksum(names.transfer, { ...seeds, seedsFiles }),
     createChecksum(names.list, seeds),

@@ -13,14 +13,15 @@ export const CHECKSUM_BYTES: Readonly<Record<ChecksumName, number>> = {
 };
 
 /**
- * The types that are offered in a negotiation, best first. `md4` is left out: builds of rsync that take
- * it from OpenSSL put the seed on the other side than builds that do not, and nothing tells them apart.
+ * The types that are offered in a negotiation, best first, in rsync's order. With `md4`, builds of rsync that take it from an old
+ * OpenSSL seed blocks on the other side than builds that do not: between such no block is found, and files are sent whole.
  */
 export const OFFERED_CHECKSUMS: readonly ChecksumName[] = [
   "xxh128",
   "xxh3",
   "xxh64",
   "md5",
+  "md4",
   "sha1",
 ];
 
@@ -35,4 +36,23 @@ export function parseChecksumName(text: string): ChecksumName | undefined {
     ? // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it is a key of the table
       (name as ChecksumName)
     : undefined;
+}
+
+/** `--checksum-choice`: the type of the transfer, and that of the list (`-c`). */
+export interface ChecksumChoice {
+  readonly transfer: ChecksumName;
+  readonly list: ChecksumName;
+}
+
+/** Reads `NAME` or `NAME,NAME`; undefined for what is neither. */
+export function parseChecksumChoice(text: string): ChecksumChoice | undefined {
+  const [first = "", second = first, ...more] = text.split(",");
+  const transfer = parseChecksumName(first);
+  const list = parseChecksumName(second);
+  return transfer && list && more.length === 0 ? { transfer, list } : undefined;
+}
+
+/** The form in which it is given to a server. */
+export function formatChecksumChoice({ transfer, list }: ChecksumChoice): string {
+  return transfer === list ? transfer : `${transfer},${list}`;
 }

@@ -22,8 +22,11 @@ export { ByteWriter } from "./byte-writer.ts";
 export {
   ACCEPTED_CHECKSUMS,
   CHECKSUM_BYTES,
+  type ChecksumChoice,
   type ChecksumName,
+  formatChecksumChoice,
   OFFERED_CHECKSUMS,
+  parseChecksumChoice,
   parseChecksumName,
 } from "./checksum.ts";
 export {

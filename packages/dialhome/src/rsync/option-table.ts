@@ -76,6 +76,7 @@ export type Flag =
 export type Valued =
   | "blockSize"
   | "checksumChoice"
+  | "checksumSeed"
   | "modifyWindow"
   | "timeout"
   | "contimeout"
@@ -116,7 +117,6 @@ export type Valued =
   | "logFileFormat"
   | "stderr"
   | "outbuf"
-  | "checksumSeed"
   | "sockopts"
   | "knownHosts"
   | "hostKeyFingerprint";
@@ -284,7 +284,7 @@ const SUPPORTED: readonly OptionRow[] = [
     "checksum-choice cc",
     "checksumChoice",
     "NAME",
-    "xxh128, xxh3, xxh64, md5, md4, sha1 or none",
+    "xxh128, xxh3, xxh64, md5, md4, sha1 or none; two of them: for the transfer, for -c",
   ),
   valued("checksum-seed", "checksumSeed", "NUMBER", "the seed of block and file checksums"),
   valued("modify-window @", "modifyWindow", "SECONDS", "times this close are equal"),

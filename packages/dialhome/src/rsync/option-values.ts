@@ -1,4 +1,4 @@
-import { type ChecksumName, PROTOCOL, parseChecksumName } from "@dialhome/rsync-protocol";
+import { type ChecksumChoice, PROTOCOL, parseChecksumChoice } from "@dialhome/rsync-protocol";
 import { syntaxError, unsupportedError } from "./errors.ts";
 import { FilterArguments, type ReadRuleFile } from "./filter-arguments.ts";
 import { type InfoWord, parseInfoWords } from "./info-levels.ts";
@@ -34,7 +34,7 @@ export class OptionValues {
   #rsh: string | undefined;
   #rsyncPath: string | undefined;
   #blockSize: number | undefined;
-  #checksumChoice: ChecksumName | undefined;
+  #checksumChoice: ChecksumChoice | undefined;
   #checksumSeed: number | undefined;
   #modifyWindow: number | undefined;
   #timeoutSeconds = 0;
@@ -112,7 +112,7 @@ export class OptionValues {
         this.#blockSize = parseBlockSize(value, spelling);
         break;
       case "checksumChoice":
-        this.#checksumChoice = parseChecksumChoice(value, spelling);
+        this.#checksumChoice = readChecksumChoice(value, spelling);
         break;
       case "modifyWindow":
         this.#modifyWindow = parseInteger(value, spelling, -1, 2 ** 31 - 1);
@@ -306,11 +306,11 @@ function parseBlockSize(text: string, spelling: string): number {
   return bytes;
 }
 
-function parseChecksumChoice(text: string, spelling: string): ChecksumName | undefined {
-  if (text === "auto") return undefined;
-  const name = parseChecksumName(text);
-  if (name === undefined) throw unsupportedError(`${spelling}=${text}: no such checksum here`);
-  return name;
+function readChecksumChoice(text: string, spelling: string): ChecksumChoice | undefined {
+  if (/^auto(?:,auto)?$/iu.test(text)) return undefined;
+  const choice = parseChecksumChoice(text);
+  if (choice === undefined) throw unsupportedError(`${spelling}=${text}: no such checksum here`);
+  return choice;
 }
 
 function parseProtocol(text: string, spelling: string): number {

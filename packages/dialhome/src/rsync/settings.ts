@@ -1,4 +1,4 @@
-import type { ChecksumName } from "@dialhome/rsync-protocol";
+import type { ChecksumChoice } from "@dialhome/rsync-protocol";
 import type { InfoLevels } from "./info-levels.ts";
 import type { Flag } from "./option-table.ts";
 
@@ -11,7 +11,7 @@ export interface RsyncSettings {
   readonly human: number;
   /** Bytes. */
   readonly blockSize: number | undefined;
-  readonly checksumChoice: ChecksumName | undefined;
+  readonly checksumChoice: ChecksumChoice | undefined;
   readonly checksumSeed: number | undefined;
   readonly modifyWindow: number | undefined;
   /** 0 is for ever. */

@@ -97,7 +97,7 @@ describe("rsync's grammar", () => {
     );
     expect(settings).toMatchObject({
       modifyWindow: 2,
-      checksumChoice: "md5",
+      checksumChoice: { transfer: "md5", list: "md5" },
       contimeoutSeconds: 9,
       passwordFile: "p",
       port: 8873,
