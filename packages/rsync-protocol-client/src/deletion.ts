@@ -1,9 +1,10 @@
 import { type DirectoryHandle, errorCode, type FileStat, isDirectory } from "@dialhome/posix-fs";
 import {
+  compareEntries,
   type FilterChain,
   IO_ERROR,
+  type Placed,
   RsyncError,
-  sortKey,
   type Wire,
 } from "@dialhome/rsync-protocol";
 import type { Backups } from "./backups.ts";
@@ -247,7 +248,7 @@ export class Deletion {
     keep: ReadonlySet<string>,
     onProtected?: () => void,
   ): Doomed[] {
-    const found: (Doomed & { readonly key: string })[] = [];
+    const found: Doomed[] = [];
     const { oneFileSystem } = this.#options;
     const device = oneFileSystem ? directory.stat().dev : undefined;
     for (const bytes of directory.names()) {
@@ -264,12 +265,15 @@ export class Deletion {
         this.#tally.message({ level: "info", text, fromPeer: false });
         onProtected?.();
       } else {
-        found.push({ name, stat, key: sortKey(name, isDir) });
+        found.push({ name, stat });
       }
     }
-    found.sort((a, b) => (a.key > b.key ? -1 : a.key < b.key ? 1 : 0));
-    return found;
+    return found.sort((a, b) => compareEntries(placed(b), placed(a)));
   }
+}
+
+function placed({ name, stat }: Doomed): Placed {
+  return { name, mode: stat.mode };
 }
 
 /** Others may have been quicker. */

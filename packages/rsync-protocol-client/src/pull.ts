@@ -4,6 +4,7 @@ import {
   asRsyncError,
   createNdxCodec,
   EXIT,
+  entryOrderOf,
   type FileList,
   FileListDecoder,
   FileLists,
@@ -14,7 +15,6 @@ import {
   protocolError,
   RsyncError,
   type ServerStatistics,
-  sortKeyOf,
   TAG,
   traitsOf,
   Wire,
@@ -163,7 +163,7 @@ async function transfer(
   const lists = new FileLists(
     terms.format.incRecurse,
     options.maxListBytes ?? defaultListBytes(),
-    sortKeyOf(terms.protocol),
+    entryOrderOf(terms.protocol),
   );
   const decoder = new FileListDecoder(terms.format);
   const changeEntry = entryChanges(options);

@@ -1,5 +1,6 @@
 import { isDirectory } from "@dialhome/posix-fs";
 import {
+  entryOrderOf,
   type FileEntry,
   type FileList,
   FileListEncoder,
@@ -7,7 +8,6 @@ import {
   IO_ERROR,
   NDX,
   type NdxCodec,
-  sortKeyOf,
   TAG,
 } from "@dialhome/rsync-protocol";
 import { LOOK_AHEAD_ENTRIES, LOOK_AHEAD_ENTRIES_FULL } from "./constants.ts";
@@ -48,7 +48,7 @@ export class ListSender {
     this.#paths = paths;
     this.#ndx = ndx;
     const { incRecurse, protocol } = session.format;
-    this.lists = new FileLists(incRecurse, undefined, sortKeyOf(protocol));
+    this.lists = new FileLists(incRecurse, undefined, entryOrderOf(protocol));
     this.#encoder = new FileListEncoder(session.format, session.names);
     this.#scan = new DirectoryScan(session, this.lists, (list, entry) => this.#write(list, entry));
   }

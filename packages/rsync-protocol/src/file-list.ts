@@ -1,27 +1,8 @@
 import { LIMITS, NDX } from "./constants.ts";
+import { compareEntries, type EntryOrder } from "./entry-order.ts";
 import { protocolError, RsyncError } from "./errors.ts";
 import { EXIT } from "./exit-codes.ts";
 import { directoryOf, entryBytes, type FileEntry, isDirectory } from "./file-entry.ts";
-
-/**
- * What a name sorts by; see {@link sortKeyOf} for older protocols. Plain comparison of two keys gives rsync's order (protocol 29 and later): level by level, files
- * before directories, a directory right before its content, directories compared as if they ended in `/`.
- */
-export function sortKey(name: string, directory: boolean): string {
-  if (name === ".") return "";
-  const components = name.split("/");
-  let key = "";
-  for (let i = 0; i < components.length; i++) {
-    const isLast = i === components.length - 1;
-    key += isLast && !directory ? `\x00${components[i]}` : `\x01${components[i]}/`;
-  }
-  return key;
-}
-
-/** What names sort by in a protocol: below 29 the whole name is compared, whatever it is of. */
-export function sortKeyOf(protocol: number): typeof sortKey {
-  return protocol >= 29 ? sortKey : (name) => name;
-}
 
 /** One list: the whole transfer, or the content of one directory. */
 export class FileList {
@@ -38,35 +19,38 @@ export class FileList {
   /** Of {@link FileLists.hold}: what is free again when this list goes. */
   passingBytes = 0;
 
-  readonly #sortKey: typeof sortKey;
+  readonly #order: EntryOrder;
 
-  constructor(start: number, directory: FileEntry | undefined, key: typeof sortKey = sortKey) {
+  constructor(start: number, directory: FileEntry | undefined, order: EntryOrder = compareEntries) {
     this.start = start;
-    this.#sortKey = key;
+    this.#order = order;
     this.directory = directory;
   }
 
   /** Sorts and numbers the entries, and finds names that come twice: a directory stays rather than a file. */
   complete(): void {
+    const { wire } = this;
     const parent = this.directory?.name;
-    const skip = parent === undefined || parent === "." ? 0 : parent.length + 1;
-    const keyed = this.wire.map((entry) => ({
-      entry,
-      // Within one directory the names below it decide.
-      key: this.#sortKey(skip ? entry.name.slice(skip) : entry.name, isDirectory(entry)),
-    }));
-    keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
-    this.sorted = keyed.map(({ entry }) => entry);
-    const seen = new Map<string, FileEntry>();
+    // Within one directory the names below it decide.
+    const shared = parent === undefined || parent === "." ? 0 : parent.length + 1;
+    const order = this.#order;
+    const numbers = Uint32Array.from(wire, (_, number) => number);
+    numbers.sort((a, b) => order(wire[a]!, wire[b]!, shared) || a - b);
+    this.sorted = Array.from(numbers, (number) => wire[number]!);
+    this.#dropRepeated();
+  }
+
+  #dropRepeated(): void {
+    const directories = new Map<string, FileEntry>();
     for (const entry of this.sorted) {
-      const other = seen.get(entry.name);
-      if (other && isDirectory(entry) && !isDirectory(other)) {
-        this.dropped.add(other);
-      } else if (other) {
-        this.dropped.add(entry);
-        continue;
-      }
-      seen.set(entry.name, entry);
+      if (isDirectory(entry) && !directories.has(entry.name)) directories.set(entry.name, entry);
+    }
+    let previous = "";
+    for (const entry of this.sorted) {
+      const directory = directories.get(entry.name);
+      // Two of one name and kind have one key, so they are neighbours.
+      if (directory ? directory !== entry : entry.name === previous) this.dropped.add(entry);
+      previous = entry.name;
     }
   }
 
@@ -87,18 +71,18 @@ export class FileLists {
   #count = 0;
   #total = 0;
   #heldBytes = 0;
-  readonly #sortKey: typeof sortKey;
+  readonly #order: EntryOrder;
 
   /**
    * @param limitBytes - for {@link hold}; at most {@link LIMITS.listBytes}
-   * @param key - {@link sortKeyOf} the protocol
+   * @param order - {@link entryOrderOf} the protocol
    */
   constructor(
     incRecurse: boolean,
     limitBytes: number = LIMITS.listBytes,
-    key: typeof sortKey = sortKey,
+    order: EntryOrder = compareEntries,
   ) {
-    this.#sortKey = key;
+    this.#order = order;
     this.#incRecurse = incRecurse;
     this.#limitBytes = Math.min(limitBytes, LIMITS.listBytes);
     this.#next = incRecurse ? 1 : 0;
@@ -106,7 +90,7 @@ export class FileLists {
 
   /** Begins the list of the content of `directory`; without one, the first. */
   begin(directory?: FileEntry): FileList {
-    return new FileList(this.#next, directory, this.#sortKey);
+    return new FileList(this.#next, directory, this.#order);
   }
 
   /** Counts an entry against {@link LIMITS.entries}. */

@@ -41,6 +41,7 @@ export {
   TAG,
   XMIT,
 } from "./constants.ts";
+export { compareEntries, type EntryOrder, entryOrderOf, type Placed } from "./entry-order.ts";
 export {
   protocolError,
   RsyncError,
@@ -58,7 +59,7 @@ export {
   isSpecial,
   isSymlink,
 } from "./file-entry.ts";
-export { assertChildren, FileList, FileLists, sortKey, sortKeyOf } from "./file-list.ts";
+export { assertChildren, FileList, FileLists } from "./file-list.ts";
 export { type EndOfList, FileListDecoder, type IdNames, readIdList } from "./file-list-decoder.ts";
 export { FileListEncoder, type IdNameLookup } from "./file-list-encoder.ts";
 export { type FileListFormat, formatOfSession } from "./file-list-format.ts";

@@ -2,13 +2,13 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   assertChildren,
+  compareEntries,
+  entryOrderOf,
   type FileEntry,
   FileList,
   FileLists,
   NDX,
   RsyncError,
-  sortKey,
-  sortKeyOf,
 } from "../src/index.ts";
 
 const DIRECTORY = 0o040755;
@@ -68,13 +68,34 @@ describe("the order of a list", () => {
     fc.assert(
       fc.property(path, path, (a, b) => {
         fc.pre(a !== b && !b.startsWith(`${a}/`));
-        const [directory, inside, other] = [
-          sortKey(a, true),
-          sortKey(`${a}/x`, false),
-          sortKey(b, false),
-        ];
-        expect(directory < inside).toBe(true);
-        expect(other > directory && other < inside).toBe(false);
+        const [directory, inside, other] = [entry(a, DIRECTORY), entry(`${a}/x`), entry(b)];
+        expect(compareEntries(directory, inside)).toBeLessThan(0);
+        const isBetween = compareEntries(other, directory) > 0 && compareEntries(other, inside) < 0;
+        expect(isBetween).toBe(false);
+      }),
+    );
+  });
+
+  it("compares level by level: files, then directories as if they ended in a slash", () => {
+    const part = fc.constantFrom("a", "a-", "a.", "ab", "b", "\xff", " ");
+    const path = fc.array(part, { minLength: 1, maxLength: 3 }).map((parts) => parts.join("/"));
+    const placed = fc
+      .tuple(path, fc.boolean())
+      .map(([name, directory]) => entry(name, directory ? DIRECTORY : undefined));
+    /** The same order as texts: \x00 in front of files, \x01 in front of directories. */
+    const keyOf = ({ name, mode }: FileEntry): string =>
+      name
+        .split("/")
+        .map((component, i, { length }) =>
+          i < length - 1 || mode === DIRECTORY ? `\x01${component}/` : `\x00${component}`,
+        )
+        .join("");
+    fc.assert(
+      fc.property(placed, placed, fc.constantFrom("", "top/"), (a, b, above) => {
+        const [x, y] = [keyOf(a), keyOf(b)];
+        const expected = x < y ? -1 : x > y ? 1 : 0;
+        const below = (of: FileEntry): FileEntry => ({ ...of, name: above + of.name });
+        expect(Math.sign(compareEntries(below(a), below(b), above.length))).toBe(expected);
       }),
     );
   });
@@ -175,7 +196,7 @@ describe("FileLists", () => {
 });
 
 it("below protocol 29 whole names are compared, and a name that comes twice is dropped all the same", () => {
-  const lists = new FileLists(false, undefined, sortKeyOf(28));
+  const lists = new FileLists(false, undefined, entryOrderOf(28));
   const list = lists.begin();
   for (const name of ["d/e", "z", "d-x", "d.x", "!"]) list.wire.push(entry(name));
   for (const name of ["d", ".", "z"]) list.wire.push(entry(name, DIRECTORY));

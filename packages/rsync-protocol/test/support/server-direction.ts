@@ -3,6 +3,7 @@ import {
   COMPAT,
   createNdxCodec,
   type DaemonLine,
+  entryOrderOf,
   type FileEntry,
   FileListDecoder,
   type FileListFormat,
@@ -21,7 +22,6 @@ import {
   readStatistics,
   readSumHeader,
   readXattrValues,
-  sortKeyOf,
   type Token,
   traitsOf,
 } from "../../src/index.ts";
@@ -79,7 +79,7 @@ export function* parseServer(
     numericIds: options.numericIds,
     checksumBytes: options.checksum ? digestLength : 0,
   };
-  const lists = new FileLists(format.incRecurse, undefined, sortKeyOf(protocol));
+  const lists = new FileLists(format.incRecurse, undefined, entryOrderOf(protocol));
   played.lists = lists;
   const decoder = new FileListDecoder(format);
   yield* readList(from, played, decoder, undefined);
