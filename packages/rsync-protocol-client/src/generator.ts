@@ -173,6 +173,7 @@ export class Generator {
       !this.#inPlace &&
       !this.#context.delayed &&
       !this.#context.backups &&
+      options.maxDelete === undefined &&
       Boolean(deleteTime(options) || options.force);
     const inGroup = options.hardLinks === true && entry.hardLinkGroup >= 0;
     if (stat && isDirectory(stat) && (inGroup || !waysLater)) {
