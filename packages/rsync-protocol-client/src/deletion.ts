@@ -268,7 +268,7 @@ export class Deletion {
         found.push({ name, stat });
       }
     }
-    return found.sort((a, b) => compareEntries(placed(b), placed(a)));
+    return found.toSorted((a, b) => compareEntries(placed(b), placed(a)));
   }
 }
 

@@ -12,6 +12,8 @@ export type PullChange =
 /** Changes that may wait to be taken, by default. */
 const MAX_WAITING = 1_000_000;
 
+function nobodyWaits(): void {}
+
 /**
  * A pull as an async iterable of what it does; what it returns in the end is its summary. The pull begins with the first `next()`,
  * goes on while the caller is busy, and is ended when the caller leaves the loop.
@@ -26,7 +28,7 @@ export async function* pullChanges(
 ): AsyncGenerator<PullChange, PullSummary, undefined> {
   const stop = new AbortController();
   let waiting: PullChange[] = [];
-  let wake = (): void => undefined;
+  let wake: () => void = nobodyWaits;
   let overflow: RsyncError | undefined;
   const add = (change: PullChange): void => {
     if (waiting.length >= maxWaiting) {

@@ -18,7 +18,7 @@ const KEPT_BYTES = 16 * 1024 * 1024;
 /** Beyond this nothing more is kept: entries that cannot be made would otherwise fill the memory with their values. Bytes. */
 const MOST_KEPT_BYTES = 4 * KEPT_BYTES;
 /** The long values of one set together, bytes: a reply brings them at once. The file systems of Linux hold far less. */
-export const SET_BYTES: number = 64 * 1024 * 1024;
+const SET_BYTES = 64 * 1024 * 1024;
 
 const USER = "user.";
 const SYSTEM = "system.";
