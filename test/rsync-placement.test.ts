@@ -10,7 +10,7 @@ import {
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type CompareOptions, treeDifferences } from "./support/compare-trees.ts";
-import { runDialhome } from "./support/dialhome-cli.ts";
+import { callDialhome } from "./support/dialhome-main.ts";
 import { describeWithPeers, requirePeer } from "./support/peers.ts";
 import {
   lines,
@@ -20,7 +20,7 @@ import {
   OLD,
   put,
 } from "./support/placement-trees.ts";
-import { type Ended, run } from "./support/processes.ts";
+import { run } from "./support/processes.ts";
 import { type RealRsyncd, startRealRsyncd } from "./support/real-rsyncd.ts";
 import { type TempDir, tempDir } from "./support/temp-dir.ts";
 
@@ -180,7 +180,7 @@ function keptTree(root: string): void {
 const UNTOLD = / (dir\/)?hard-\d|deleting +\.\.\/kept|^>f\.\.t\.{6} shifted/;
 
 /** The lines of `-i`, sorted. */
-function itemized({ stdout }: Ended): string[] {
+function itemized(stdout: string): string[] {
   return stdout
     .split("\n")
     .filter((line) => /^(\*deleting |[<>ch.][fdLDS])/.test(line) && !UNTOLD.test(line))
@@ -207,27 +207,30 @@ describeWithPeers(
 
     const cases = CASES.map((each, index) => ({ ...each, index, title: each.args.join(" ") }));
 
-    it.each(cases)("$title", async ({ args, prepare, paths, compare, destination, index }) => {
-      const roots = { real: dir.at(`real-${index}`), ours: dir.at(`ours-${index}`) };
-      for (const root of Object.values(roots)) {
-        makePlacementDestination(join(root, "dest"));
-        prepare?.(root);
-      }
-      const sources = (paths ?? [""]).map((path) => daemon.url("src", path));
-      const lineFor = (root: string): string[] => [
-        ...args.map((arg) => arg.replace("{root}", root)),
-        "-i",
-        ...sources,
-        destination ?? "dest/",
-      ];
-      const [real, ours] = await Promise.all([
-        run(requirePeer("rsync"), lineFor(roots.real), { cwd: roots.real }),
-        runDialhome(["rsync", ...lineFor(roots.ours)], { cwd: roots.ours }),
-      ]);
-      expect(ours.code, `${real.stderr}${ours.stderr}`).toBe(real.code);
-      expect(itemized(ours)).toEqual(itemized(real));
-      const times = compare?.times ?? "not-of-folders";
-      expect(treeDifferences(roots.real, roots.ours, { ...compare, times })).toEqual([]);
-    });
+    it.concurrent.each(cases)(
+      "$title",
+      async ({ args, prepare, paths, compare, destination, index }) => {
+        const roots = { real: dir.at(`real-${index}`), ours: dir.at(`ours-${index}`) };
+        for (const root of Object.values(roots)) {
+          makePlacementDestination(join(root, "dest"));
+          prepare?.(root);
+        }
+        const sources = (paths ?? [""]).map((path) => daemon.url("src", path));
+        const lineFor = (root: string): string[] => [
+          ...args.map((arg) => arg.replace("{root}", root)),
+          "-i",
+          ...sources,
+          destination ?? "dest/",
+        ];
+        const [real, ours] = await Promise.all([
+          run(requirePeer("rsync"), lineFor(roots.real), { cwd: roots.real }),
+          callDialhome(["rsync", ...lineFor(roots.ours)], { cwd: roots.ours }),
+        ]);
+        expect(ours.code, `${real.stderr}${ours.stderr}`).toBe(real.code);
+        expect(itemized(ours.stdout)).toEqual(itemized(real.stdout));
+        const times = compare?.times ?? "not-of-folders";
+        expect(treeDifferences(roots.real, roots.ours, { ...compare, times })).toEqual([]);
+      },
+    );
   },
 );
