@@ -135,7 +135,7 @@ describeWithPeers(["rsync"], "dialhome rsync and a real daemon", () => {
     [["rsync://127.0.0.1:CLOSED/tree", "x"], 10, /ECONNREFUSED/],
     [["rsync://nobody.invalid/tree", "x"], 10, /nobody\.invalid/],
     [["rsync://127.0.0.1:PORT/tree/nix", "x"], 23, /nix/],
-    [["-z", "rsync://127.0.0.1:PORT/tree", "x"], 4, /option -z is not supported/],
+    [["--fuzzy", "rsync://127.0.0.1:PORT/tree", "x"], 4, /option --fuzzy is not supported/],
     [["--nonsense", "rsync://127.0.0.1:PORT/tree", "x"], 1, /--nonsense: unknown option/],
     [["-rt", "rsync://127.0.0.1:PORT/tree", "/nonexistent/a/b"], 11, /nonexistent/],
   ])("%j ends with exit code %d and one line", async (args, exitCode, line) => {

@@ -13,6 +13,7 @@ const ALLOWED = new Set([
   "MIT",
   "MIT-0",
   "Unlicense",
+  "Zlib",
 ]);
 
 interface Manifest {

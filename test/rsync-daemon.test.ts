@@ -343,7 +343,7 @@ describeWithPeers(["rsync"], "the real rsync pulls from our daemon", () => {
       ["nowhere", [], 23, 'link_stat "/nowhere" (in m) failed: No such file or directory (2)'],
       ["", ["-c"], 4, "The server is configured to refuse --checksum"],
       ["", ["--copy-devices"], 4, "The server does not support --copy-devices"],
-      ["", ["--zc=zstd"], 4, "The server does not support --compress-choice"],
+      ["", ["-M--compress-choice=gzip"], 4, "unknown compress name: gzip"],
       ["", ["-M--nonsense"], 4, "--nonsense: option is not supported"],
       ["absolute/", [], 23, 'change_dir "/absolute" (in m) failed: '],
       ["sub/up/", [], 23, "symbolic link leads out of the module"],

@@ -40,6 +40,12 @@ export function assertOptions(options: PullOptions): void {
   if (options.maxListBytes !== undefined && !isWithin(options.maxListBytes, 1, Infinity)) {
     throw wrong(`at most ${options.maxListBytes} bytes of lists`);
   }
+  const { compressLevel, compressNames, skipCompress } = options;
+  if (compressLevel !== undefined && !isWithin(compressLevel, -(2 ** 31), 2 ** 31 - 1)) {
+    throw wrong(`compress level ${compressLevel}: a whole number of 32 bits`);
+  }
+  if (compressNames?.length === 0) throw wrong("no compression is offered");
+  if (skipCompress?.includes("\0")) throw wrong("a suffix has no NUL");
   if (deleteTime(options) && !options.recursive && !options.dirs) {
     throw wrong("delete needs recursive or dirs: otherwise no directory has a list");
   }

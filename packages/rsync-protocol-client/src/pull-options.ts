@@ -1,5 +1,10 @@
 import type { Duplex } from "node:stream";
-import type { ChecksumChoice, ChecksumName, FileEntry } from "@dialhome/rsync-protocol";
+import type {
+  ChecksumChoice,
+  ChecksumName,
+  CompressionName,
+  FileEntry,
+} from "@dialhome/rsync-protocol";
 
 /** Where the files come from. Paths are latin1 views of raw bytes. */
 export type PullSource =
@@ -176,6 +181,19 @@ export interface TransferOptions {
   readonly smallBlocks?: boolean;
   /** `--checksum-choice`; by default the best that both have. `none` for the transfer means whole files. */
   readonly checksumChoice?: ChecksumName | ChecksumChoice;
+  /** `-z`: file data comes compressed, in the best way that both have. */
+  readonly compress?: boolean;
+  /** `--compress-choice`; it asks for compression too, `none` for none, without a negotiation. */
+  readonly compressChoice?: CompressionName;
+  /**
+   * `--compress-level`, in the scale of what is used: 1 to 9 for zlib and zlibx, −131,072 to 22 for zstd; what is beyond becomes
+   * the nearest. Any level asks for compression; with a choice of zlib or zlibx, 0 turns it off.
+   */
+  readonly compressLevel?: number;
+  /** What is offered in a negotiation, best first (rsync's `RSYNC_COMPRESS_LIST`). @defaultValue all but `none`, zstd first */
+  readonly compressNames?: readonly CompressionName[];
+  /** `--skip-compress`: told to the sender as it is. Neither rsync 3.5 nor this package's sender makes anything of it. */
+  readonly skipCompress?: string;
   /** `--modify-window`, seconds; −1 compares nanoseconds too. @defaultValue 0 */
   readonly modifyWindow?: number;
   /** `--protocol`, 27 to 32. @defaultValue 32 */

@@ -423,6 +423,7 @@ function makeSummary(
     exitCode: tally.exitCode,
     protocol: terms.protocol,
     checksum: terms.checksum.name,
+    compression: terms.compression,
     listed: tally.listed,
     created: tally.created,
     deleted: tally.deleted,

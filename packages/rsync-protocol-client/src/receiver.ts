@@ -15,7 +15,6 @@ import {
   type Item,
   NDX,
   type NdxCodec,
-  PlainTokenReader,
   protocolError,
   RsyncError,
   readDeleteStatistics,
@@ -25,6 +24,7 @@ import {
   readXattrValues,
   type ServerStatistics,
   type SumHeader,
+  type TokenReader,
   type XattrValue,
 } from "@dialhome/rsync-protocol";
 import { deleteTime } from "./delete-time.ts";
@@ -63,7 +63,7 @@ export class Receiver {
   readonly #checks: ListChecks;
   readonly #incoming: IncomingFiles;
   readonly #ndx: NdxCodec;
-  readonly #tokens = new PlainTokenReader();
+  readonly #tokens: TokenReader;
   readonly #writer: FileWriter;
   readonly #slices = new Slices();
   readonly #readSum = (reader: ByteReader): Buffer =>
@@ -80,6 +80,7 @@ export class Receiver {
     this.#ndx = createNdxCodec(context.terms.protocol);
     this.#decoder = decoder;
     this.#incoming = new IncomingFiles(context, deletion);
+    this.#tokens = context.terms.tokens;
     this.#writer = new FileWriter(context.terms.checksum.fileHasher(), {
       sparse: context.options.sparse === true,
       contentDigest: context.options.contentDigest,
@@ -388,6 +389,8 @@ export class Receiver {
         copyRun();
         tally.literalBytes += token.data.length;
         this.#writer.write(token.data);
+        // A few bytes of compressed data can stand for megabytes.
+        if (this.#slices.over) await this.#slices.rest();
       } else if (token.is === "block") {
         if (token.index >= sums.count) {
           throw protocolError(
@@ -397,6 +400,7 @@ export class Receiver {
         }
         const offset = blockOffsetAt(sums, token.index);
         const length = blockLengthAt(sums, token.index);
+        if (this.#tokens.needsBlocks) this.#tokens.matched(contentOfBlock(basis, offset, length));
         if (runLength === 0 || offset !== runOffset + runLength || runLength >= RUN_BYTES) {
           copyRun();
           runOffset = offset;
@@ -439,6 +443,18 @@ export class Receiver {
 function outcomeOf(transfer: Transfer): "new" | "updated" {
   const isNew = (transfer.flags & ITEM.IS_NEW) !== 0 && transfer.job.against === undefined;
   return isNew ? "new" : "updated";
+}
+
+/** What a block holds; zeros where it cannot be read, which makes the file wrong, and leaves the session in step. */
+function contentOfBlock(basis: number, offset: number, length: number): Buffer {
+  const content = Buffer.alloc(length);
+  if (basis < 0) return content;
+  for (let at = 0; at < length; ) {
+    const got = fs.readSync(basis, content, at, length - at, offset + at);
+    if (got === 0) break;
+    at += got;
+  }
+  return content;
 }
 
 function sameSums(a: SumHeader, b: SumHeader): boolean {

@@ -71,6 +71,7 @@ function serverOptions(
       options.checksumChoice && formatChecksumChoice(choiceOf(options.checksumChoice)),
     inplace: options.inplace === true && !options.append,
     append: appendCount(options.append),
+    ...compressArguments(options),
     blockSize: options.blockSize,
     cvsExclude: options.cvsExclude === true,
     copyLinks: options.copyLinks === true,
@@ -89,6 +90,17 @@ function serverOptions(
       : "remote" in filesFrom
         ? { filesFrom: filesFrom.remote, from0: filesFrom.from0 }
         : { filesFrom: "-", from0: true }),
+  };
+}
+
+/** A choice replaces `-z`, but that for zlib, which older servers do not know by name. */
+function compressArguments(options: TransferOptions): Partial<ServerOptions> {
+  const { compress, compressChoice, compressLevel, skipCompress } = options;
+  return {
+    compress: compressChoice === undefined ? compress === true : compressChoice === "zlib",
+    compressChoice,
+    compressLevel,
+    skipCompress,
   };
 }
 

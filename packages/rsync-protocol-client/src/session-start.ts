@@ -5,17 +5,23 @@ import {
   type ChecksumChoice,
   type ChecksumName,
   COMPAT,
+  type CompressionName,
   chooseName,
+  compressionAt,
   createChecksum,
+  createTokenReader,
   EXIT,
   type FileListFormat,
   formatOfSession,
   OFFERED_CHECKSUMS,
+  OFFERED_COMPRESSIONS,
   type ProtocolTraits,
   parseChecksumName,
+  parseCompressionName,
   protocolError,
   RsyncError,
   readNames,
+  type TokenReader,
   traitsOf,
   type Wire,
   writeNames,
@@ -31,6 +37,9 @@ export interface SessionTerms {
   /** That of the list, of its own also where the type is the same: for files that are read here while others come in (`-c`). */
   readonly listChecksum: Checksum;
   readonly format: FileListFormat;
+  /** Takes the content of files apart, as it was agreed to be compressed. */
+  readonly tokens: TokenReader;
+  readonly compression: CompressionName;
 }
 
 /**
@@ -50,14 +59,12 @@ export async function startSession(
     const message = "the sender turned incremental recursion on, which was not offered";
     throw protocolError(message, EXIT.SYNTAX);
   }
-  let names = choiceOf(options.checksumChoice ?? (traits.hasCompatFlags ? "md5" : "md4"));
-  if (compatFlags & COMPAT.VARINT_FLIST_FLAGS && options.checksumChoice === undefined) {
-    writeNames(wire.out, OFFERED_CHECKSUMS);
-    wire.flush();
-    const theirs = await wire.read((reader) => readNames(reader, "checksum"));
-    const normal = theirs.map((each) => parseChecksumName(each) ?? each);
-    names = choiceOf(assertChecksum(chooseName("checksum", OFFERED_CHECKSUMS, normal)));
-  }
+  const { names, compression } = await agreeNames(
+    wire,
+    options,
+    traits,
+    (compatFlags & COMPAT.VARINT_FLIST_FLAGS) !== 0,
+  );
   const seed = (await wire.read((reader) => ({ seed: reader.int() }))).seed;
   // Builds with OpenSSL, as nearly all are, seed a chosen MD5 first also where that could not be agreed on.
   const isChosen = !traits.hasCompatFlags && options.checksumChoice !== undefined;
@@ -70,6 +77,8 @@ export async function startSession(
     compatFlags,
     checksum: await createChecksum(names.transfer, { ...seeding, seedsFiles }),
     listChecksum: await createChecksum(names.list, seeding),
+    tokens: await createTokenReader(compression, protocol),
+    compression,
     format: {
       ...formatOfSession(protocol, compatFlags),
       recursive: options.recursive === true,
@@ -100,6 +109,43 @@ function assertKnown(protocol: number, { acls, xattrs }: TransferOptions): void 
   if (protocol >= ATTRIBUTES_SINCE || !(acls || xattrs)) return;
   const message = `--${acls ? "acls" : "xattrs"} requires protocol ${ATTRIBUTES_SINCE} or higher (negotiated ${protocol}).`;
   throw new RsyncError("ERR_RSYNC_INCOMPATIBLE", message);
+}
+
+interface Names {
+  readonly names: ChecksumChoice;
+  readonly compression: CompressionName;
+}
+
+/** What was not chosen is negotiated where both sides can, and else as of old: MD5 (MD4 before protocol 30), and zlib. */
+async function agreeNames(
+  wire: Wire,
+  options: TransferOptions,
+  traits: ProtocolTraits,
+  negotiates: boolean,
+): Promise<Names> {
+  const { checksumChoice, compressLevel } = options;
+  const offered = options.compressNames ?? OFFERED_COMPRESSIONS;
+  const compresses = options.compress === true || compressLevel !== undefined;
+  const leavesCompression = compresses && options.compressChoice === undefined;
+  if (negotiates) {
+    if (checksumChoice === undefined) writeNames(wire.out, OFFERED_CHECKSUMS);
+    if (leavesCompression) writeNames(wire.out, offered);
+    wire.flush();
+  }
+  let names = choiceOf(checksumChoice ?? (traits.hasCompatFlags ? "md5" : "md4"));
+  if (negotiates && checksumChoice === undefined) {
+    const theirs = await wire.read((reader) => readNames(reader, "checksum"));
+    const normal = theirs.map((each) => parseChecksumName(each) ?? each);
+    names = choiceOf(assertChecksum(chooseName("checksum", OFFERED_CHECKSUMS, normal)));
+  }
+  let compression: CompressionName = options.compressChoice ?? (compresses ? "zlib" : "none");
+  if (negotiates && leavesCompression) {
+    const theirs = await wire.read((reader) => readNames(reader, "compression"));
+    const chosen = parseCompressionName(chooseName("compression", offered, theirs));
+    if (chosen === undefined) throw protocolError("a compression that is not known");
+    compression = chosen;
+  }
+  return { names, compression: compressionAt(compression, compressLevel).name };
 }
 
 function assertChecksum(name: string): ChecksumName {

@@ -1,4 +1,4 @@
-import type { ServerStatistics } from "@dialhome/rsync-protocol";
+import type { CompressionName, ServerStatistics } from "@dialhome/rsync-protocol";
 
 /** Counts by kind. */
 export interface KindCounts {
@@ -15,6 +15,8 @@ export interface PullSummary {
   readonly exitCode: number;
   readonly protocol: number;
   readonly checksum: string;
+  /** What file data was compressed with. */
+  readonly compression: CompressionName;
   /** Entries in the list. */
   readonly listed: Readonly<KindCounts>;
   /** Entries that were not there before. */

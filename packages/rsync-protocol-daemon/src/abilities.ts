@@ -1,5 +1,10 @@
 import { OpenXattrs } from "@dialhome/posix-fs";
-import { CAPABILITY, type ServerArguments, type ServerOptions } from "@dialhome/rsync-protocol";
+import {
+  parseCompressionName,
+  type ServerArguments,
+  type ServerOptions,
+} from "@dialhome/rsync-protocol";
+import { compresses } from "./binary-start.ts";
 import { isRefusedOption, optionLabel } from "./refused-options.ts";
 
 /** Options that change what is sent, in ways that are not offered here. */
@@ -25,6 +30,14 @@ export function refusal(
   const { options } = args;
   if (!options.sender) return "this server is read only: it sends and does not receive";
   if (args.problems[0] !== undefined) return args.problems[0];
+  const { compressChoice } = options;
+  if (compressChoice !== undefined && parseCompressionName(compressChoice) === undefined) {
+    return `unknown compress name: ${compressChoice.replace(/[^\x20-\x7e]/g, "?").slice(0, 80)}`;
+  }
+  // However it is asked for: a level, or a choice, asks for it as well.
+  if (isRefusedOption("compress", refused) && compresses(options)) {
+    return `The server is configured to refuse ${optionLabel("compress")}`;
+  }
   const denied = args.given.find((name) => isRefusedOption(name, refused));
   if (denied !== undefined) return `The server is configured to refuse ${optionLabel(denied)}`;
   // As rsync's own daemon has it for modules without a character set.
@@ -44,14 +57,6 @@ export function refusal(
   }
   if ((options.acls || options.xattrs > 0) && !OpenXattrs.supported) {
     return "The server does not support --acls (-A) and --xattrs (-X): koffi is missing here";
-  }
-  const negotiates = protocol >= 30 && options.capabilities.includes(CAPABILITY.VARINT_FLIST_FLAGS);
-  if (options.compress && options.compressChoice === undefined && !negotiates) {
-    return "The server does not support --compress (-z)";
-  }
-  const { compressChoice } = options;
-  if (compressChoice !== undefined && compressChoice !== "none") {
-    return "The server does not support --compress-choice";
   }
   return undefined;
 }

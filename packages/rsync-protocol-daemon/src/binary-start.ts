@@ -1,21 +1,28 @@
 import { randomInt } from "node:crypto";
 import {
   ACCEPTED_CHECKSUMS,
+  ACCEPTED_COMPRESSIONS,
   CAPABILITY,
   CHECKSUM_BYTES,
   type Checksum,
   type ChecksumName,
   COMPAT,
+  type Compression,
+  type CompressionName,
   chooseName,
+  compressionAt,
   createChecksum,
+  createTokenWriter,
   type FileListFormat,
   formatOfSession,
   type ProtocolTraits,
   parseChecksumName,
+  parseCompressionName,
   RsyncError,
   readNames,
   type ServerOptions,
   serverCompatFlags,
+  type TokenWriter,
   traitsOf,
   type Wire,
   writeNames,
@@ -27,6 +34,7 @@ export interface BinaryStart {
   readonly format: FileListFormat;
   readonly checksum: Checksum;
   readonly listChecksum: Checksum;
+  readonly tokens: TokenWriter;
   /** No attribute values are exchanged for a file that the client made a hard link. */
   readonly sparesLinkedXattrs: boolean;
 }
@@ -41,9 +49,6 @@ export interface StartOptions {
   readonly checksumSeed: number | undefined;
 }
 
-/** A client that wants compression and can do without gets none; any other learns that there is no common one. */
-const COMPRESSIONS = ["none"];
-
 /** Compat flags, names of algorithms and the seed, in both directions; after it frames are on. */
 export async function startBinary(wire: Wire, start: StartOptions): Promise<BinaryStart> {
   const { protocol, options } = start;
@@ -56,7 +61,7 @@ export async function startBinary(wire: Wire, start: StartOptions): Promise<Bina
     options.capabilities.includes(CAPABILITY.INC_RECURSE);
   const compat = traits.hasCompatFlags ? serverCompatFlags(options.capabilities, incRecurse) : 0;
   if (traits.hasCompatFlags) wire.out.varint(compat);
-  const names = await agreeChecksums(wire, options, compat, traits);
+  const names = await agreeNames(wire, options, compat, traits);
   // 0 asks for one that is random, as none does.
   const seed = options.checksumSeed || (start.checksumSeed ?? randomInt(2 ** 31) + 1);
   wire.out.int(seed);
@@ -66,9 +71,10 @@ export async function startBinary(wire: Wire, start: StartOptions): Promise<Bina
   // Builds with OpenSSL, as nearly all are, seed a chosen MD5 first also where that could not be agreed on.
   const isChosen = !traits.hasCompatFlags && options.checksumChoice !== undefined;
   const seeds = { seed, seedFirst: isChosen || (compat & COMPAT.CHKSUM_SEED_FIX) !== 0 };
-  const [checksum, listChecksum] = await Promise.all([
+  const [checksum, listChecksum, tokens] = await Promise.all([
     createChecksum(names.transfer, { ...seeds, seedsFiles }),
     createChecksum(names.list, seeds),
+    createTokenWriter(names.compression, protocol),
   ]);
   const format: FileListFormat = {
     ...formatOfSession(protocol, compat),
@@ -86,7 +92,7 @@ export async function startBinary(wire: Wire, start: StartOptions): Promise<Bina
     checksumBytes: options.checksum ? CHECKSUM_BYTES[names.list] : 0,
   };
   const sparesLinkedXattrs = protocol >= 31 && (compat & COMPAT.AVOID_XATTR_OPTIM) === 0;
-  return { traits, format, checksum, listChecksum, sparesLinkedXattrs };
+  return { traits, format, checksum, listChecksum, tokens, sparesLinkedXattrs };
 }
 
 interface ChecksumNames {
@@ -94,37 +100,60 @@ interface ChecksumNames {
   readonly list: ChecksumName;
 }
 
-async function agreeChecksums(
+interface Names extends ChecksumNames {
+  readonly compression: Compression;
+}
+
+/** What the client chose holds; what it left open is negotiated where both sides can, and else as of old. */
+async function agreeNames(
   wire: Wire,
   options: Readonly<ServerOptions>,
   compat: number,
   traits: ProtocolTraits,
-): Promise<ChecksumNames> {
+): Promise<Names> {
   const negotiates = (compat & COMPAT.VARINT_FLIST_FLAGS) !== 0;
-  const choice = options.checksumChoice;
-  // A level other than 0 asks for it too (rsync(1), --compress-level).
-  const compresses = options.compress || (options.compressLevel ?? 0) !== 0;
-  const asksForCompression = compresses && options.compressChoice === undefined;
+  const chosen = options.checksumChoice;
+  const leavesCompression = compresses(options) && options.compressChoice === undefined;
   if (negotiates) {
     // Each side says its own before it listens.
-    if (choice === undefined) writeNames(wire.out, ACCEPTED_CHECKSUMS);
-    if (asksForCompression) writeNames(wire.out, COMPRESSIONS);
+    if (chosen === undefined) writeNames(wire.out, ACCEPTED_CHECKSUMS);
+    if (leavesCompression) writeNames(wire.out, ACCEPTED_COMPRESSIONS);
     wire.flush();
   }
-  if (choice !== undefined) return chosenChecksums(choice);
-  if (!negotiates) {
-    const name = traits.hasCompatFlags ? "md5" : "md4";
-    return { transfer: name, list: name };
-  }
+  const old = traits.hasCompatFlags ? "md5" : "md4";
+  let checksums: ChecksumNames = { transfer: old, list: old };
+  if (chosen !== undefined) checksums = chosenChecksums(chosen);
+  else if (negotiates) checksums = await negotiateChecksum(wire);
+  let compression: CompressionName = "none";
+  if (!leavesCompression) compression = chosenCompression(options);
+  else compression = negotiates ? await negotiateCompression(wire) : "zlib";
+  return { ...checksums, compression: compressionAt(compression, options.compressLevel) };
+}
+
+/** Whether the client wants compression, or names a level, which asks for it too. */
+export function compresses(options: Readonly<ServerOptions>): boolean {
+  if (options.compressChoice !== undefined) return chosenCompression(options) !== "none";
+  return options.compress || options.compressLevel !== undefined;
+}
+
+/** What there is no such name for is refused later, when the client can hear it. */
+function chosenCompression({ compressChoice }: Readonly<ServerOptions>): CompressionName {
+  return parseCompressionName(compressChoice ?? "none") ?? "none";
+}
+
+async function negotiateChecksum(wire: Wire): Promise<ChecksumNames> {
   const theirs = await wire.read((reader) => readNames(reader, "checksum"));
-  if (asksForCompression) {
-    const offered = await wire.read((reader) => readNames(reader, "compression"));
-    chooseName("compression", offered, COMPRESSIONS);
-  }
   const known = theirs.map((name) => parseChecksumName(name) ?? name);
   const name = parseChecksumName(chooseName("checksum", known, ACCEPTED_CHECKSUMS));
   if (name === undefined) throw new Error("a name that is accepted is not known");
   return { transfer: name, list: name };
+}
+
+async function negotiateCompression(wire: Wire): Promise<CompressionName> {
+  const theirs = await wire.read((reader) => readNames(reader, "compression"));
+  const name = parseCompressionName(chooseName("compression", theirs, ACCEPTED_COMPRESSIONS));
+  if (name === undefined) throw new Error("a name that is accepted is not known");
+  return name;
 }
 
 /** `--checksum-choice=A` or `A,B`: A for the transfer, B for the list. */

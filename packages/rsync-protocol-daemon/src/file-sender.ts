@@ -9,10 +9,7 @@ import {
   LIMITS,
   type NdxCodec,
   TAG,
-  writeBlock,
-  writeEndOfTokens,
   writeItem,
-  writeLiteral,
   writeSumHeader,
   writeXattrValues,
   type XattrValue,
@@ -79,7 +76,7 @@ export class FileSender {
       if (sums.header.count === 0 || isTooLarge(sums)) failure = await this.#sendWhole(file);
       else if (isAppended) failure = await this.#sendRest(file, basisLength(sums.header));
       else failure = await this.#sendDelta(file, sums);
-      writeEndOfTokens(wire.out);
+      this.#session.tokens.end(wire.out);
       const digest = this.#hasher.digest();
       if (failure !== undefined) {
         // A sum known to be wrong makes the receiver drop what it has and ask again.
@@ -137,9 +134,9 @@ export class FileSender {
   }
 
   #sendLiteral(piece: Buffer): void {
-    const { wire, progress } = this.#session;
+    const { wire, progress, tokens } = this.#session;
     this.#hasher.update(piece);
-    writeLiteral(wire.out, piece);
+    tokens.literal(wire.out, piece);
     progress.literalBytes += piece.length;
     wire.pushFull();
   }
@@ -170,7 +167,7 @@ export class FileSender {
 
   /** @returns what kept it from being read whole */
   async #sendDelta(file: OpenFile, sums: BlockSums): Promise<unknown> {
-    const { wire, pace, progress, options, checksum } = this.#session;
+    const { wire, pace, progress, options, checksum, tokens } = this.#session;
     let left = file.size;
     let failure: unknown;
     const read = (target: Uint8Array, start: number, length: number): number => {
@@ -187,12 +184,12 @@ export class FileSender {
       return got;
     };
     const literal = (data: Uint8Array, start: number, end: number): void => {
-      writeLiteral(wire.out, data.subarray(start, end));
+      tokens.literal(wire.out, data.subarray(start, end));
       progress.literalBytes += end - start;
       wire.pushFull();
     };
-    const match = (index: number): void => {
-      writeBlock(wire.out, index);
+    const match = (index: number, data: Uint8Array, start: number, end: number): void => {
+      tokens.block(wire.out, index, data, start, end);
       progress.matchedBytes += blockLengthAt(sums.header, index);
     };
     this.#search ??= new BlockSearch(checksum);

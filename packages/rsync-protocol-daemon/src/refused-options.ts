@@ -25,14 +25,6 @@ const ARCHIVE_LETTERS = "ardlptgoD";
  * @param name - the option's long name
  */
 export function isRefusedOption(name: string, patterns: readonly string[]): boolean {
-  // What asks for compression in other words is refused with it.
-  if (/^(?:new-|old-)?compress/.test(name) && name !== "compress") {
-    return isRefused(name, patterns) || isRefused("compress", patterns);
-  }
-  return isRefused(name, patterns);
-}
-
-function isRefused(name: string, patterns: readonly string[]): boolean {
   const letter = serverOptionLetter(name);
   let refused = false;
   for (const pattern of patterns) {

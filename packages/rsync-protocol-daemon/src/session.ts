@@ -5,6 +5,7 @@ import type {
   ProtocolTraits,
   RsyncError,
   ServerOptions,
+  TokenWriter,
   Wire,
 } from "@dialhome/rsync-protocol";
 import type { Log } from "./options.ts";
@@ -47,6 +48,8 @@ export interface Session {
   readonly checksum: Checksum;
   /** Of files in the list (`-c`); apart from the other, since both may be in use at once. */
   readonly listChecksum: Checksum;
+  /** Takes the content of files, and compresses it where that was agreed. */
+  readonly tokens: TokenWriter;
   /** No attribute values are exchanged for a file that the client made a hard link. */
   readonly sparesLinkedXattrs: boolean;
   readonly names: IdNameLookup;

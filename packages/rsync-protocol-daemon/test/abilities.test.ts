@@ -18,14 +18,22 @@ test("what a backup needs is taken", () => {
   ).toBeUndefined();
 });
 
+test("compression is refused however it is asked for", () => {
+  const ask = (line: string): string | undefined => refusalOf(`--sender ${line}`, ["compress"]);
+  const refused = "The server is configured to refuse --compress (-z)";
+  expect(ask("-rze.iv")).toBe(refused);
+  expect(ask("-re.iv --compress-choice=zstd")).toBe(refused);
+  expect(ask("-re.iv --compress-level=0")).toBe(refused);
+  expect(ask("-re.iv --new-compress")).toBe(refused);
+  expect(ask("-rze.iv --old-compress")).toBe(refused);
+  expect(ask("-re.iv --compress-choice=none")).toBeUndefined();
+  expect(refusalOf("--sender -rze.iv --compress-level=5 --skip-compress=gz")).toBeUndefined();
+  expect(refusalOf("--sender -re.iv --compress-choice=gzip")).toBe("unknown compress name: gzip");
+});
+
 test("what is not offered is refused by name", () => {
   expect(refusalOf("-logDtpre.iLsfxCIvu")).toContain("read only");
   expect(refusalOf("--sender -lNe.i")).toBe("The server does not support --crtimes (-N)");
-  expect(refusalOf("--sender -re.i --compress-choice=zstd")).toContain("--compress-choice");
-  // Without negotiation -z is zlib.
-  expect(refusalOf("--sender -rze.iLsf")).toContain("--compress (-z)");
-  expect(refusalOf("--sender -rz", [], 29)).toContain("--compress (-z)");
-  expect(refusalOf("--sender -rze.iLsfv")).toBeUndefined();
   expect(refusalOf("--sender -re.i --iconv=utf8")).toContain("--iconv");
   expect(refusalOf("--sender -re.i --strange")).toBe("--strange: option is not supported");
   expect(refusalOf("--sender -rce.i", ["checksum"])).toContain("configured to refuse --checksum");

@@ -25,15 +25,6 @@ test("what clients cannot do without is refused by its own name alone", () => {
   expect(refuses("* from0", "from0")).toEqual(["from0"]);
 });
 
-test("compression is refused in all its words", () => {
-  expect(refuses("z", "compress compress-choice new-compress times")).toEqual([
-    "compress",
-    "compress-choice",
-    "new-compress",
-  ]);
-  expect(refuses("compress-level", "compress compress-level")).toEqual(["compress-level"]);
-});
-
 test("a refusal names the letter too", () => {
   expect([optionLabel("checksum"), optionLabel("files-from")]).toEqual([
     "--checksum (-c)",

@@ -13,8 +13,8 @@ export interface SearchSource {
 export interface SearchSink {
   /** Bytes that the basis lacks. The memory is reused after the call. */
   literal(data: Uint8Array, start: number, end: number): void;
-  /** Block `index` of the basis. */
-  match(index: number): void;
+  /** Block `index` of the basis, which is the same as `data` from `start` to `end`. The memory is reused after the call. */
+  match(index: number, data: Uint8Array, start: number, end: number): void;
 }
 
 /** Bytes read at a time. */
@@ -187,7 +187,7 @@ export class BlockSearch {
 
   #takeMatch(search: Search, block: number, length: number): void {
     this.#flushLiteral(search, this.#position);
-    search.sink.match(block);
+    search.sink.match(block, this.#buffer, this.#position, this.#position + length);
     this.#position += length;
     this.#literalStart = this.#position;
     this.#sumValid = false;

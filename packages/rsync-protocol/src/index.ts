@@ -30,6 +30,14 @@ export {
   parseChecksumName,
 } from "./checksum.ts";
 export {
+  ACCEPTED_COMPRESSIONS,
+  type Compression,
+  type CompressionName,
+  compressionAt,
+  OFFERED_COMPRESSIONS,
+  parseCompressionName,
+} from "./compression.ts";
+export {
   BASIS,
   COMPAT,
   IO_ERROR,
@@ -143,9 +151,12 @@ export {
   type SumHeader,
   writeSumHeader,
 } from "./sum-header.ts";
+export { createTokenReader, createTokenWriter } from "./token-codecs.ts";
 export {
   PlainTokenReader,
   type Token,
+  type TokenReader,
+  type TokenWriter,
   writeBlock,
   writeEndOfTokens,
   writeLiteral,

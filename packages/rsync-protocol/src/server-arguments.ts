@@ -70,6 +70,12 @@ const OTHER_NAMES: Readonly<Record<string, (options: ServerOptions) => void>> = 
   },
 };
 
+/** Choices that a client says in a way that older servers know too. */
+const COMPRESS_FLAGS: ReadonlyMap<string, string> = new Map([
+  ["zlibx", "--new-compress"],
+  ["zlib", "--old-compress"],
+]);
+
 /**
  * The command line for a pull, without the program's name.
  *
@@ -97,6 +103,11 @@ export function formatServerArguments(
   for (const row of VALUES) {
     const value = o[row.key];
     if (value === undefined) continue;
+    const flag = row.key === "compressChoice" ? COMPRESS_FLAGS.get(String(value)) : undefined;
+    if (flag !== undefined) {
+      long.push(flag);
+      continue;
+    }
     long.push(row.letter === undefined ? `--${row.name}=${value}` : `-${row.letter}${value}`);
   }
   // A list of files implies relative paths.

@@ -64,6 +64,19 @@ describe("a server's command line", () => {
   });
 
   test.each([
+    [{ compress: true, compressLevel: -3 }, ["-rz", "--compress-level=-3"]],
+    [{ compressChoice: "zlibx" }, ["-r", "--new-compress"]],
+    [{ compress: true, compressChoice: "zlib" }, ["-rz", "--old-compress"]],
+    [
+      { compressLevel: 3, compressChoice: "lz4" },
+      ["-r", "--compress-level=3", "--compress-choice=lz4"],
+    ],
+  ])("asks for compression as rsync 3.5.0 does: %j", (options, wanted) => {
+    const args = formatServerArguments({ recursive: true, ...options }, ["x"]);
+    expect(args).toEqual(["--server", "--sender", ...wanted, ".", "x"]);
+  });
+
+  test.each([
     ["-vvlogDtpre.iLsfxCIvu", { verbose: 2 }],
     ["-nlogDtprce.iLsfxCIvu", { dryRun: true, checksum: true }],
     ["-lHogDtpAXrxxe.LsfxCIvu", { acls: true, xattrs: 1, oneFileSystem: 2, hardLinks: true }],

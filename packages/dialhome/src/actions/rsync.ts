@@ -5,6 +5,7 @@ import { listModules, pull } from "@dialhome/rsync-protocol-client";
 import { reasonOf } from "../errors.ts";
 import { codeOf, reportFailure } from "../failure.ts";
 import type { CommandIo } from "../io.ts";
+import { parseCompressList } from "../rsync/compress-list.ts";
 import { readFilesFrom } from "../rsync/files-from.ts";
 import { rsyncHelp, rsyncVersion } from "../rsync/help.ts";
 import { formatListed } from "../rsync/listing.ts";
@@ -77,6 +78,7 @@ async function transfer(settings: RsyncSettings, io: CommandIo): Promise<number>
       await showModules(transport, settings, limits, io);
       return EXIT.OK;
     }
+    const compressNames = parseCompressList(io.env["RSYNC_COMPRESS_LIST"]);
     using output = new RsyncOutput(settings, io);
     const target = isListing ? io.cwd : keepSlash(resolve(io.cwd, destination), destination);
     const report = new RsyncReport(
@@ -88,6 +90,7 @@ async function transfer(settings: RsyncSettings, io: CommandIo): Promise<number>
     const summary = await pull({
       ...options,
       ...limits,
+      ...(compressNames && { compressNames }),
       stream: transport.stream,
       source: pullSource,
       destination: target,

@@ -77,6 +77,10 @@ export type Valued =
   | "blockSize"
   | "checksumChoice"
   | "checksumSeed"
+  | "compressChoice"
+  | "compressLevel"
+  | "compressThreads"
+  | "skipCompress"
   | "modifyWindow"
   | "timeout"
   | "contimeout"
@@ -126,10 +130,12 @@ export type Effect =
   /** Switches flags on, and others that it contradicts off; `--no-NAME` switches them off. */
   | { readonly is: "flags"; readonly flags: readonly Flag[]; readonly off?: readonly Flag[] }
   /** One more of it each time; `--no-NAME` sets it back to none. */
-  | { readonly is: "count"; readonly counter: "verbose" | "human" | "itemize" }
+  | { readonly is: "count"; readonly counter: "verbose" | "human" | "itemize" | "compress" }
   | { readonly is: "value"; readonly name: Valued }
   /** `-F`: rules from a file in each directory. */
   | { readonly is: "perDirectoryFilter" }
+  /** Says the same as another option with a value. */
+  | { readonly is: "short"; readonly name: Valued; readonly value: string }
   /** rsync has it, dialhome does not. */
   | { readonly is: "unsupported"; readonly takesValue: boolean };
 
@@ -287,6 +293,17 @@ const SUPPORTED: readonly OptionRow[] = [
     "xxh128, xxh3, xxh64, md5, md4, sha1 or none; two of them: for the transfer, for -c",
   ),
   valued("checksum-seed", "checksumSeed", "NUMBER", "the seed of block and file checksums"),
+  {
+    names: ["compress", "z"],
+    effect: { is: "count", counter: "compress" },
+    help: "let the data come compressed (-zz: as zlibx)",
+  },
+  valued("compress-choice zc", "compressChoice", "NAME", "zstd, lz4, zlibx, zlib, none or auto"),
+  valued("compress-level zl", "compressLevel", "NUMBER", "compress so well, and with -z"),
+  { names: ["new-compress"], effect: { is: "short", name: "compressChoice", value: "zlibx" } },
+  { names: ["old-compress"], effect: { is: "short", name: "compressChoice", value: "zlib" } },
+  valued("compress-threads zt", "compressThreads", "NUMBER", "taken, as in rsync for nothing here"),
+  valued("skip-compress", "skipCompress", "LIST", "told to the sender, as in rsync for nothing"),
   valued("modify-window @", "modifyWindow", "SECONDS", "times this close are equal"),
   flag("stats", "stats", "print numbers at the end"),
   {
@@ -345,7 +362,6 @@ const SUPPORTED: readonly OptionRow[] = [
 const UNSUPPORTED: readonly OptionRow[] = [
   ...[
     "atimes U",
-    "compress z old-compress new-compress",
     "copy-devices",
     "crtimes N",
     "daemon",
@@ -366,9 +382,6 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "write-devices",
   ].map((names) => unsupported(names)),
   ...[
-    "compress-choice zc",
-    "compress-level zl",
-    "compress-threads zt",
     "confine-root",
     "config",
     "copy-as",
@@ -379,7 +392,6 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "max-alloc",
     "only-write-batch",
     "read-batch",
-    "skip-compress",
     "write-batch",
   ].map((names) => unsupported(names, true)),
 ];

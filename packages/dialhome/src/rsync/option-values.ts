@@ -1,4 +1,10 @@
-import { type ChecksumChoice, PROTOCOL, parseChecksumChoice } from "@dialhome/rsync-protocol";
+import {
+  type ChecksumChoice,
+  type CompressionName,
+  PROTOCOL,
+  parseChecksumChoice,
+  parseCompressionName,
+} from "@dialhome/rsync-protocol";
 import { syntaxError, unsupportedError } from "./errors.ts";
 import { FilterArguments, type ReadRuleFile } from "./filter-arguments.ts";
 import { type InfoWord, parseInfoWords } from "./info-levels.ts";
@@ -12,7 +18,7 @@ import { parseStopAfter, parseStopAt } from "./stop-argument.ts";
 
 type Values = Omit<
   RsyncSettings,
-  "flags" | "negated" | "verbose" | "human" | "itemize" | "info" | "operands"
+  "flags" | "negated" | "verbose" | "human" | "itemize" | "compress" | "info" | "operands"
 > & { readonly infoWords: readonly InfoWord[] };
 
 /** Largest block of a delta, bytes; rsync(1), `--block-size`. */
@@ -36,6 +42,9 @@ export class OptionValues {
   #blockSize: number | undefined;
   #checksumChoice: ChecksumChoice | undefined;
   #checksumSeed: number | undefined;
+  #compressChoice: CompressionName | undefined;
+  #compressLevel: number | undefined;
+  #skipCompress: string | undefined;
   #modifyWindow: number | undefined;
   #timeoutSeconds = 0;
   #contimeoutSeconds = 0;
@@ -78,6 +87,9 @@ export class OptionValues {
       blockSize: this.#blockSize,
       checksumChoice: this.#checksumChoice,
       checksumSeed: this.#checksumSeed,
+      compressChoice: this.#compressChoice,
+      compressLevel: this.#compressLevel,
+      skipCompress: this.#skipCompress,
       modifyWindow: this.#modifyWindow,
       timeoutSeconds: this.#timeoutSeconds,
       contimeoutSeconds: this.#contimeoutSeconds,
@@ -113,6 +125,19 @@ export class OptionValues {
         break;
       case "checksumChoice":
         this.#checksumChoice = readChecksumChoice(value, spelling);
+        break;
+      case "compressChoice":
+        this.#compressChoice = parseCompressChoice(value);
+        break;
+      case "compressLevel":
+        this.#compressLevel = parseInteger(value, spelling, -(2 ** 31), 2 ** 31 - 1);
+        break;
+      case "compressThreads":
+        // It is the sender that compresses, and rsync's client does not tell it either.
+        parseInteger(value, spelling, -(2 ** 31), 2 ** 31 - 1);
+        break;
+      case "skipCompress":
+        this.#skipCompress = value;
         break;
       case "modifyWindow":
         this.#modifyWindow = parseInteger(value, spelling, -1, 2 ** 31 - 1);
@@ -311,6 +336,13 @@ function readChecksumChoice(text: string, spelling: string): ChecksumChoice | un
   const choice = parseChecksumChoice(text);
   if (choice === undefined) throw unsupportedError(`${spelling}=${text}: no such checksum here`);
   return choice;
+}
+
+function parseCompressChoice(text: string): CompressionName | undefined {
+  if (text.toLowerCase() === "auto") return undefined;
+  const name = parseCompressionName(text);
+  if (name === undefined) throw unsupportedError(`unknown compress name: ${text}`);
+  return name;
 }
 
 function parseProtocol(text: string, spelling: string): number {

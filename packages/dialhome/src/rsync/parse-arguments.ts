@@ -34,7 +34,7 @@ class Reading {
   readonly #negated = new Set<Flag>();
   /** `-r` itself, not as a part of `-a`. */
   #asksForRecursion = false;
-  readonly #counts = { verbose: 0, human: 1, itemize: 0 };
+  readonly #counts = { verbose: 0, human: 1, itemize: 0, compress: 0 };
   readonly #values: OptionValues;
   readonly #operands: string[] = [];
   #rest: string[] = [];
@@ -149,6 +149,9 @@ class Reading {
       case "perDirectoryFilter":
         this.#values.addPerDirectoryFilter();
         break;
+      case "short":
+        this.#values.set(effect.name, effect.value, spelling, false);
+        break;
       case "unsupported":
         throw unsupportedError(`option ${spelling} is not supported by dialhome rsync`);
       default:
@@ -172,12 +175,17 @@ class Reading {
         break;
       case "count":
         this.#counts[effect.counter] = 0;
+        // A choice asks for compression as well.
+        if (effect.counter === "compress") {
+          this.#values.set("compressChoice", "auto", spelling, false);
+        }
         break;
       case "value":
         if (!CAN_BE_TAKEN_BACK.has(effect.name)) throw syntaxError(`${spelling}: unknown option`);
         this.#values.set(effect.name, "0", spelling, false);
         break;
       case "perDirectoryFilter":
+      case "short":
         throw syntaxError(`${spelling}: unknown option`);
       case "unsupported":
         // It is not in force anyway.

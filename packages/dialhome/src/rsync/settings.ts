@@ -1,4 +1,4 @@
-import type { ChecksumChoice } from "@dialhome/rsync-protocol";
+import type { ChecksumChoice, CompressionName } from "@dialhome/rsync-protocol";
 import type { InfoLevels } from "./info-levels.ts";
 import type { Flag } from "./option-table.ts";
 
@@ -13,6 +13,11 @@ export interface RsyncSettings {
   readonly blockSize: number | undefined;
   readonly checksumChoice: ChecksumChoice | undefined;
   readonly checksumSeed: number | undefined;
+  /** How often `-z` was given. */
+  readonly compress: number;
+  readonly compressChoice: CompressionName | undefined;
+  readonly compressLevel: number | undefined;
+  readonly skipCompress: string | undefined;
   readonly modifyWindow: number | undefined;
   /** 0 is for ever. */
   readonly timeoutSeconds: number;

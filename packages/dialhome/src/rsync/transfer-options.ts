@@ -1,3 +1,4 @@
+import type { CompressionName } from "@dialhome/rsync-protocol";
 import type { TransferOptions } from "@dialhome/rsync-protocol-client";
 import { deleteOptions } from "./delete-options.ts";
 import type { Flag } from "./option-table.ts";
@@ -67,6 +68,10 @@ export function transferOptions(settings: RsyncSettings): TransferOptions {
     ...defined("blockSize", settings.blockSize || undefined),
     ...defined("checksumSeed", settings.checksumSeed),
     ...defined("checksumChoice", settings.checksumChoice),
+    compress: settings.compress > 0,
+    ...defined("compressChoice", compressChoice(settings)),
+    ...defined("compressLevel", settings.compressLevel),
+    ...defined("skipCompress", settings.skipCompress),
     ...defined("modifyWindow", settings.modifyWindow),
     ...defined("maxDelete", settings.maxDelete),
     ...defined("partialDir", settings.partialDir),
@@ -83,6 +88,11 @@ export function transferOptions(settings: RsyncSettings): TransferOptions {
 function superOf(flags: ReadonlySet<Flag>): boolean | undefined {
   if (flags.has("super")) return true;
   return flags.has("noSuper") ? false : undefined;
+}
+
+/** `-zz` is how older versions asked for zlibx; a choice by name goes before it. */
+function compressChoice(settings: RsyncSettings): CompressionName | undefined {
+  return settings.compressChoice ?? (settings.compress > 1 ? "zlibx" : undefined);
 }
 
 function defined<Name extends string, Value>(

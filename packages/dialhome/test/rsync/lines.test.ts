@@ -63,6 +63,7 @@ const summary: PullSummary = {
   exitCode: 0,
   protocol: 32,
   checksum: "xxh128",
+  compression: "none",
   listed: { files: 2, directories: 2, symlinks: 1, devices: 0, specials: 0 },
   created: { files: 0, directories: 0, symlinks: 0, devices: 0, specials: 0 },
   deleted: { files: 0, directories: 0, symlinks: 0, devices: 0, specials: 0 },

@@ -53,6 +53,34 @@ describe("rsync's grammar", () => {
     expect(parse(...args).blockSize).toBe(bytes);
   });
 
+  // As rsync 3.5.0's client tells its server.
+  test.each([
+    [["-z"], { compress: true }],
+    [["-zz"], { compress: true, compressChoice: "zlibx" }],
+    [["-zz", "--zc=lz4"], { compressChoice: "lz4" }],
+    [["-zz", "--zc=auto"], { compressChoice: "zlibx" }],
+    [["--zc=auto"], { compress: false }],
+    [["--new-compress"], { compressChoice: "zlibx" }],
+    [["--zc=lz4", "--old-compress"], { compressChoice: "zlib" }],
+    [["--zc=ZSTD", "--no-z"], { compress: false }],
+    [["--zc=lz4", "--no-compress", "-z"], { compress: true }],
+    [["--zl=-5", "--skip-compress=gz/jpg"], { compressLevel: -5, skipCompress: "gz/jpg" }],
+    [["--compress-level", "9", "--no-z"], { compress: false, compressLevel: 9 }],
+    [["--zt=2"], { compress: false }],
+  ])("%j asks for %j", (args, wanted) => {
+    const { compress, compressChoice, compressLevel, skipCompress } = transferOptions(
+      parse(...args),
+    );
+    const asked = { compress, compressChoice, compressLevel, skipCompress };
+    expect(asked).toEqual({
+      compress: compress === true,
+      compressChoice: undefined,
+      compressLevel: undefined,
+      skipCompress: undefined,
+      ...wanted,
+    });
+  });
+
   test("letters that count", () => {
     expect(parse("-vvv").verbose).toBe(3);
     expect(parse("-v", "--verbose", "--no-v").verbose).toBe(0);
@@ -178,8 +206,8 @@ describe("what is refused", () => {
   });
 
   test.each([
-    [["-z"], "option -z is not supported by dialhome rsync"],
-    [["-avzP"], "option -z is not supported by dialhome rsync"],
+    [["-y"], "option -y is not supported by dialhome rsync"],
+    [["-avzy"], "option -y is not supported by dialhome rsync"],
     [["--fuzzy"], "option --fuzzy is not supported by dialhome rsync"],
     [["--write-batch", "f"], "option --write-batch is not supported by dialhome rsync"],
     [["--copy-as=me"], "option --copy-as is not supported by dialhome rsync"],

@@ -66,8 +66,6 @@ export interface Played {
   serverDones: number;
   statistics: ServerStatistics;
   messages: Message[];
-  /** Why the server's direction was not followed further; undefined when it was read to its end. */
-  stoppedAt: string | undefined;
   /** Bytes of each direction that no decoder has taken. */
   clientBytesLeft: number;
   serverBytesLeft: number;

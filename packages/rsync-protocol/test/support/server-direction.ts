@@ -1,5 +1,8 @@
+import { CompressedTokenReader } from "../../src/compressed-tokens.ts";
 import {
   type ByteReader,
+  blockLengthAt,
+  blockOffsetAt,
   COMPAT,
   createNdxCodec,
   type DaemonLine,
@@ -22,9 +25,13 @@ import {
   readStatistics,
   readSumHeader,
   readXattrValues,
+  type SumHeader,
   type Token,
+  type TokenReader,
   traitsOf,
 } from "../../src/index.ts";
+import { ZlibUnpacker } from "../../src/zlib-tokens.ts";
+import { ZstdUnpacker } from "../../src/zstd-tokens.ts";
 import type { Direction } from "./direction.ts";
 import {
   digestLengthOf,
@@ -34,7 +41,7 @@ import {
   type Reply,
   read,
 } from "./played.ts";
-import type { Transcript } from "./transcript.ts";
+import { contentOf, type Transcript } from "./transcript.ts";
 
 /** Follows what the server sends: greeting, start, file lists, replies with their tokens, statistics. */
 export function* parseServer(
@@ -94,6 +101,7 @@ export function* parseServer(
   }
 
   const ndx = createNdxCodec(protocol);
+  const tokenReader = tokenReaderOf(transcript);
   let allListsKnown = !format.incRecurse;
   for (;;) {
     const head = yield* read(from, (r): Reply => {
@@ -114,11 +122,10 @@ export function* parseServer(
       yield* readList(from, played, decoder, lists.takeAnnounced(head.ndx));
     } else if (head.header === undefined) played.replies?.push(head);
     else {
-      if (transcript.compression !== "none") {
-        played.stoppedAt = `the tokens: ${transcript.compression}`;
-        return;
-      }
-      const tokens = yield* readTokens(from);
+      const name = lists.find(head.ndx)?.name;
+      const before = transcript.destinationBefore?.find(({ path }) => path === name);
+      const basis = before === undefined ? Buffer.alloc(0) : contentOf(before);
+      const tokens = yield* readTokens(from, tokenReader, head.header, basis);
       const sum = yield* read(from, (r) => Buffer.from(r.bytes(digestLength)));
       played.replies?.push({ ...head, tokens, sum });
     }
@@ -157,8 +164,25 @@ function* readList(
   }
 }
 
-function* readTokens(from: () => ByteReader): Generator<undefined, Token[]> {
-  const reader = new PlainTokenReader();
+function tokenReaderOf({ compression, protocol }: Transcript): TokenReader {
+  switch (compression) {
+    case "none":
+      return new PlainTokenReader();
+    case "zstd":
+      return new CompressedTokenReader(new ZstdUnpacker());
+    default: {
+      const withBlocks = compression === "zlib";
+      return new CompressedTokenReader(new ZlibUnpacker({ withBlocks, protocol }));
+    }
+  }
+}
+
+function* readTokens(
+  from: () => ByteReader,
+  reader: TokenReader,
+  header: SumHeader,
+  basis: Buffer,
+): Generator<undefined, Token[]> {
   const tokens: Token[] = [];
   let literal: Buffer[] = [];
   const endLiteral = (): void => {
@@ -168,11 +192,15 @@ function* readTokens(from: () => ByteReader): Generator<undefined, Token[]> {
   for (;;) {
     const token = reader.read(from());
     if (token === undefined) yield;
-    else if (token.is === "literal") literal.push(token.data);
+    else if (token.is === "literal") literal.push(Buffer.from(token.data));
     else {
       endLiteral();
       if (token.is === "end") return tokens;
       tokens.push(token);
+      if (token.is === "block" && reader.needsBlocks) {
+        const start = blockOffsetAt(header, token.index);
+        reader.matched(basis.subarray(start, start + blockLengthAt(header, token.index)));
+      }
     }
   }
 }
