@@ -191,6 +191,20 @@ describeWithPeers(["rsync"], "dialhome rsync prints what rsync prints", () => {
     }
   });
 
+  it("RSYNC_CONNECT_PROG takes the place of the connection", async () => {
+    writeFileSync(
+      folder.at("conf"),
+      `use chroot = no\nuid = ${process.getuid?.()}\ngid = ${process.getgid?.()}\n[src]\npath = ${folder.at("src")}\n`,
+    );
+    const RSYNC_CONNECT_PROG = `${requirePeer("rsync")} --config=${folder.at("conf")} --daemon`;
+    for (const url of ["rsync://nowhere.invalid/", "nowhere.invalid::src/a"]) {
+      const env = { PATH: process.env["PATH"], RSYNC_CONNECT_PROG };
+      const ours = await callDialhome(["rsync", url], { env });
+      const real = await run(requirePeer("rsync"), [url], { env });
+      expect([ours.stdout, ours.code, ours.stderr]).toEqual([real.stdout, real.code, real.stderr]);
+    }
+  });
+
   it("--stderr=all leaves standard output alone", async () => {
     const cwd = prepare("all");
     const args = ["rsync", "-av", "--stderr=all", daemon.url("src"), "out/"];

@@ -62,7 +62,8 @@ async function transfer(settings: RsyncSettings, io: CommandIo): Promise<number>
     cvsIgnore: readCvsIgnore(io),
     dirs: base.dirs === true || (isListing && base.recursive !== true),
     wholeFile:
-      base.wholeFile === true || (source.is === "local" && !settings.negated.has("wholeFile")),
+      base.wholeFile === true ||
+      (source.is === "local" && !settings.negated.has("wholeFile") && !base.append),
     ...(filesFrom === undefined ? {} : { filesFrom }),
     listOnly: isListing,
   };

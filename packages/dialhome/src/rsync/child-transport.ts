@@ -1,4 +1,4 @@
-import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { Duplex, type Readable, type Writable } from "node:stream";
 import { RsyncError } from "@dialhome/rsync-protocol";
@@ -12,17 +12,19 @@ const GRACE_MS = 2_000;
 /**
  * Starts a program whose standard input and output are the connection: a remote shell, or RSYNC_CONNECT_PROG.
  *
+ * @param isOneSocket - the program finds one socket for both directions at descriptor 3
  * @throws RsyncError with exit code 12 when it cannot be started
  */
 export async function startProgram(
   program: string,
   args: readonly string[],
   io: CommandIo,
+  isOneSocket = false,
 ): Promise<Transport> {
   const child = spawn(program, args, {
     cwd: io.cwd,
     env: { ...io.env },
-    stdio: ["pipe", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe", isOneSocket ? "pipe" : "ignore"],
   });
   try {
     await once(child, "spawn");
@@ -31,18 +33,24 @@ export async function startProgram(
     const message = `cannot start "${program}": ${why}`;
     throw new RsyncError("ERR_RSYNC_CONNECTION_LOST", message, { cause });
   }
-  return childTransport(child, io);
+  const { stdin, stdout, stderr } = child;
+  if (stdin === null || stdout === null || stderr === null)
+    throw new Error("started without pipes");
+  return childTransport(child, { stdin, stdout, stderr }, io);
 }
 
 function childTransport(
-  child: ChildProcessByStdio<Writable, Readable, Readable>,
+  child: ChildProcess,
+  { stdin, stdout, stderr }: { stdin: Writable; stdout: Readable; stderr: Readable },
   io: CommandIo,
 ): Transport {
-  child.stderr.on("data", (chunk: Buffer) => io.stderr.write(chunk));
+  stderr.on("data", (chunk: Buffer) => io.stderr.write(chunk));
   // What is written to a program that has gone is lost; that it has gone is heard at the end of its output.
-  child.stdin.on("error", () => {});
+  stdin.on("error", () => {});
   const ended = exitOf(child);
-  const stream = Duplex.from({ readable: child.stdout, writable: child.stdin });
+  const socket = child.stdio[3];
+  const stream =
+    socket instanceof Duplex ? socket : Duplex.from({ readable: stdout, writable: stdin });
   stream.on("error", () => {});
   const kill = (): void => {
     if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
@@ -59,14 +67,14 @@ function childTransport(
     },
     destroy: () => {
       stream.destroy();
-      child.stdin.destroy();
-      child.stdout.destroy();
+      stdin.destroy();
+      stdout.destroy();
       kill();
     },
   };
 }
 
-async function exitOf(child: ChildProcessByStdio<Writable, Readable, Readable>): Promise<number> {
+async function exitOf(child: ChildProcess): Promise<number> {
   return new Promise((resolve) => {
     child.once("exit", (code, signal) => {
       resolve(code ?? (signal === null ? SSH_FAILED : SIGNAL_EXIT_BASE));

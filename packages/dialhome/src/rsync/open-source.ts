@@ -73,16 +73,11 @@ async function daemonTransport(
   }
   const { RSYNC_CONNECT_PROG } = io.env;
   if (RSYNC_CONNECT_PROG !== undefined && RSYNC_CONNECT_PROG !== "") {
-    return startProgram(
-      "/bin/sh",
-      [
-        "-c",
-        RSYNC_CONNECT_PROG.replace(/%([%H])/g, (_, what) =>
-          what === "H" ? quote(source.host) : "%",
-        ),
-      ],
-      io,
+    const command = RSYNC_CONNECT_PROG.replace(/%([%H])/g, (_, what) =>
+      what === "H" ? quote(source.host) : "%",
     );
+    // A daemon takes the one socket that is its standard input for both directions: descriptor 3 is one, pipes are two.
+    return startProgram("/bin/sh", ["-c", `exec <&3 >&3 3<&-; ${command}`], io, true);
   }
   const socket = await connectToDaemon(source, settings, io.signal);
   return { stream: socket, ended: async () => undefined, destroy: () => socket.destroy() };
