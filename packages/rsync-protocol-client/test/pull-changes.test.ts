@@ -2,14 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { duplexPair } from "node:stream";
-import {
-  type PullChange,
-  type PullSummary,
-  pullChanges,
-  serverArguments,
-} from "@dialhome/rsync-protocol-client";
 import { serveSender } from "@dialhome/rsync-protocol-daemon";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type PullChange, type PullSummary, pullChanges, serverArguments } from "../src/index.ts";
 
 const TREE = { recursive: true, times: true, delete: true } as const;
 let folder: string;
