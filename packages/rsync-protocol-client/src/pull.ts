@@ -45,7 +45,8 @@ import type { PullContext } from "./pull-context.ts";
 import type { PullOptions } from "./pull-options.ts";
 import { type PullRules, readRules } from "./pull-rules.ts";
 import { Receiver } from "./receiver.ts";
-import { openReferences, ReferenceFiles, referencesOf } from "./reference-files.ts";
+import { openReferences, referencesOf } from "./reference-directories.ts";
+import { ReferenceFiles } from "./reference-files.ts";
 import {
   offersIncRecursion,
   serverArguments,
@@ -192,7 +193,10 @@ async function transfer(
   const { use: referenceUse, paths: otherPaths } = referencesOf(options);
   const isMissing = destination.created && options.dryRun === true;
   const missing = isMissing ? options.destination : undefined;
-  const references = openReferences(otherPaths, tree, missing);
+  const references = openReferences(otherPaths, tree, missing, (path) => {
+    const text = `--${referenceUse}-dest arg does not exist: ${path}`;
+    tally.message({ level: "warning", text, fromPeer: false });
+  });
   try {
     const privilege = privilegeOf(options);
     const xattrs = options.xattrs ? new XattrValues(privilege, tree) : undefined;

@@ -1,6 +1,5 @@
 import * as fs from "node:fs";
-import * as path from "node:path";
-import { DirectoryHandle, errorCode, type FileStat } from "@dialhome/posix-fs";
+import { errorCode, type FileStat } from "@dialhome/posix-fs";
 import {
   baseNameOf,
   type Checksum,
@@ -13,7 +12,7 @@ import {
   MODE,
 } from "@dialhome/rsync-protocol";
 import { copyContent } from "./copy-content.ts";
-import { DestinationTree, nameBytes } from "./destination-tree.ts";
+import { nameBytes } from "./destination-tree.ts";
 import { readRecordedLink } from "./fake-super.ts";
 import type { Job } from "./hard-link-groups.ts";
 import {
@@ -25,8 +24,7 @@ import {
   succeed,
   temporaryFor,
 } from "./placement.ts";
-import type { PullContext, Reference, ReferenceUse } from "./pull-context.ts";
-import type { TransferOptions } from "./pull-options.ts";
+import type { PullContext, Reference } from "./pull-context.ts";
 import { sameChecksum } from "./quick-check.ts";
 
 /** A file in another directory under the name of an entry. */
@@ -248,52 +246,3 @@ function openerIn({ tree }: Reference, entry: FileEntry): () => number {
   const name = nameBytes(baseNameOf(entry.name));
   return () => tree.directory(directoryOf(entry.name)).openFile(name, fs.constants.O_RDONLY);
 }
-
-/** Which directories files are compared with, and what for. */
-export function referencesOf(
-  options: Pick<TransferOptions, "linkDest" | "copyDest" | "compareDest">,
-): { readonly use: ReferenceUse; readonly paths: readonly (string | Buffer)[] } {
-  const { linkDest = [], copyDest = [], compareDest = [] } = options;
-  if (copyDest.length > 0) return { use: "copy", paths: copyDest };
-  if (compareDest.length > 0) return { use: "compare", paths: compareDest };
-  return { use: "link", paths: linkDest };
-}
-
-/**
- * Opens the directories, relative ones from the destination. One that is not there is left out, as in rsync(1),
- * but keeps its number.
- *
- * @param missing - the destination's path, where a dry run would have made it
- */
-export function openReferences(
-  paths: readonly (string | Buffer)[],
-  destination: DestinationTree,
-  missing: string | Buffer | undefined,
-): Reference[] {
-  const references: Reference[] = [];
-  for (const [basis, given] of paths.entries()) {
-    const bytes = Buffer.isBuffer(given) ? given : Buffer.from(given);
-    const absolute = bytes[0] === 0x2f ? bytes : pathFrom(destination, missing, bytes);
-    try {
-      const root = DirectoryHandle.open(absolute, { followLast: true });
-      references.push({ basis, tree: new DestinationTree(root) });
-    } catch (error) {
-      if (errorCode(error) === "ENOENT" || errorCode(error) === "ENOTDIR") continue;
-      throw error;
-    }
-  }
-  return references;
-}
-
-/** Nothing can be reached from a directory that a dry run has not made: there the path itself is gone back. */
-function pathFrom(
-  destination: DestinationTree,
-  missing: string | Buffer | undefined,
-  relative: Buffer,
-): Buffer {
-  if (missing === undefined) return Buffer.concat([destination.root.self, SLASH, relative]);
-  const base = Buffer.from(missing).toString("latin1");
-  return nameBytes(path.posix.join(base, relative.toString("latin1")));
-}
-
-const SLASH = Buffer.from("/");
