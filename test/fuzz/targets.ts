@@ -1,4 +1,5 @@
 import type { FuzzTarget } from "./target.ts";
+import { compressed } from "./targets/compressed.ts";
 import { fileList } from "./targets/file-list.ts";
 import { frames, primitives, tokens } from "./targets/primitives.ts";
 import { pullRaw, pullSession, serveRaw, serveSession } from "./targets/sessions.ts";
@@ -19,6 +20,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   primitives,
   frames,
   tokens,
+  ...compressed,
   fileList,
   daemonLines,
   serverArguments,
