@@ -54,6 +54,20 @@ export function dataOf(turns: readonly Turn[], start: number): { head: Buffer; t
   return { head: Buffer.concat(head), turns: found };
 }
 
+/** The same of a side that has no frames. */
+export function splitAt(turns: readonly Turn[], start: number): { head: Buffer; turns: Turn[] } {
+  let at = 0;
+  const head: Buffer[] = [];
+  const found: Turn[] = [];
+  for (const { after, bytes } of turns) {
+    const before = Math.max(0, Math.min(bytes.length, start - at));
+    head.push(bytes.subarray(0, before));
+    if (before < bytes.length) found.push({ after, bytes: bytes.subarray(before) });
+    at += bytes.length;
+  }
+  return { head: Buffer.concat(head), turns: found };
+}
+
 /** All bytes of a side. */
 export function bytesOf(turns: readonly Turn[]): Buffer {
   return Buffer.concat(turns.map(({ bytes }) => bytes));

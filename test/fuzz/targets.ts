@@ -2,7 +2,7 @@ import type { FuzzTarget } from "./target.ts";
 import { compressed } from "./targets/compressed.ts";
 import { fileList } from "./targets/file-list.ts";
 import { frames, primitives, tokens } from "./targets/primitives.ts";
-import { pullRaw, pullSession, serveRaw, serveSession } from "./targets/sessions.ts";
+import { sessions } from "./targets/sessions.ts";
 import { attributeTexts, commandLine, daemonConfig } from "./targets/settings.ts";
 import {
   authorizedKeys,
@@ -33,8 +33,5 @@ export const TARGETS: readonly FuzzTarget[] = [
   commandLine,
   attributeTexts,
   daemonConfig,
-  pullSession,
-  pullRaw,
-  serveSession,
-  serveRaw,
+  ...sessions,
 ];

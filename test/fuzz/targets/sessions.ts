@@ -12,10 +12,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { duplexPair } from "node:stream";
 import { DirectoryHandle } from "@dialhome/posix-fs";
-import { ByteReader, RsyncError } from "@dialhome/rsync-protocol";
+import {
+  ByteReader,
+  PROTOCOL,
+  type ProtocolTraits,
+  RsyncError,
+  traitsOf,
+} from "@dialhome/rsync-protocol";
 import { type PullOptions, pull } from "@dialhome/rsync-protocol-client";
 import { RsyncDaemon } from "@dialhome/rsync-protocol-daemon";
-import { bytesOf, dataOf, playSide, type Turn, tappedPair } from "../conversation.ts";
+import { bytesOf, dataOf, playSide, splitAt, type Turn, tappedPair } from "../conversation.ts";
 import type { FuzzTarget } from "../target.ts";
 
 /** A session that neither side ends within this time hangs. */
@@ -24,6 +30,13 @@ const SECRET = "a secret beside the module";
 const SEED = 7;
 
 type Options = Omit<PullOptions, "stream" | "destination">;
+
+/** A kind of session. */
+interface Variant {
+  /** Behind the names of its targets; empty for the usual one. */
+  readonly name: string;
+  readonly options: Partial<Options>;
+}
 
 const OPTIONS: Options = {
   source: { kind: "daemon", module: "m", paths: [""] },
@@ -36,7 +49,6 @@ const OPTIONS: Options = {
   owner: true,
   group: true,
   delete: true,
-  checksumChoice: "md5",
   // What a mutated number may ask for must not take the machine's memory before it is refused.
   maxListBytes: 16 << 20,
 };
@@ -118,10 +130,11 @@ interface Setting {
   readonly fromServer: readonly Turn[];
 }
 
-let setting: Promise<Setting> | undefined;
+const settings = new Map<Variant, Promise<Setting>>();
 
 /** One session of our own two ends, written down. */
-function ourSetting(): Promise<Setting> {
+function settingOf(variant: Variant): Promise<Setting> {
+  let setting = settings.get(variant);
   setting ??= (async () => {
     // Sessions make and remove many files: in memory, where that can be had.
     const parent = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
@@ -129,7 +142,17 @@ function ourSetting(): Promise<Setting> {
     const root = join(folder, "module");
     makeModule(root);
     const xattrs = addXattrs(root);
-    const options = { ...OPTIONS, acls: xattrs, xattrs };
+    // Where compression is negotiated, so is the checksum.
+    const isPlain = variant.options.compress !== true && traitsOfVariant(variant).hasCompatFlags;
+    const choice = isPlain ? ({ checksumChoice: "md5" } as const) : {};
+    const hasAttributes = xattrs && (variant.options.protocol ?? PROTOCOL.MAX) >= 30;
+    const options = {
+      ...OPTIONS,
+      acls: hasAttributes,
+      xattrs: hasAttributes,
+      ...choice,
+      ...variant.options,
+    };
     writeFileSync(join(folder, "outside"), SECRET);
     const modules = [{ name: "m", path: root }];
     const daemon = new RsyncDaemon({ modules, checksumSeed: SEED, closingTimeoutMs: 200 });
@@ -145,30 +168,35 @@ function ourSetting(): Promise<Setting> {
     if (summary.exitCode !== 0 || error) throw error ?? new Error("the recorded pull failed");
     return { folder, daemon, options, fromClient, fromServer };
   })();
+  settings.set(variant, setting);
   return setting;
 }
 
-/** Removes the files of {@link ourSetting}. */
-async function release(): Promise<void> {
+/** Removes the files of {@link settingOf}. */
+async function release(variant: Variant): Promise<void> {
+  const setting = settings.get(variant);
   if (!setting) return;
+  settings.delete(variant);
   const { folder } = await setting;
-  setting = undefined;
   rmSync(folder, { recursive: true, force: true });
 }
 
+function traitsOfVariant({ options }: Variant): ProtocolTraits {
+  return traitsOf(options.protocol ?? PROTOCOL.MAX);
+}
+
 /** Where frames begin: behind the text, the compat flags, names and seed; of the client: behind its arguments. */
-function serverStart(turns: readonly Turn[]): number {
+function serverStart(turns: readonly Turn[], variant: Variant): number {
   const reader = new ByteReader();
   reader.push(bytesOf(turns));
   while (reader.line() !== "@RSYNCD: OK");
-  reader.varint();
+  if (traitsOfVariant(variant).hasCompatFlags) reader.varint();
   reader.int();
   return reader.offset;
 }
 
-function clientStart(turns: readonly Turn[]): number {
-  const bytes = bytesOf(turns);
-  return bytes.indexOf("\0\0") + 2;
+function clientStart(turns: readonly Turn[], variant: Variant): number {
+  return bytesOf(turns).indexOf(traitsOfVariant(variant).argumentEnd.repeat(2)) + 2;
 }
 
 async function inTime<T>(work: Promise<T>): Promise<T> {
@@ -185,12 +213,13 @@ async function inTime<T>(work: Promise<T>): Promise<T> {
 
 /** A pull from a sender that says `bytes`. */
 async function pullFrom(
+  variant: Variant,
   head: Buffer,
   bytes: Buffer,
   turns: readonly Turn[],
   isFramed: boolean,
 ): Promise<void> {
-  const { folder, options } = await ourSetting();
+  const { folder, options } = await settingOf(variant);
   const nest = makeNest(folder);
   const [near, far] = duplexPair();
   try {
@@ -216,12 +245,13 @@ async function pullFrom(
 
 /** A daemon with a client that says `bytes`. */
 async function serveTo(
+  variant: Variant,
   head: Buffer,
   bytes: Buffer,
   turns: readonly Turn[],
   isFramed: boolean,
 ): Promise<void> {
-  const { folder, daemon } = await ourSetting();
+  const { folder, daemon } = await settingOf(variant);
   const [near, far] = duplexPair();
   const said: Buffer[] = [];
   far.on("data", (piece: Buffer) => said.push(piece));
@@ -242,58 +272,89 @@ async function serveTo(
 
 const NAMES = ["..", "/", "../outside", "trap/one", "dir/link", ".", "\0", "--sender", "m/../"];
 
-export const pullSession: FuzzTarget = {
-  name: "pull",
-  limitMs: HANG_MS,
-  release,
-  dictionary: NAMES,
-  seeds: async () => {
-    const { fromServer } = await ourSetting();
-    return [bytesOf(dataOf(fromServer, serverStart(fromServer)).turns)];
-  },
-  run: async (input) => {
-    const { fromServer } = await ourSetting();
-    const { head, turns } = dataOf(fromServer, serverStart(fromServer));
-    await pullFrom(head, input, turns, true);
-  },
-};
+/** What a sender says in its frames. */
+function pullTarget(variant: Variant): FuzzTarget {
+  const side = async (): Promise<{ head: Buffer; turns: Turn[] }> => {
+    const { fromServer } = await settingOf(variant);
+    return dataOf(fromServer, serverStart(fromServer, variant));
+  };
+  return {
+    name: `pull${variant.name}`,
+    limitMs: HANG_MS,
+    release: () => release(variant),
+    dictionary: NAMES,
+    seeds: async () => [bytesOf((await side()).turns)],
+    run: async (input) => {
+      const { head, turns } = await side();
+      await pullFrom(variant, head, input, turns, true);
+    },
+  };
+}
 
-export const pullRaw: FuzzTarget = {
-  name: "pull-raw",
-  limitMs: HANG_MS,
-  release,
-  dictionary: [...NAMES, "@RSYNCD: ", "@ERROR", "AUTHREQD x", "\n"],
-  seeds: async () => [bytesOf((await ourSetting()).fromServer)],
-  run: async (input) => {
-    const { fromServer } = await ourSetting();
-    await pullFrom(Buffer.alloc(0), input, fromServer, false);
-  },
-};
+/** What a client says after its arguments: in frames, but for old protocols. */
+function serveTarget(variant: Variant): FuzzTarget {
+  const isFramed = traitsOfVariant(variant).framesBothWays;
+  const side = async (): Promise<{ head: Buffer; turns: readonly Turn[] }> => {
+    const { fromClient } = await settingOf(variant);
+    const start = clientStart(fromClient, variant);
+    return isFramed ? dataOf(fromClient, start) : splitAt(fromClient, start);
+  };
+  return {
+    name: `serve${variant.name}`,
+    limitMs: HANG_MS,
+    release: () => release(variant),
+    dictionary: [...NAMES, ": .rsync-filter", ".", "- *"],
+    seeds: async () => [bytesOf((await side()).turns)],
+    run: async (input) => {
+      const { head, turns } = await side();
+      await serveTo(variant, head, input, turns, isFramed);
+    },
+  };
+}
 
-export const serveSession: FuzzTarget = {
-  name: "serve",
-  limitMs: HANG_MS,
-  release,
-  dictionary: [...NAMES, ": .rsync-filter", ".", "- *"],
-  seeds: async () => {
-    const { fromClient } = await ourSetting();
-    return [bytesOf(dataOf(fromClient, clientStart(fromClient)).turns)];
-  },
-  run: async (input) => {
-    const { fromClient } = await ourSetting();
-    const { head, turns } = dataOf(fromClient, clientStart(fromClient));
-    await serveTo(head, input, turns, true);
-  },
-};
+/** A whole side, with its frames and all. */
+function rawTarget(side: "pull" | "serve", variant: Variant, words: readonly string[]): FuzzTarget {
+  const turnsOf = async (): Promise<readonly Turn[]> => {
+    const { fromClient, fromServer } = await settingOf(variant);
+    return side === "pull" ? fromServer : fromClient;
+  };
+  const play = side === "pull" ? pullFrom : serveTo;
+  return {
+    name: `${side}-raw${variant.name}`,
+    limitMs: HANG_MS,
+    release: () => release(variant),
+    dictionary: [...NAMES, ...words],
+    seeds: async () => [bytesOf(await turnsOf())],
+    run: async (input) => play(variant, Buffer.alloc(0), input, await turnsOf(), false),
+  };
+}
 
-export const serveRaw: FuzzTarget = {
-  name: "serve-raw",
-  limitMs: HANG_MS,
-  release,
-  dictionary: [...NAMES, "@RSYNCD: ", "#early_input=5", "#list", "\n", "--files-from=-", "-s"],
-  seeds: async () => [bytesOf((await ourSetting()).fromClient)],
-  run: async (input) => {
-    const { fromClient } = await ourSetting();
-    await serveTo(Buffer.alloc(0), input, fromClient, false);
+const PLAIN: Variant = { name: "", options: {} };
+const ZSTD: Variant = { name: "-zstd", options: { compressChoice: "zstd" } };
+const ZLIB: Variant = { name: "-zlib", options: { compressChoice: "zlib" } };
+/** What is compressed, and how it is summed up, is agreed on. */
+const NEGOTIATED: Variant = { name: "-negotiated", options: { compress: true } };
+const OLD: Variant = { name: "-29", options: { protocol: 29 } };
+const OLDEST: Variant = { name: "-27", options: { protocol: 27, compress: true } };
+const PLACED: Variant = {
+  name: "-placed",
+  options: {
+    fakeSuper: true,
+    partialDir: ".parts",
+    backup: true,
+    backupDir: "old",
+    delayUpdates: true,
   },
 };
+const IN_PLACE: Variant = { name: "-inplace", options: { inplace: true, backup: true } };
+const APPENDED: Variant = { name: "-append", options: { append: "verify", partial: true } };
+
+/** Sessions with one side that says what it should not. */
+export const sessions: readonly FuzzTarget[] = [
+  ...[PLAIN, ZSTD, ZLIB, OLD, OLDEST, PLACED, IN_PLACE, APPENDED].map(pullTarget),
+  ...[PLAIN, OLD, OLDEST].map(serveTarget),
+  rawTarget("pull", PLAIN, ["@RSYNCD: ", "@ERROR", "AUTHREQD x", "\n"]),
+  rawTarget("pull", NEGOTIATED, ["zstd", "lz4", "none", "zlibx", " ", "md4", "xxh128"]),
+  rawTarget("serve", PLAIN, ["@RSYNCD: ", "#early_input=5", "#list", "\n", "--files-from=-", "-s"]),
+  rawTarget("serve", NEGOTIATED, ["zstd", "lz4", "--compress-choice=", "-z", "none", " ", "md4"]),
+];
