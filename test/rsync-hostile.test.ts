@@ -8,6 +8,7 @@ import {
   HOSTILE_CASES,
   type HostileCase,
 } from "../packages/rsync-protocol-client/test/support/hostile-cases.ts";
+import { HOSTILE_COMPRESSIONS } from "../packages/rsync-protocol-client/test/support/hostile-compression.ts";
 import { ScriptedSender } from "../packages/rsync-protocol-client/test/support/scripted-sender.ts";
 import { describeWithPeers, requirePeer } from "./support/peers.ts";
 import { run, runOk } from "./support/processes.ts";
@@ -46,23 +47,33 @@ describeWithPeers(["rsync"], "a sender that means harm, and the real rsync", () 
   // The exit codes of packages/rsync-protocol-client/test/hostile-sender.test.ts are rsync's own.
   it("refuses the same with the same exit code, or is told apart in the table", async () => {
     await using dir = tempDir();
+    const cases: readonly (HostileCase & { readonly choice?: string })[] = [
+      ...HOSTILE_CASES,
+      ...HOSTILE_COMPRESSIONS,
+    ];
     const results = await Promise.all(
-      HOSTILE_CASES.map(async (one, i) => {
+      cases.map(async (one, i) => {
         const destination = dir.at(`${i}`);
         mkdirSync(destination);
         one.before?.(destination);
         const server = await startHostileDaemon(one);
         const lists = one.incRecurse ? [] : ["--no-inc-recursive"];
         const source = `rsync://127.0.0.1:${portOf(server)}/m/`;
-        const args = ["-rlHpt", "--timeout=20", ...lists, source, `${destination}/`];
+        const compression = one.choice === undefined ? [] : [`--compress-choice=${one.choice}`];
+        const args = [
+          "-rlHpt",
+          "--timeout=20",
+          ...lists,
+          ...compression,
+          source,
+          `${destination}/`,
+        ];
         const { code } = await run(requirePeer("rsync"), args);
         server.close();
         return [one.title, code];
       }),
     );
-    expect(results).toEqual(
-      HOSTILE_CASES.map(({ title, exitCode, real }) => [title, real ?? exitCode]),
-    );
+    expect(results).toEqual(cases.map(({ title, exitCode, real }) => [title, real ?? exitCode]));
   });
 });
 

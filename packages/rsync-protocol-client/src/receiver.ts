@@ -95,7 +95,7 @@ export class Receiver {
     let doneCount = 0;
     const decode = (reader: ByteReader): Reply => this.#readReply(reader);
     for (;;) {
-      if (this.#slices.over) await this.#slices.rest();
+      if (this.#slices.over) await this.#rest();
       const { item, xattrs, sums } = wire.reader.attempt(decode) ?? (await wire.read(decode));
       this.#ndx.commit(item.ndx);
       if (item.ndx >= 0) {
@@ -330,7 +330,7 @@ export class Receiver {
     if (basis < 0) return from === 0;
     for (let at = 0; at < from; at += RUN_BYTES) {
       if (!this.#writer.hashBefore(basis, at, Math.min(RUN_BYTES, from - at))) return false;
-      if (this.#slices.over) await this.#slices.rest();
+      if (this.#slices.over) await this.#rest();
     }
     return true;
   }
@@ -390,7 +390,10 @@ export class Receiver {
         tally.literalBytes += token.data.length;
         this.#writer.write(token.data);
         // A few bytes of compressed data can stand for megabytes.
-        if (this.#slices.over) await this.#slices.rest();
+        if (this.#slices.over) {
+          assertGoingOn("cannot write", transfer.job.entry.name, this.#writer.failure);
+          await this.#rest();
+        }
       } else if (token.is === "block") {
         if (token.index >= sums.count) {
           throw protocolError(
@@ -405,7 +408,7 @@ export class Receiver {
           copyRun();
           runOffset = offset;
           // A few bytes of input can stand for gigabytes of the basis.
-          if (this.#slices.over) await this.#slices.rest();
+          if (this.#slices.over) await this.#rest();
         }
         runLength += length;
       } else {
@@ -413,6 +416,12 @@ export class Receiver {
         return intact;
       }
     }
+  }
+
+  /** What has come can stand for hours of work: in between, the session may have ended. */
+  async #rest(): Promise<void> {
+    await this.#slices.rest();
+    this.#context.wire.assertAlive();
   }
 
   /** The file that came is not the one that was sent: once more, then it is a problem. */
