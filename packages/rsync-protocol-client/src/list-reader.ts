@@ -47,6 +47,7 @@ export async function readFileList(
     lists.hold(list, checked, decoder.sharedBytes - shared);
     shared = decoder.sharedBytes;
     const entry = change && !isCopy(read, list) ? change(checked) : checked;
+    if (decoder.isRooted) list.rooted.push(list.wire.length);
     list.wire.push(entry);
     tally.countListed(entry);
   }

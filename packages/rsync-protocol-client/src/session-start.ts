@@ -91,6 +91,7 @@ export async function startSession(
       acls: options.acls === true,
       xattrs: options.xattrs === true,
       numericIds: options.numericIds === true,
+      rootedNames: options.relative === true,
       checksumBytes: options.checksum ? CHECKSUM_BYTES[names.list] : 0,
     },
   };

@@ -35,6 +35,8 @@ const TYPES: ReadonlySet<number> = new Set([
   MODE.SOCKET,
 ]);
 
+const SLASH = 0x2f;
+
 /** Highest id: −1 means "no id" to the system. */
 const MAX_ID = 0xffff_fffe;
 
@@ -57,6 +59,7 @@ export class FileListDecoder {
   readonly #defaultLists = new AclDecoder();
   readonly #xattrSets = new XattrSetDecoder();
   #name = "";
+  #isRooted = false;
   readonly #nameBytes: Buffer = Buffer.alloc(LIMITS.nameBytes);
   #mode = 0;
   #atime = 0;
@@ -80,6 +83,11 @@ export class FileListDecoder {
   /** Memory of what the entries so far share (sets of attributes, ACLs), about; it stays for the session. Bytes. */
   get sharedBytes(): number {
     return this.#accessLists.heldBytes + this.#defaultLists.heldBytes + this.#xattrSets.heldBytes;
+  }
+
+  /** Whether the entry read last came with a slash in front of its name. */
+  get isRooted(): boolean {
+    return this.#isRooted;
   }
 
   /** Reads one entry of `list`, or the mark behind its last, within an attempt. It does not add the entry. */
@@ -140,7 +148,9 @@ export class FileListDecoder {
     // Through bytes: a text that is put together from two keeps both, and their memory with it.
     this.#nameBytes.write(this.#name, 0, keep, "latin1");
     this.#nameBytes.set(reader.bytes(rest), keep);
-    const name = this.#nameBytes.toString("latin1", 0, keep + rest);
+    this.#isRooted =
+      this.#nameBytes[0] === SLASH && keep + rest > 0 && this.#format.rootedNames === true;
+    const name = this.#nameBytes.toString("latin1", this.#isRooted ? 1 : 0, keep + rest);
     assertSafeName(name);
     return name;
   }
@@ -260,7 +270,7 @@ export class FileListDecoder {
     if (entry.acl) this.#accessLists.commit(onName);
     if (entry.acl?.default) this.#defaultLists.commit(onName);
     if (entry.xattrs) this.#xattrSets.commit();
-    this.#name = entry.name;
+    this.#name = this.#isRooted ? `/${entry.name}` : entry.name;
     this.#mode = entry.mode;
     this.#mtime = entry.mtime;
     if (entry.atime !== undefined) this.#atime = entry.atime;

@@ -32,6 +32,8 @@ export interface FileListFormat {
   readonly xattrs: boolean;
   /** `-U`: times of the last access. @defaultValue false */
   readonly atimes?: boolean;
+  /** `-R`: the names below an absolute path come with their slash in front, which no entry keeps. @defaultValue false */
+  readonly rootedNames?: boolean;
   /** No names of users and groups are told. */
   readonly numericIds: boolean;
   /** Bytes of the checksum of a regular file with `-c`, else 0. Below protocol 28 every entry has as many, others than files zeros. */

@@ -1,5 +1,5 @@
 import { LIMITS, NDX } from "./constants.ts";
-import { compareEntries, type EntryOrder } from "./entry-order.ts";
+import { compareEntries, type EntryOrder, type Placed } from "./entry-order.ts";
 import { protocolError, RsyncError } from "./errors.ts";
 import { EXIT } from "./exit-codes.ts";
 import { directoryOf, entryBytes, type FileEntry, isDirectory } from "./file-entry.ts";
@@ -14,6 +14,8 @@ export class FileList {
   readonly wire: FileEntry[] = [];
   /** Entries in the order of their indexes, once {@link complete} was called. */
   sorted: readonly FileEntry[] = [];
+  /** Places in {@link wire} of the entries that came with a slash in front of their names. */
+  readonly rooted: number[] = [];
   /** Entries that repeat a name: they keep their index, but must never be asked for. */
   readonly dropped: Set<FileEntry> = new Set();
   /** Of {@link FileLists.hold}: what is free again when this list goes. */
@@ -31,11 +33,14 @@ export class FileList {
   complete(): void {
     const { wire } = this;
     const parent = this.directory?.name;
+    // The slash in front decides where only some have it: it is taken away after the sorting (flist.c flist_sort_and_clean).
+    const isMixed = this.rooted.length > 0 && this.rooted.length < wire.length;
+    const placed = isMixed ? withSlashes(wire, this.rooted) : wire;
     // Within one directory the names below it decide.
-    const shared = parent === undefined || parent === "." ? 0 : parent.length + 1;
+    const shared = isMixed || parent === undefined || parent === "." ? 0 : parent.length + 1;
     const order = this.#order;
     const numbers = Uint32Array.from(wire, (_, number) => number);
-    numbers.sort((a, b) => order(wire[a]!, wire[b]!, shared) || a - b);
+    numbers.sort((a, b) => order(placed[a]!, placed[b]!, shared) || a - b);
     this.sorted = Array.from(numbers, (number) => wire[number]!);
     this.#dropRepeated();
   }
@@ -58,6 +63,17 @@ export class FileList {
   get end(): number {
     return this.start + this.sorted.length;
   }
+}
+
+/** What places each entry, with the slash that some came with. */
+function withSlashes(wire: readonly FileEntry[], rooted: readonly number[]): Placed[] {
+  const placed: Placed[] = [...wire];
+  for (const number of rooted) {
+    const { name, mode } = wire[number]!;
+    // The root itself stands before what is in it.
+    placed[number] = name === "." ? { name: "/", mode: 0 } : { name: `/${name}`, mode };
+  }
+  return placed;
 }
 
 /** All lists of a session, on either side: numbering, the directories that may still be listed, and what is still alive. */

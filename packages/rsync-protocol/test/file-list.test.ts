@@ -100,6 +100,23 @@ describe("the order of a list", () => {
     );
   });
 
+  it("counts a slash in front where some names had one, as the real rsync does", () => {
+    // rsync -R host:/tmp/from :-x :a :/bin :z, where the last two are a link and a file
+    const list = new FileList(0, undefined);
+    const sent = ["/tmp", "/tmp/from", "-x", "a", "/bin", "z"];
+    for (const name of sent) {
+      if (name.startsWith("/")) list.rooted.push(list.wire.length);
+      list.wire.push(entry(name.replace(/^\//, ""), /bin|z/.test(name) ? FILE : DIRECTORY));
+    }
+    list.complete();
+    const sorted = list.sorted.map(({ name }) => name);
+    expect(sorted).toEqual(["z", "-x", "bin", "tmp", "tmp/from", "a"]);
+    list.rooted.push(2, 3, 5);
+    list.complete();
+    const alone = ["bin", "z", "-x", "a", "tmp", "tmp/from"];
+    expect(list.sorted.map(({ name }) => name)).toEqual(alone);
+  });
+
   it("keeps one of equal names: a directory, else the first", () => {
     const list = new FileList(0, undefined);
     const [a1, a2, file, directory] = [entry("a"), entry("a"), entry("d"), entry("d", DIRECTORY)];
