@@ -122,6 +122,8 @@ export interface ServeOptions {
 export interface SenderOptions extends SessionOptions {
   /** Nothing outside of this directory is read. @defaultValue "/" */
   readonly root?: string | Buffer;
+  /** Words that `-C` takes besides CVS's own: the texts of `$HOME/.cvsignore` and CVSIGNORE, latin1. @defaultValue none */
+  readonly cvsIgnore?: readonly string[];
   /** Where relative paths of the command line begin, as a path below `root`. @defaultValue "/" */
   readonly cwd?: string;
   /** Send no names of users and groups. @defaultValue false */

@@ -46,6 +46,7 @@ export async function serveSender(
       root,
       hasWildcards: false,
       moduleFilters: [],
+      cvsIgnore: options.cvsIgnore ?? [],
       numericIds: options.numericIds ?? false,
       timeoutSeconds: options.timeoutSeconds ?? 0,
       refuseOptions: options.refuseOptions ?? [],

@@ -11,6 +11,8 @@ export interface SessionFilters {
   readonly module: readonly FilterRule[];
   /** What the client sent. */
   readonly client: readonly FilterRule[];
+  /** What the client's `-C` takes besides CVS's own list. */
+  readonly cvsIgnore?: readonly string[];
 }
 
 /** Which entries of one source are left out, by the module's rules and by the client's. */
@@ -23,7 +25,8 @@ export class SourceFilter {
   /** @param root - path of the transfer's root within the module, without leading slash */
   constructor(filters: SessionFilters, root: string) {
     this.#module = new FilterChain(filters.module, { side: "sender", root });
-    this.#client = new FilterChain(filters.client, { side: "sender", root });
+    const cvsIgnore = filters.cvsIgnore ?? [];
+    this.#client = new FilterChain(filters.client, { side: "sender", root, cvsIgnore });
   }
 
   /** Whether a name that was asked for is out of reach. */

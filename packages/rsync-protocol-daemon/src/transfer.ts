@@ -41,6 +41,8 @@ export interface TransferOptions {
   readonly cwd?: string;
   /** Rules of the module itself. */
   readonly moduleFilters: readonly FilterRule[];
+  /** See {@link FilterChainOptions.cvsIgnore}. @defaultValue none */
+  readonly cvsIgnore?: readonly string[];
   /** What the module says about how entries are sent. `noAtime` undefined leaves it to the client. */
   readonly rules?: {
     readonly ignoreNonreadable?: boolean | undefined;
@@ -83,7 +85,7 @@ export async function transfer(wire: Wire, options: TransferOptions): Promise<nu
   const client = await readFilters(wire, args.options.cvsExclude, protocol);
   options.onStarted();
   startTimeout(wire, options);
-  const filters = { module: options.moduleFilters, client };
+  const filters = { module: options.moduleFilters, client, cvsIgnore: options.cvsIgnore ?? [] };
   const { paths, base } = await pathsOf(wire, options, filters);
   const style = {
     isRelative: args.options.relative,

@@ -1,6 +1,7 @@
 import { Duplex } from "node:stream";
 import { serveSender } from "@dialhome/rsync-protocol-daemon";
 import type { CommandIo } from "../io.ts";
+import { readCvsIgnore } from "../rsync/cvs-ignore.ts";
 import { latin1 } from "../rsync/source.ts";
 import { printableBytes } from "../terminal/printable.ts";
 
@@ -12,7 +13,11 @@ export async function runRsyncServer(args: readonly string[], io: CommandIo): Pr
   const stream = Duplex.from({ readable: io.stdin, writable: io.stdout });
   // A client that has gone is met when something is read or written next.
   stream.on("error", () => {});
-  const result = await serveSender(stream, args.map(latin1), { cwd: io.cwd, signal: io.signal });
+  const result = await serveSender(stream, args.map(latin1), {
+    cwd: io.cwd,
+    signal: io.signal,
+    cvsIgnore: readCvsIgnore(io),
+  });
   if (result.error !== undefined) {
     io.stderr.write(`dialhome: ${printableBytes(result.error.message)}\n`);
   }

@@ -6,6 +6,7 @@ import { reasonOf } from "../errors.ts";
 import { codeOf, reportFailure } from "../failure.ts";
 import type { CommandIo } from "../io.ts";
 import { parseCompressList } from "../rsync/compress-list.ts";
+import { readCvsIgnore } from "../rsync/cvs-ignore.ts";
 import { readFilesFrom } from "../rsync/files-from.ts";
 import { rsyncHelp, rsyncVersion } from "../rsync/help.ts";
 import { formatListed } from "../rsync/listing.ts";
@@ -82,12 +83,11 @@ async function transfer(settings: RsyncSettings, io: CommandIo): Promise<number>
     const compressNames = parseCompressList(io.env["RSYNC_COMPRESS_LIST"]);
     using output = new RsyncOutput(settings, io);
     const target = isListing ? io.cwd : keepSlash(resolve(io.cwd, destination), destination);
-    const report = new RsyncReport(
-      settings,
-      output,
-      startedAt,
-      isListing ? undefined : destination,
-    );
+    const report = new RsyncReport(settings, output, startedAt, {
+      destination: isListing ? undefined : destination,
+      isLocal: source.is === "local",
+      wholeFile: options.wholeFile,
+    });
     const summary = await pull({
       ...options,
       ...limits,
@@ -151,18 +151,6 @@ async function showModules(
 /** A slash at the end says that the destination is a directory. */
 function keepSlash(path: string, written: string): string {
   return written.endsWith("/") && !path.endsWith("/") ? `${path}/` : path;
-}
-
-/** What `-C` ignores besides CVS's own list. */
-function readCvsIgnore(io: CommandIo): readonly string[] {
-  const home = io.env["HOME"];
-  const texts = [io.env["CVSIGNORE"] ?? ""];
-  try {
-    if (home !== undefined) texts.unshift(readFileSync(resolve(home, ".cvsignore"), "latin1"));
-  } catch {
-    // Hardly anybody has one.
-  }
-  return texts;
 }
 
 /** The text of `--exclude-from`, `--include-from` and merge files. */

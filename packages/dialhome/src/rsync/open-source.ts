@@ -165,6 +165,7 @@ async function openLocal(
   const argv = [...serverArguments(options, []), ...source.paths];
   const serving = serveSender(far, argv, {
     cwd: io.cwd,
+    cvsIgnore: options.cvsIgnore ?? [],
     signal: AbortSignal.any([io.signal, stop.signal]),
   }).finally(() => far.end());
   return {
