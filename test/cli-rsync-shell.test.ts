@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   utimesSync,
   writeFileSync,
@@ -223,6 +224,32 @@ describeWithPeers(["rsync"], "dialhome rsync behind any other remote shell", () 
     }
     await assertEqualTrees(folder.at("real"), folder.at("ours"));
     for (const name of ["ours", "real"]) rmSync(folder.at(name), { recursive: true });
+  });
+
+  // Before, the slash that such names come with was an error. A directory is told right before what is in it.
+  it("takes what lies below an absolute path, and tells it in rsync's order", async () => {
+    mkdirSync(folder.at("deep/b/c"), { recursive: true });
+    for (const name of ["a", "b/c/d", "b/e"]) writeFileSync(folder.at("deep", name), name);
+    for (const name of ["b/c", "b", ""])
+      utimesSync(folder.at("deep", name), 1_600_000_000, 1_600_000_000);
+    const host = `host:${folder.path}`;
+    for (const [name, args] of Object.entries({
+      incremental: ["-aR", `${host}/deep`],
+      mixed: ["-rlR", "--no-i-r", `${host}/deep`, ":/bin", `${host}/./deep`],
+      root: ["-dR", "--exclude=/*", "host:/"],
+      within: ["-rl", folder.at("deep/")],
+    })) {
+      const all = ["-i", "--info=name,flist", ...args, "-e", folder.at("lsh"), `${name}/`];
+      const ours = await callDialhome(["rsync", ...all], { cwd: folder.path });
+      const options = { cwd: folder.path };
+      rmSync(folder.at("as-ours"), { recursive: true, force: true });
+      renameSync(folder.at(name), folder.at("as-ours"));
+      const real = await run(requirePeer("rsync"), all, options);
+      expect([ours.code, ours.stderr, ours.stdout]).toEqual([0, "", real.stdout]);
+      if (name !== "incremental") continue;
+      const below = `${folder.path}/deep`;
+      await assertEqualTrees(folder.at(name, below), folder.at("as-ours", below));
+    }
   });
 
   it("refuses what was not asked for", async () => {

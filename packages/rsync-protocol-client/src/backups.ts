@@ -10,6 +10,7 @@ import { baseNameOf, directoryOf, RsyncError } from "@dialhome/rsync-protocol";
 import { copyContent } from "./copy-content.ts";
 import { DestinationTree, nameBytes } from "./destination-tree.ts";
 import { leadsOut, makeOpenDirectory } from "./made-directory.ts";
+import type { PullOptions } from "./pull-options.ts";
 
 const COPY_BYTES = 256 * 1024;
 const { O_WRONLY, O_CREAT, O_EXCL } = fs.constants;
@@ -24,6 +25,9 @@ export interface BackupOptions {
   readonly suffix: string | undefined;
   /** Owners are kept. */
   readonly owner: boolean;
+  /** The directory as it was given. */
+  readonly shownDirectory?: string | undefined;
+  readonly onBackup?: PullOptions["onBackup"];
 }
 
 /** Keeps what is about to be replaced or deleted, under another name or in another directory (`--backup`). */
@@ -32,11 +36,15 @@ export class Backups implements Disposable {
   readonly #suffix: string;
   readonly #directory: string | undefined;
   readonly #owner: boolean;
+  readonly #shownDirectory: string | undefined;
+  readonly #onBackup: PullOptions["onBackup"];
   #kept: DestinationTree | undefined;
 
   constructor(tree: DestinationTree, options: BackupOptions) {
     this.#tree = tree;
     this.#directory = options.directory;
+    this.#shownDirectory = options.shownDirectory;
+    this.#onBackup = options.onBackup;
     this.#suffix = options.suffix ?? defaultSuffix(options.directory);
     this.#owner = options.owner && process.geteuid?.() === 0;
   }
@@ -65,8 +73,12 @@ export class Backups implements Disposable {
       // Others of the same tree may have been opened on the way.
       const source = this.#tree.directory(directoryOf(path));
       const name = nameBytes(this.#nameOf(path));
-      if (prefer === "link" && tryLink(source, from, to, name)) return "linked";
-      return move(source, from, stat, to, name);
+      const made =
+        prefer === "link" && tryLink(source, from, to, name)
+          ? "linked"
+          : move(source, from, stat, to, name);
+      this.#tell(path);
+      return made;
     } catch (error) {
       throw cannotKeep(path, error);
     }
@@ -90,6 +102,7 @@ export class Backups implements Disposable {
       } finally {
         fs.closeSync(from);
       }
+      this.#tell(path);
       return true;
     } catch (error) {
       if (errorCode(error) === "ENOENT") return false;
@@ -105,6 +118,13 @@ export class Backups implements Disposable {
 
   [Symbol.dispose](): void {
     this.#kept?.[Symbol.dispose]();
+  }
+
+  #tell(path: string): void {
+    if (!this.#onBackup) return;
+    const below =
+      this.#shownDirectory === undefined ? "" : `${this.#shownDirectory.replace(/\/+$/, "")}/`;
+    this.#onBackup({ name: path, keptAs: `${below}${path}${this.#suffix}` });
   }
 
   #nameOf(path: string): string {

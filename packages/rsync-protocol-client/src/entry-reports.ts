@@ -1,4 +1,4 @@
-import { RsyncError } from "@dialhome/rsync-protocol";
+import { type FileList, isDirectory, RsyncError } from "@dialhome/rsync-protocol";
 import type { PulledEntry, PullOptions, StartedTransfer } from "./pull-options.ts";
 
 /** An entry that waits for its turn, or for its content. */
@@ -14,7 +14,8 @@ const HELD_TURNS = 10_000;
 
 /**
  * Tells whoever listens of entries: at once, or in the order in which they were decided upon (`entryOrder: "listed"`), as rsync(1)
- * prints them. There what was decided is told when the sender begins to answer, so that what was deleted meanwhile goes before.
+ * prints them. There what was decided is told when the sender begins to answer, so that what was deleted meanwhile goes before;
+ * and a directory whose content comes in a list of its own is told when that is begun, right before what is in it.
  */
 export class EntryReports {
   readonly #options: PullOptions;
@@ -23,10 +24,30 @@ export class EntryReports {
   #turns: Turn[] = [];
   #head = 0;
   #isHeld = true;
+  readonly #incRecurse: boolean;
+  /** Directories that wait for their lists, by name. */
+  readonly #directories = new Map<string, Turn>();
+  /** Directories whose lists were begun before they were finished. */
+  readonly #begun = new Set<string>();
 
-  constructor(options: PullOptions) {
+  /** @param incRecurse - lists come a directory at a time */
+  constructor(options: PullOptions, incRecurse = false) {
     this.#options = options;
+    this.#incRecurse = incRecurse;
     this.#isOrdered = options.entryOrder === "listed";
+  }
+
+  /** A list is begun. */
+  listBegins({ directory }: FileList): void {
+    if (!this.#isOrdered || directory === undefined) return;
+    const turn = this.#directories.get(directory.name);
+    if (turn === undefined) {
+      this.#begun.add(directory.name);
+      return;
+    }
+    this.#directories.delete(directory.name);
+    this.#turns.push(turn);
+    this.#release();
   }
 
   /** A file's content was asked for: what comes after it is told after it. */
@@ -59,6 +80,8 @@ export class EntryReports {
     if (turn) {
       turn.pulled = pulled;
       this.#finish(turn);
+    } else if (this.#waitsForList(pulled)) {
+      this.#directories.set(pulled.entry.name, { ndx, pulled, isFinished: true });
     } else {
       this.#turns.push({ ndx, pulled, isFinished: true });
       if (this.#turns.length - this.#head > HELD_TURNS) this.#isHeld = false;
@@ -77,7 +100,15 @@ export class EntryReports {
   /** Nothing more will come. */
   end(): void {
     this.#isHeld = false;
+    for (const turn of this.#directories.values()) this.#turns.push(turn);
+    this.#directories.clear();
     this.#release();
+  }
+
+  /** The content of the root comes with the first list. */
+  #waitsForList({ entry }: PulledEntry): boolean {
+    if (!this.#incRecurse || !isDirectory(entry) || entry.name === ".") return false;
+    return !this.#begun.delete(entry.name);
   }
 
   #finish(turn: Turn): void {

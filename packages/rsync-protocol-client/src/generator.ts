@@ -90,6 +90,7 @@ export class Generator {
 
   async #list(work: ListWork): Promise<void> {
     const { list } = work;
+    this.#context.reports.listBegins(list);
     await this.#sweeps.begin(list);
     for (let i = 0; i < list.sorted.length; i++) {
       const entry = list.sorted[i]!;

@@ -9,6 +9,7 @@ export { keptAttributes } from "./kept-attributes.ts";
 export { pull } from "./pull.ts";
 export { type PullChange, pullChanges } from "./pull-changes.ts";
 export type {
+  BackedUpEntry,
   DeletedEntry,
   DeleteTime,
   FilesFrom,

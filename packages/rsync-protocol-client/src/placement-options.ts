@@ -5,7 +5,7 @@ import { DelayedUpdates } from "./delayed-updates.ts";
 import { type DestinationTree, nameBytes } from "./destination-tree.ts";
 import { leadsOut } from "./made-directory.ts";
 import { PartialFiles } from "./partial-files.ts";
-import type { TransferOptions } from "./pull-options.ts";
+import type { PullOptions, TransferOptions } from "./pull-options.ts";
 
 /** Where files are while they come in, and what becomes of those that they replace; each is undefined where it is not asked for. */
 export interface Workplaces extends Disposable {
@@ -38,7 +38,10 @@ export function keepsBackups(options: Pick<TransferOptions, "backup" | "backupDi
 }
 
 /** @throws RsyncError `ERR_RSYNC_OPTION`, exit code 1, when the directory for temporary files cannot be used */
-export function openWorkplaces(tree: DestinationTree, options: TransferOptions): Workplaces {
+export function openWorkplaces(
+  tree: DestinationTree,
+  options: TransferOptions & Pick<PullOptions, "onBackup">,
+): Workplaces {
   const partialDirectory = partialDirectoryOf(options);
   const temporaryDirectory =
     options.tempDir === undefined ? undefined : openTemporary(tree, latin1Of(options.tempDir));
@@ -47,6 +50,8 @@ export function openWorkplaces(tree: DestinationTree, options: TransferOptions):
         directory: backupDirectoryOf(options),
         suffix: options.suffix,
         owner: options.owner === true,
+        shownDirectory: options.backupDir && latin1Of(options.backupDir),
+        onBackup: options.onBackup,
       })
     : undefined;
   return {

@@ -270,6 +270,13 @@ export interface DeletedEntry {
   readonly isDirectory: boolean;
 }
 
+/** Something that was kept before it was replaced or deleted (`--backup`). Paths are latin1. */
+export interface BackedUpEntry {
+  readonly name: string;
+  /** Its new path: below the destination, or with the backup directory in front as it was given. */
+  readonly keptAs: string;
+}
+
 /** Something a person should read. `text` is latin1 and may hold anything: escape it before it is shown. */
 export interface PullMessage {
   readonly level: "info" | "warning" | "error";
@@ -324,6 +331,7 @@ export interface PullOptions extends TransferOptions {
   readonly onTransfer?: (started: StartedTransfer) => void;
   readonly onStep?: (step: PullStep) => void;
   readonly onDelete?: (deleted: DeletedEntry) => void;
+  readonly onBackup?: (backedUp: BackedUpEntry) => void;
   readonly onMessage?: (message: PullMessage) => void;
   /** Called a few times a second. */
   readonly onProgress?: (progress: PullProgress) => void;

@@ -241,7 +241,7 @@ async function transfer(
       privilege,
       changeEntry,
       tally,
-      reports: new EntryReports(options),
+      reports: new EntryReports(options, terms.format.incRecurse),
       hardLinks: new HardLinkGroups(),
       transfers,
       again: [],

@@ -35,6 +35,25 @@ const backupsWith = (options: Partial<BackupOptions> = {}): Backups =>
 const text = (path: string): string => readFileSync(join(root, path), "utf8");
 
 describe("Backups", () => {
+  it("tells what is kept where, as it was asked for", async () => {
+    const told: object[] = [];
+    const onBackup = (backedUp: object): void => void told.push(backedUp);
+    using beside = backupsWith({ onBackup });
+    beside.keep("a/b/file", "link");
+    beside.keep("a/b/none", "link");
+    using apart = backupsWith({
+      directory: "kept",
+      suffix: ".o",
+      shownDirectory: "kept/",
+      onBackup,
+    });
+    await apart.copy("a/b/file");
+    expect(told).toEqual([
+      { name: "a/b/file", keptAs: "a/b/file~" },
+      { name: "a/b/file", keptAs: "kept/a/b/file.o" },
+    ]);
+  });
+
   it("gives a file a second name, or its only one", () => {
     using backups = backupsWith();
     expect(backups.keep("a/b/file", "link")).toBe("linked");

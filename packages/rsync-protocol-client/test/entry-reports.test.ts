@@ -1,3 +1,4 @@
+import { FileList } from "@dialhome/rsync-protocol";
 import { describe, expect, it } from "vitest";
 import { EntryReports } from "../src/entry-reports.ts";
 import type { PulledEntry, PullOptions } from "../src/index.ts";
@@ -11,7 +12,10 @@ const pulled = (name: string): PulledEntry => ({
   hardLinkTo: undefined,
 });
 
-function reporting(entryOrder: "listed" | "finished"): { told: string[]; reports: EntryReports } {
+function reporting(
+  entryOrder: "listed" | "finished",
+  incRecurse = false,
+): { told: string[]; reports: EntryReports } {
   const told: string[] = [];
   const options = {
     entryOrder,
@@ -19,7 +23,7 @@ function reporting(entryOrder: "listed" | "finished"): { told: string[]; reports
     onTransfer: ({ entry }: { entry: { name: string } }) => told.push(`(${entry.name})`),
   };
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the options that matter here
-  return { told, reports: new EntryReports(options as unknown as PullOptions) };
+  return { told, reports: new EntryReports(options as unknown as PullOptions, incRecurse) };
 }
 
 const started = (name: string) => () => ({
@@ -40,6 +44,26 @@ describe("entries are told", () => {
     reports.tell(pulled("a"), 1);
     reports.end();
     expect(told).toEqual(["b", "a"]);
+  });
+
+  it("with a directory whose list comes apart right before what is in it", () => {
+    const { told, reports } = reporting("listed", true);
+    const directory = (name: string): PulledEntry => ({
+      ...pulled(name),
+      entry: { ...fileEntry(name), mode: 0o040755 },
+    });
+    const list = (name: string): FileList => new FileList(0, directory(name).entry);
+    reports.tell(directory("."), 1);
+    reports.tell(directory("a"), 2);
+    reports.tell(directory("b"), 3);
+    reports.listBegins(list("a"));
+    reports.tell(pulled("a/file"), 5);
+    // Finished late, such as one whose attributes had to be asked for.
+    reports.listBegins(list("c"));
+    reports.tell(directory("c"), 4);
+    reports.tell(pulled("c/file"), 6);
+    reports.end();
+    expect(told).toEqual([".", "a", "a/file", "c", "c/file", "b"]);
   });
 
   it("in the order of their decisions, from the first answer on", () => {

@@ -13,7 +13,7 @@ import { formatNumber } from "./numbers.ts";
 export interface Item {
   /** The eleven letters. */
   readonly letters: string;
-  readonly operation: "recv" | "del.";
+  readonly operation: "recv" | "send" | "del.";
   readonly name: string;
   readonly isDirectory: boolean;
   /** Undefined for something that was deleted. */

@@ -20,6 +20,15 @@ import { formatStatistics, formatTotals } from "./totals.ts";
 /** Formats of rsync itself. */
 const FORMAT = { itemize: "%i %n%L", names: "%n%L" } as const;
 
+/** What is told of a transfer as a whole. */
+interface Way {
+  /** As it was written; undefined when files are only listed. */
+  readonly destination: string | undefined;
+  /** Within this machine: rsync tells of such a copy as its sender. */
+  readonly isLocal: boolean;
+  readonly wholeFile: boolean;
+}
+
 /** Where in the lists a transfer is. */
 type Position = Pick<StartedTransfer, "listed" | "remaining" | "listComplete" | "totalBytes">;
 
@@ -42,16 +51,13 @@ export class RsyncReport {
   #isListing = false;
   #hasBegun = false;
   readonly #isListOnly: boolean;
+  readonly #way: Way;
   #doneBytes = 0;
   #started: StartedTransfer | undefined;
 
-  constructor(
-    settings: RsyncSettings,
-    output: RsyncOutput,
-    startedAt: number,
-    /** As it was written; undefined when files are only listed. */
-    destination: string | undefined,
-  ) {
+  constructor(settings: RsyncSettings, output: RsyncOutput, startedAt: number, way: Way) {
+    const { destination } = way;
+    this.#way = way;
     const { outFormat, itemize: itemizes, info, human } = settings;
     this.#settings = settings;
     this.#output = output;
@@ -88,6 +94,9 @@ export class RsyncReport {
       onStep: (step) => this.#step(step),
       onMessage: this.onMessage,
       ...(namesEntries || info.del > 0 ? { onDelete: (deleted) => this.#deleted(deleted) } : {}),
+      ...(info.backup > 0
+        ? { onBackup: ({ name, keptAs }) => this.#output.info(`backed up ${name} to ${keptAs}`) }
+        : {}),
       ...(namesEntries || info.progress > 0
         ? {
             onEntry: (pulled) => this.#entry(pulled),
@@ -137,15 +146,18 @@ export class RsyncReport {
   }
 
   #step(step: PullStep): void {
-    const { info, flags, verbose } = this.#settings;
+    const { info, verbose } = this.#settings;
+    const { isLocal, wholeFile } = this.#way;
     switch (step.is) {
       case "listing":
         this.#hasBegun = true;
         this.#context = { ...this.#context, ...describeChecksum(step.checksum) };
-        this.#output.log("receiving file list");
+        this.#output.log(isLocal ? "building file list" : "receiving file list");
         if (info.flist === 0) break;
-        if (step.incremental) this.#output.say("receiving incremental file list");
-        else if (this.#mayHaveList()) this.#output.sayOver("receiving file list ... ");
+        if (step.incremental)
+          this.#output.say(`${isLocal ? "sending" : "receiving"} incremental file list`);
+        else if (this.#mayHaveList())
+          this.#output.sayOver(isLocal ? "building file list ... " : "receiving file list ... ");
         this.#isListing = !step.incremental && this.#mayHaveList();
         break;
       case "listed":
@@ -158,8 +170,7 @@ export class RsyncReport {
           this.#output.info(`created directory ${this.#destination}`);
         }
         if (verbose > 1) {
-          const isWhole = flags.has("wholeFile");
-          const why = isWhole ? "disabled for local transfer or --whole-file" : "enabled";
+          const why = wholeFile ? "disabled for local transfer or --whole-file" : "enabled";
           this.#output.say(`delta-transmission ${why}`);
         }
         break;
@@ -247,7 +258,7 @@ export class RsyncReport {
     return {
       ...nameOf(entry),
       letters: letters ?? itemizeUnchanged(pulled),
-      operation: "recv",
+      operation: this.#way.isLocal ? "send" : "recv",
       entry,
       hardLinkTo: outcome === "hard-linked" ? hardLinkTo : undefined,
       checksum: pulled.checksum,
