@@ -3,6 +3,7 @@ import {
   linkSync,
   lutimesSync,
   mkdirSync,
+  renameSync,
   rmSync,
   symlinkSync,
   utimesSync,
@@ -35,6 +36,9 @@ interface Case {
   readonly destination?: string;
 }
 
+/** Of these the sender has the first alone. */
+const MISSING = ["same", "extra~", "extra-dir", "dir/extra", "not anywhere"];
+
 const CASES: readonly Case[] = [
   { args: ["-aL"] },
   { args: ["-ak"] },
@@ -48,6 +52,17 @@ const CASES: readonly Case[] = [
   { args: ["-a", "--fsync", "--bwlimit=100m"] },
   { args: ["-a", "--ignore-missing-args"], paths: ["dir", "no such", "same"] },
   { args: ["-a", "--stop-after=5"] },
+  { args: ["-a", "--delete-missing-args"], paths: MISSING },
+  { args: ["-aH", "--delete-missing-args", "--force"], paths: MISSING },
+  { args: ["-anX", "--delete-missing-args"], paths: MISSING },
+  {
+    args: ["-aRA", "--delete-missing-args"],
+    paths: ["same", "no/such", "dir/extra", "dir/sub/no"],
+  },
+  { args: ["-aK"], prepare: linkedDirectories },
+  { args: ["-aHK", "--delete", "--filter=P real*"], prepare: linkedDirectories },
+  { args: ["-aK", "--delete-after", "--force"], prepare: linkedDirectories },
+  { args: ["-anK", "--no-inc-recursive"], prepare: linkedDirectories },
   ...["--delete-before", "--delete-during", "--delete-delay", "--delete-after"].flatMap((when) => [
     { args: ["-aH", when] },
     { args: ["-a", when, "--max-delete=3"] },
@@ -95,6 +110,30 @@ const CASES: readonly Case[] = [
   { args: ["-ac", "--compare-dest=../older"], prepare: olderTree },
   { args: ["-acn", "--link-dest=../older"], prepare: olderTree, destination: "fresh/" },
 ];
+
+/**
+ * Links to directories where the sender has directories: within the destination, out of it, to a file, and to nothing. One through
+ * another, and one that climbs within the destination, too.
+ */
+function linkedDirectories(root: string): void {
+  const dest = join(root, "dest");
+  put(root, "out/kept", "outside");
+  rmSync(join(dest, "was-file"));
+  renameSync(join(dest, "dir"), join(dest, "real-dir"));
+  mkdirSync(join(dest, "real/below/new"), { recursive: true });
+  mkdirSync(join(dest, "real/deep"));
+  for (const [name, target] of [
+    ["dir", "real-dir"],
+    ["new-dir", "real/below/../link"],
+    ["was-file", "../out"],
+    ["empty-dir", "nothing"],
+    ["real/link", "deep"],
+  ] as const) {
+    symlinkSync(target, join(dest, name));
+    // The real rsync gives the link the time of the directory.
+    lutimesSync(join(dest, name), OLD, OLD);
+  }
+}
 
 /** What CVS ignores, and what a file says that it ignores. */
 function cvsTree(root: string): void {
@@ -175,9 +214,10 @@ function keptTree(root: string): void {
 
 /**
  * Lines of `-i` that may differ: of a hard link group any member may be the one that is transferred; the real rsync tells of what is
- * in the way of a backup, and tells twice of a file that came wrong at first.
+ * in the way of a backup, and tells twice of a file that came wrong at first; and tells of a directory that it then finds out of
+ * reach (`-K`).
  */
-const UNTOLD = / (dir\/)?hard-\d|deleting +\.\.\/kept|^>f\.\.t\.{6} shifted/;
+const UNTOLD = / (dir\/)?hard-\d|deleting +\.\.\/kept|^>f\.\.t\.{6} shifted|^\.d\S+ was-file\//;
 
 /** The lines of `-i`, sorted. */
 function itemized(stdout: string): string[] {

@@ -367,6 +367,10 @@ function targetIn(
   fileName: string | undefined,
 ): XattrTarget {
   if (entry.name === ".") return new OpenXattrs(tree.root.fd);
+  // Its name may be that of a link to it.
+  if (tree.keepsLinks && isDirectory(entry)) {
+    return new OpenXattrs(tree.directory(entry.name).fd);
+  }
   const name = nameBytes(fileName ?? baseNameOf(entry.name));
   return new NamedXattrs(tree.directory(directoryOf(entry.name)), name);
 }

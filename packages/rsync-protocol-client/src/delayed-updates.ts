@@ -1,21 +1,21 @@
-import type { FileEntry } from "@dialhome/rsync-protocol";
+import type { Job } from "./hard-link-groups.ts";
 
 /** Files that came whole and wait for the end of the transfer in their partial directories (`--delay-updates`), in their order. */
 export class DelayedUpdates {
-  readonly #entries = new Map<string, FileEntry>();
+  readonly #jobs = new Map<string, Job>();
 
-  add(entry: FileEntry): void {
-    this.#entries.set(entry.name, entry);
+  add(job: Job): void {
+    this.#jobs.set(job.entry.name, job);
   }
 
   has(name: string): boolean {
-    return this.#entries.has(name);
+    return this.#jobs.has(name);
   }
 
   /** All of them, once. */
-  take(): readonly FileEntry[] {
-    const entries = [...this.#entries.values()];
-    this.#entries.clear();
-    return entries;
+  take(): readonly Job[] {
+    const jobs = [...this.#jobs.values()];
+    this.#jobs.clear();
+    return jobs;
   }
 }

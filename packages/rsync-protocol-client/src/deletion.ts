@@ -36,6 +36,8 @@ interface Removal {
   readonly depth: number;
   /** It is told, counted and bounded; not what makes way for something else. */
   readonly told: boolean;
+  /** Not with what is in it. */
+  readonly onlyEmpty?: boolean;
 }
 
 /** Removes what is in the destination and not in the list, but for what filter rules protect. */
@@ -94,9 +96,13 @@ export class Deletion {
     for (const { directory, name } of this.#delayed.splice(0)) await this.remove(directory, name);
   }
 
-  /** Removes one entry and all below it that no rule protects. @returns false when something of it stays */
-  async remove(directory: string, name: string): Promise<boolean> {
-    return this.#removeHere(directory, name, this.#filters.at(directory), true);
+  /**
+   * Removes one entry and all below it that no rule protects.
+   * @param onlyEmpty - not a directory with content
+   * @returns false when something of it stays
+   */
+  async remove(directory: string, name: string, onlyEmpty = false): Promise<boolean> {
+    return this.#removeHere(directory, name, this.#filters.at(directory), true, onlyEmpty);
   }
 
   /** As {@link remove}, for what stands in the way of something else: as in rsync(1), only its content is told as deleted. */
@@ -119,12 +125,13 @@ export class Deletion {
     name: string,
     rules: FilterChain,
     told: boolean,
+    onlyEmpty = false,
   ): Promise<boolean> {
     const path = inDirectory(directory, name);
     try {
       // A handle of its own: between two slices others use the tree.
       using parent = this.#tree.own(directory);
-      return await this.#remove(parent, name, path, { rules, depth: 0, told });
+      return await this.#remove(parent, name, path, { rules, depth: 0, told, onlyEmpty });
     } catch (error) {
       if (error instanceof RsyncError) throw error;
       this.#tally.problem(describeFailure("cannot delete", path, error));
@@ -206,7 +213,7 @@ export class Deletion {
     name: Buffer,
     mode: number,
     path: string,
-    { rules, depth }: Removal,
+    { rules, depth, onlyEmpty }: Removal,
   ): Promise<boolean> {
     const { dryRun } = this.#options;
     if (depth >= COUNTED_DEPTH) {
@@ -225,6 +232,8 @@ export class Deletion {
       const doomed = this.#doomed(handle, path, rules, true, NOTHING, () => {
         empty = false;
       });
+      if (onlyEmpty) empty = empty && doomed.length === 0;
+      if (onlyEmpty) doomed.length = 0;
       const below: Removal = { rules, depth: depth + 1, told: true };
       for (const { name: inside, stat } of doomed) {
         if (!(await this.#remove(handle, inside, `${path}/${inside}`, below, stat))) empty = false;

@@ -1,5 +1,6 @@
-import { DirectoryHandle } from "@dialhome/posix-fs";
+import { DirectoryHandle, errorCode } from "@dialhome/posix-fs";
 import { baseNameOf, directoryOf } from "@dialhome/rsync-protocol";
+import { openThroughLinks } from "./directory-links.ts";
 
 /** Directories that are held open at once. */
 const HELD = 64;
@@ -10,14 +11,17 @@ const HELD = 64;
  */
 export class DestinationTree implements Disposable {
   readonly root: DirectoryHandle;
+  /** Links to directories of this tree lead to them (`--keep-dirlinks`). */
+  readonly keepsLinks: boolean;
   readonly #held = new Map<string, DirectoryHandle>();
   /** The directory that was asked for last: mostly it is the next one too. */
   #lastPath = ".";
   #last: DirectoryHandle;
 
   /** Takes over `root` and closes it at the end. */
-  constructor(root: DirectoryHandle) {
+  constructor(root: DirectoryHandle, keepsLinks = false) {
     this.root = root;
+    this.keepsLinks = keepsLinks;
     this.#last = root;
   }
 
@@ -51,7 +55,7 @@ export class DestinationTree implements Disposable {
       this.#held.set(path, held);
       return held;
     }
-    const handle = this.directory(directoryOf(path)).openDirectory(nameBytes(baseNameOf(path)));
+    const handle = this.#open(path);
     this.#held.set(path, handle);
     if (this.#held.size > HELD) {
       for (const [oldest, old] of this.#held) {
@@ -66,7 +70,17 @@ export class DestinationTree implements Disposable {
   /** The directory with that path as a handle of its own, which stays open until the caller closes it. */
   own(path: string): DirectoryHandle {
     if (path === ".") return DirectoryHandle.open(this.root.self);
-    return this.directory(directoryOf(path)).openDirectory(nameBytes(baseNameOf(path)));
+    return this.#open(path);
+  }
+
+  #open(path: string): DirectoryHandle {
+    try {
+      return this.directory(directoryOf(path)).openDirectory(nameBytes(baseNameOf(path)));
+    } catch (error) {
+      const code = this.keepsLinks ? errorCode(error) : undefined;
+      if (code !== "ENOTDIR" && code !== "ELOOP") throw error;
+      return openThroughLinks(this.root, path);
+    }
   }
 
   /** Lets go of a directory, and of what lies below it: it is about to be removed or replaced. */
@@ -74,7 +88,8 @@ export class DestinationTree implements Disposable {
     this.#lastPath = ".";
     this.#last = this.root;
     for (const [held, handle] of this.#held) {
-      if (held !== path && !held.startsWith(`${path}/`)) continue;
+      // With links a directory may be held under other paths too.
+      if (!this.keepsLinks && held !== path && !held.startsWith(`${path}/`)) continue;
       handle.close();
       this.#held.delete(held);
     }

@@ -1,4 +1,11 @@
-import { errorCode, isDirectory as isDirectoryStat } from "@dialhome/posix-fs";
+import * as fs from "node:fs";
+import {
+  type DirectoryHandle,
+  errorCode,
+  type FileStat,
+  isDirectory as isDirectoryStat,
+  isSymlink as isSymlinkStat,
+} from "@dialhome/posix-fs";
 import {
   baseNameOf,
   directoryOf,
@@ -65,7 +72,7 @@ export class DirectoryWork {
     }
     const name = nameBytes(baseNameOf(entry.name));
     const parent = this.#parentOf(entry);
-    const stat = parent && this.#attributes.lstat(parent, name);
+    const stat = parent && this.#lookAt(parent, name, entry.name);
     if (this.#options.impliedDirs === false && entry.isTopDirectory && !entry.hasContent) {
       // On the way to something, and without attributes of its own (--no-implied-dirs).
       if (!stat && !this.#options.dryRun) parent?.mkdir(name, 0o777);
@@ -74,8 +81,16 @@ export class DirectoryWork {
     if (parent && stat && isDirectoryStat(stat)) {
       const changes = this.#attributes.differences(entry, stat, this.#tree, undefined);
       if (!this.#options.dryRun && process.geteuid?.() !== 0) {
-        const { mode } = (this.#options.fakeSuper ? parent.lstat(name) : undefined) ?? stat;
-        if ((mode & WORKABLE) !== WORKABLE) parent.chmod(name, (mode & 0o7777) | WORKABLE);
+        const real = parent.lstat(name);
+        const { mode } = (this.#options.fakeSuper ? real : undefined) ?? stat;
+        const workable = (mode & 0o7777) | WORKABLE;
+        if ((mode & WORKABLE) === WORKABLE) {
+          // Nothing is in the way of working in it.
+        } else if (real && isSymlinkStat(real)) {
+          this.#tree.directory(entry.name).chmodSelf(workable);
+        } else {
+          parent.chmod(name, workable);
+        }
       }
       this.#note(entry, false);
       return changes;
@@ -95,6 +110,19 @@ export class DirectoryWork {
     }
     this.#note(entry, true);
     return this.#newDirectory(entry);
+  }
+
+  /** What stands there; with `--keep-dirlinks` what a link to a directory leads to. Throws when that is not in the destination. */
+  #lookAt(parent: DirectoryHandle, name: Buffer, path: string): FileStat | undefined {
+    const stat = this.#attributes.lstat(parent, name);
+    if (!stat || !this.#tree.keepsLinks || !isSymlinkStat(stat)) return stat;
+    try {
+      if (!fs.statSync(parent.at(name)).isDirectory()) return stat;
+    } catch {
+      // It leads nowhere, and makes way as any other link.
+      return stat;
+    }
+    return this.#attributes.statOf(this.#tree.directory(path));
   }
 
   #newDirectory(entry: FileEntry): number {

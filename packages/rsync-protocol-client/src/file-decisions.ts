@@ -16,6 +16,7 @@ import type { PullContext } from "./pull-context.ts";
 import { sameChecksum } from "./quick-check.ts";
 import type { Found, ReferenceFiles } from "./reference-files.ts";
 import type { Basis, Requests } from "./requests.ts";
+import { releaseSource } from "./source-removal.ts";
 
 /** Regular files: whether one stays as it is, is taken from another directory, or is asked for, and on what basis. */
 export class FileDecisions {
@@ -56,7 +57,7 @@ export class FileDecisions {
     }
     if (stat && isRegularFile(stat)) {
       if (options.update && attributes.isNewer(entry, stat)) {
-        succeed(this.#context, job, "unchanged", 0);
+        succeed(this.#context, job, "unchanged", 0, { isOther: true });
         return undefined;
       }
       if (references.length > 0 && referenceUse !== "copy" && !redo) {
@@ -149,6 +150,7 @@ export class FileDecisions {
     const { referenceUse } = this.#context;
     if (found?.level === "same") {
       if (referenceUse === "compare") {
+        releaseSource(this.#context, job);
         giveUp(this.#context, job);
         return undefined;
       }

@@ -5,6 +5,7 @@ import {
   type FileEntry,
   ITEM,
   isDirectory,
+  isMissing,
   isRegularFile,
   isSpecial,
   isSymlink,
@@ -22,6 +23,7 @@ import {
   leaveAsIs,
   linkToLeader,
   lookInDryRun,
+  type Place,
   placeOf,
   succeed,
 } from "./placement.ts";
@@ -142,6 +144,7 @@ export class Generator {
       return undefined;
     }
     if (isDirectory(entry)) return this.#directory(job);
+    if (isMissing(entry)) return this.#missing(job);
     try {
       if (options.dryRun) {
         stat = lookInDryRun(this.#context, entry);
@@ -232,17 +235,29 @@ export class Generator {
         giveUp(this.#context, job);
         return;
       }
-    } else if (!options.dryRun) {
+    } else {
       try {
         this.#context.tree.forget(entry.name);
         const place = placeOf(this.#context, entry);
-        place.directory.rmdir(place.name);
+        if (options.dryRun) assertEmpty(place);
+        else place.directory.rmdir(place.name);
       } catch (error) {
         fail(this.#context, job, "a directory is in the way of", error);
         return;
       }
     }
     await proceed();
+  }
+
+  /** `--delete-missing-args`: the sender does not have it. */
+  async #missing(job: Job): Promise<void> {
+    const { options, fileName } = this.#context;
+    const { name } = job.entry;
+    const onlyEmpty = !deleteTime(options) && !options.force;
+    if (this.#context.tree.has(directoryOf(name))) {
+      await this.#deletion.remove(directoryOf(name), fileName ?? baseNameOf(name), onlyEmpty);
+    }
+    giveUp(this.#context, job);
   }
 
   #directory(job: Job): Promise<void> | undefined {
@@ -282,4 +297,10 @@ export class Generator {
     if (isSpecial(entry)) return options.specials === true;
     return options.devices === true && this.#context.privilege !== "user";
   }
+}
+
+/** What rmdir(2) would say. */
+function assertEmpty({ directory, name }: Place): void {
+  using inside = directory.openDirectory(name);
+  if (inside.names().length > 0) throw new Error("the directory is not empty");
 }

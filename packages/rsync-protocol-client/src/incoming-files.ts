@@ -14,6 +14,7 @@ import type { Deletion } from "./deletion.ts";
 import { nameBytes } from "./destination-tree.ts";
 import { pathOf, placeOf, temporaryFor } from "./placement.ts";
 import type { PullContext, Transfer } from "./pull-context.ts";
+import { releaseSource } from "./source-removal.ts";
 import { describeFailure } from "./tally.ts";
 
 const { O_WRONLY, O_CREAT, O_EXCL } = fs.constants;
@@ -87,7 +88,7 @@ export class IncomingFiles {
     if (file.stage === "own") return;
     if (delayed) {
       await this.#moveToPartials(entry, file.name);
-      delayed.add(entry);
+      delayed.add(transfer.job);
       return;
     }
     if (isFree && !temporaryDirectory) {
@@ -142,7 +143,8 @@ export class IncomingFiles {
   async releaseDelayed(): Promise<void> {
     const { delayed, partials, backups } = this.#context;
     if (!delayed || !partials) return;
-    for (const entry of delayed.take()) {
+    for (const job of delayed.take()) {
+      const { entry } = job;
       const path = pathOf(this.#context, entry);
       try {
         using directory = partials.make(path);
@@ -155,6 +157,7 @@ export class IncomingFiles {
         // rename(2) does nothing where both are the same file.
         if (directory.lstat(place.name)) directory.unlink(place.name);
         partials.leave(path);
+        releaseSource(this.#context, job);
       } catch (error) {
         this.#context.tally.problem(describeFailure("cannot put into its place", path, error));
       }
@@ -187,7 +190,7 @@ export class IncomingFiles {
     if (stat) attributes.applyByName(directory, name, entry, stat, true);
     if (options.fsync) fs.fsyncSync(file.fd);
     if (delayed) {
-      delayed.add(entry);
+      delayed.add(job);
       return;
     }
     const before = placeOf(this.#context, entry).directory.lstat(name);

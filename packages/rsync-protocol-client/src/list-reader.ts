@@ -9,6 +9,7 @@ import {
   type FileLists,
   IO_ERROR,
   isDirectory,
+  isMissing,
   RsyncError,
   readIdList,
   traitsOf,
@@ -78,8 +79,10 @@ function isCopy({ hardLinkGroup }: FileEntry, list: FileList): boolean {
 function assertParents(list: FileList): void {
   const directories = new Set<string>(["."]);
   for (const entry of list.wire) if (isDirectory(entry)) directories.add(entry.name);
-  for (const { name } of list.wire) {
-    if (directories.has(directoryOf(name))) continue;
+  for (const entry of list.wire) {
+    const { name } = entry;
+    // What is not there may be missing with the directory around it.
+    if (directories.has(directoryOf(name)) || isMissing(entry)) continue;
     throw new RsyncError("ERR_RSYNC_UNSAFE_PATH", `the directory of "${name}" is not in the list`, {
       path: name,
       exitCode: EXIT.PROTOCOL,

@@ -12,6 +12,7 @@ import { nameBytes } from "./destination-tree.ts";
 import type { Job, Leader } from "./hard-link-groups.ts";
 import type { PullContext } from "./pull-context.ts";
 import type { Outcome } from "./pull-options.ts";
+import { releaseSource } from "./source-removal.ts";
 import { countKind, describeFailure } from "./tally.ts";
 
 /** Where an entry lies in the destination. */
@@ -73,9 +74,12 @@ export function succeed(
   extra: {
     readonly digest?: Uint8Array | undefined;
     readonly checksum?: Uint8Array | undefined;
+    /** What is here is another file, and the sender's stays where it is. */
+    readonly isOther?: boolean;
   } = {},
 ): void {
   const { entry, work } = job;
+  if (!extra.isOther) releaseSource(context, job);
   if (outcome !== "unchanged" && (changes & ITEM.IS_NEW) !== 0)
     countKind(context.tally.created, entry);
   context.tally.countFinished(entry);
@@ -169,7 +173,7 @@ export function linkToLeader(context: PullContext, job: Job, to: Leader): void {
       return;
     }
     if (context.delayed?.has(leader)) {
-      linkDelayed(context, entry, leader);
+      linkDelayed(context, job, leader);
       finishLink(context, job, leader, before, true);
       return;
     }
@@ -192,13 +196,14 @@ export function linkToLeader(context: PullContext, job: Job, to: Leader): void {
 }
 
 /** The leader waits for the end: so does this one. */
-function linkDelayed(context: PullContext, entry: FileEntry, leader: string): void {
+function linkDelayed(context: PullContext, job: Job, leader: string): void {
+  const { entry } = job;
   const { partials, delayed } = context;
   if (!partials || !delayed) return;
   using from = partials.make(leader);
   using to = partials.make(entry.name);
   to.link(from, nameBytes(baseNameOf(leader)), nameBytes(baseNameOf(entry.name)));
-  delayed.add(entry);
+  delayed.add(job);
 }
 
 /** What is there now, in a dry run: the directory may be one that would have been made. */
@@ -228,6 +233,7 @@ function finishLink(
   made = false,
 ): void {
   const { entry } = job;
+  releaseSource(context, job);
   const changes = before ? 0 : ITEM.IS_NEW;
   if (!before) countKind(context.tally.created, entry);
   context.tally.countFinished(entry);

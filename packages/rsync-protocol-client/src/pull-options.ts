@@ -141,6 +141,15 @@ export interface TransferOptions {
   readonly copyUnsafeLinks?: boolean;
   /** `--ignore-missing-args`: a path that the sender does not have is no error. */
   readonly ignoreMissingArgs?: boolean;
+  /** `--delete-missing-args`: what the sender does not have is deleted here; a directory with content only with `delete` or `force`. */
+  readonly deleteMissingArgs?: boolean;
+  /** `--remove-source-files`: the sender removes each file, not directories, once it is here. */
+  readonly removeSourceFiles?: boolean;
+  /**
+   * `-K`: a symbolic link to a directory stays where the sender has a directory, and leads to its place. One that leads out of the
+   * destination stays too, and what is below it is left out.
+   */
+  readonly keepDirlinks?: boolean;
   /** `--bwlimit`, KiB per second: the sender sends no faster. */
   readonly bwlimit?: number;
   /** `--max-size`, bytes: larger files are passed over. */

@@ -146,7 +146,8 @@ async function transfer(
   const tally = new Tally(options.onMessage, options.onProgress);
   const transfers = new TransferQueue();
   let lost: (ndx: number) => void = (ndx) => transfers.refuse(ndx);
-  if (terms.traits.framesBothWays) wire.startMultiplexing();
+  // Removing needs messages to the sender, for which there are frames in old protocols too.
+  if (terms.traits.framesBothWays || options.removeSourceFiles) wire.startMultiplexing();
   wire.startDemultiplexing((message) => {
     hear(wire, tally, message, (ndx) => lost(ndx));
   });
@@ -188,7 +189,7 @@ async function transfer(
     ? nowhere()
     : openDestination(options.destination, first, options);
   options.onStep?.({ is: "destination", created: destination.created });
-  using tree = new DestinationTree(destination.root);
+  using tree = new DestinationTree(destination.root, options.keepDirlinks === true);
   using workplaces = openWorkplaces(tree, options);
   const { use: referenceUse, paths: otherPaths } = referencesOf(options);
   const isMissing = destination.created && options.dryRun === true;
@@ -403,6 +404,7 @@ function nothingSent(
   const mayBeEmpty =
     rules.length > 0 ||
     options.ignoreMissingArgs === true ||
+    options.deleteMissingArgs === true ||
     options.filesFrom !== undefined ||
     (!options.recursive && !options.dirs);
   if (tally.problems.length === 0 && tally.ioError === 0 && !mayBeEmpty) {

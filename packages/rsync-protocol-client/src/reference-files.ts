@@ -26,6 +26,7 @@ import {
 } from "./placement.ts";
 import type { PullContext, Reference } from "./pull-context.ts";
 import { sameChecksum } from "./quick-check.ts";
+import { releaseSource } from "./source-removal.ts";
 
 /** A file in another directory under the name of an entry. */
 export interface Found {
@@ -120,8 +121,10 @@ export class ReferenceFiles {
       fail(this.#context, job, "cannot link", error);
       return true;
     }
-    if (referenceUse === "compare") giveUp(this.#context, job);
-    else succeed(this.#context, job, "linked", ITEM.LOCAL_CHANGE);
+    if (referenceUse === "compare") {
+      releaseSource(this.#context, job);
+      giveUp(this.#context, job);
+    } else succeed(this.#context, job, "linked", ITEM.LOCAL_CHANGE);
     return true;
   }
 
@@ -140,7 +143,9 @@ export class ReferenceFiles {
         const source = found.reference.tree.directory(directoryOf(entry.name));
         place.directory.link(source, nameBytes(baseNameOf(entry.name)), place.name);
       }
-      succeed(this.#context, job, "linked", ITEM.LOCAL_CHANGE);
+      // As in rsync(1), of what is no file the sender hears nothing.
+      const isOther = !isRegularFile(entry);
+      succeed(this.#context, job, "linked", ITEM.LOCAL_CHANGE, { isOther });
       return true;
     } catch (error) {
       // 65,000 links are what ext4 gives a file; another file system has no link across.

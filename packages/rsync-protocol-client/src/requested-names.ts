@@ -108,6 +108,19 @@ export class RequestedNames {
   }
 }
 
+/** The names that stand for the paths themselves, without what is below them; undefined when they are not known here. */
+export function namesOf(
+  source: PullSource,
+  { filesFrom, relative }: TransferOptions,
+): ReadonlySet<string> | undefined {
+  if (filesFrom !== undefined && "remote" in filesFrom) return undefined;
+  const wanted = filesFrom?.names ?? source.paths;
+  if (!wanted) return undefined;
+  const nameOf = (path: string): string => cleanComponents(path, relative === true).join("/");
+  // What has wildcards and matches nothing is taken as a name, with and without its escapes.
+  return new Set(wanted.flatMap((path) => [nameOf(path), nameOf(unescapeServerPath(path))]));
+}
+
 /** The part of a path that becomes names: its last component, or with `relative` all behind `/./`. */
 function cleanComponents(path: string, relative: boolean): string[] {
   const dot = path.indexOf("/./");

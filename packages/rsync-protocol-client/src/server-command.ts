@@ -78,7 +78,9 @@ function serverOptions(
     copyDirlinks: options.copyDirlinks === true,
     copyUnsafeLinks: options.copyUnsafeLinks === true,
     safeLinks: options.safeLinks === true,
-    ignoreMissingArgs: options.ignoreMissingArgs === true,
+    ignoreMissingArgs: options.ignoreMissingArgs === true && !options.deleteMissingArgs,
+    deleteMissingArgs: options.deleteMissingArgs === true,
+    removeSourceFiles: options.removeSourceFiles === true,
     bwlimit: options.bwlimit || undefined,
     capabilities: traitsOf(options.protocol ?? PROTOCOL.MAX).hasCompatFlags
       ? clientCapabilities(offersIncRecursion(options))

@@ -92,6 +92,7 @@ export async function startSession(
       xattrs: options.xattrs === true,
       numericIds: options.numericIds === true,
       rootedNames: options.relative === true,
+      missingEntries: options.deleteMissingArgs === true,
       checksumBytes: options.checksum ? CHECKSUM_BYTES[names.list] : 0,
     },
   };

@@ -54,3 +54,33 @@ describe("a directory on the way to what was asked for", () => {
     expect(relative.check(wanted, true)).toBe(wanted);
   });
 });
+
+describe("--delete-missing-args", () => {
+  const missing = (name: string): ReturnType<typeof entry> => entry(name, { mode: 0 });
+  const asked = (paths: string[], relative = false): ListChecks =>
+    checks({ source: { kind: "server", paths }, relative, deleteMissingArgs: true });
+
+  it("takes as missing what was named, in whatever list it comes", () => {
+    expect(() => asked(["d/gone", "x/"]).check(missing("gone"), true)).not.toThrow();
+    expect(() => asked(["d/gone", "*"], true).check(missing("d/gone"), false)).not.toThrow();
+    expect(() => asked(["a\\*b"]).check(missing("a*b"), true)).not.toThrow();
+  });
+
+  // It would be deleted here.
+  it.each([
+    ["another name", ["gone", "x/"], "kept"],
+    ["what is below it", ["d", "x/"], "d/kept"],
+    ["what a wildcard stands for", ["k*"], "kept"],
+    ["the directory around it", ["d/gone", "x/"], "d"],
+  ])("does not take %s", (_what, paths, name) => {
+    expect(() => asked(paths).check(missing(name), true)).toThrow(
+      expect.objectContaining({ code: "ERR_RSYNC_UNSAFE_PATH", exitCode: 4 }),
+    );
+  });
+
+  it("where the names are not known, takes those of the first list", () => {
+    const unknown = checks({ deleteMissingArgs: true });
+    expect(() => unknown.check(missing("x"), true)).not.toThrow();
+    expect(() => unknown.check(missing("x"), false)).toThrow(/missing/);
+  });
+});

@@ -63,6 +63,11 @@ export function isSpecial(entry: { readonly mode: number }): boolean {
   return type === MODE.FIFO || type === MODE.SOCKET;
 }
 
+/** Something that was asked for and is not there (`--delete-missing-args`). */
+export function isMissing(entry: { readonly mode: number }): boolean {
+  return entry.mode === 0;
+}
+
 /** What an entry takes beside its texts while its list is alive: its fields, its places in lists and tables, its key for sorting. Bytes. */
 const ENTRY_BYTES = 400;
 

@@ -169,7 +169,7 @@ export class FileListDecoder {
     const mtime = flags & XMIT.SAME_TIME ? this.#mtime : numbers.readTime(reader);
     const mtimeNsec = flags & XMIT.MOD_NSEC ? reader.count("nanoseconds", 999_999_999) : 0;
     const mode = flags & XMIT.SAME_MODE ? this.#mode : reader.int() & 0xffff;
-    if (!TYPES.has(mode & MODE.TYPE_MASK)) {
+    if (!TYPES.has(mode & MODE.TYPE_MASK) && !(mode === 0 && format.missingEntries)) {
       throw violation(`"${name}" has the unknown mode 0${mode.toString(8)}`);
     }
     const shape = { mode };

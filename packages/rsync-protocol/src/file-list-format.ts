@@ -34,6 +34,8 @@ export interface FileListFormat {
   readonly atimes?: boolean;
   /** `-R`: the names below an absolute path come with their slash in front, which no entry keeps. @defaultValue false */
   readonly rootedNames?: boolean;
+  /** An entry without a type stands for something that is not there (`--delete-missing-args`). @defaultValue false */
+  readonly missingEntries?: boolean;
   /** No names of users and groups are told. */
   readonly numericIds: boolean;
   /** Bytes of the checksum of a regular file with `-c`, else 0. Below protocol 28 every entry has as many, others than files zeros. */

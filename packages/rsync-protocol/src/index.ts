@@ -63,6 +63,7 @@ export {
   type FileEntry,
   isDevice,
   isDirectory,
+  isMissing,
   isRegularFile,
   isSpecial,
   isSymlink,

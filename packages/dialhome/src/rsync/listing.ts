@@ -1,9 +1,10 @@
-import { type FileEntry, isSymlink, MODE } from "@dialhome/rsync-protocol";
+import { type FileEntry, isMissing, isSymlink, MODE } from "@dialhome/rsync-protocol";
 import { formatNumber } from "./numbers.ts";
 
 /** A line of `--list-only`, latin1. */
 export function formatListed(entry: FileEntry, human: number): string {
   const size = formatNumber(entry.size, human).padStart(human > 0 ? 14 : 11);
+  if (isMissing(entry)) return `${"*missing".padEnd(size.length + 31)} ${entry.name}`;
   const { linkTarget = "" } = entry;
   const target = isSymlink(entry) && linkTarget !== "" ? ` -> ${linkTarget}` : "";
   return `${formatMode(entry.mode)} ${size} ${formatTimestamp(entry.mtime)} ${entry.name}${target}`;

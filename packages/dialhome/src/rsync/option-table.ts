@@ -45,6 +45,9 @@ export type Flag =
   | "copyDirlinks"
   | "copyUnsafeLinks"
   | "ignoreMissingArgs"
+  | "deleteMissingArgs"
+  | "removeSourceFiles"
+  | "keepDirlinks"
   | "pruneEmptyDirs"
   | "mkpath"
   | "fsync"
@@ -205,6 +208,7 @@ const SUPPORTED: readonly OptionRow[] = [
   flag("copy-links L", "copyLinks", "follow symbolic links at the source"),
   flag("copy-dirlinks k", "copyDirlinks", "follow symbolic links to directories at the source"),
   flag("copy-unsafe-links", "copyUnsafeLinks", "follow links that lead out of the source"),
+  flag("keep-dirlinks K", "keepDirlinks", "follow links to directories at the destination"),
   flag("perms p", "perms", "set permissions"),
   flag("times t", "times", "set modification times"),
   flag("owner o", "owner", "set owners (as root)"),
@@ -264,6 +268,8 @@ const SUPPORTED: readonly OptionRow[] = [
   flag("mkpath", "mkpath", "make all directories on the way to the destination"),
   flag("fsync", "fsync", "write each file to the disk before it gets its name"),
   flag("ignore-missing-args", "ignoreMissingArgs", "pass over sources that are not there"),
+  flag("delete-missing-args", "deleteMissingArgs", "delete what is named and not there"),
+  flag("remove-source-files", "removeSourceFiles", "let the sender remove files that are here"),
   valued("bwlimit", "bwlimit", "RATE", "let the sender send no faster, KiB a second"),
   valued("stop-after time-limit", "stopAfter", "MINUTES", "stop after so many minutes"),
   valued("stop-at", "stopAt", "TIME", "stop at that time, y-m-dTh:m"),
@@ -365,17 +371,15 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "copy-devices",
     "crtimes N",
     "daemon",
-    "delete-missing-args",
     "drop-D",
     "fuzzy y",
     "insecure-links",
-    "keep-dirlinks K",
     "msgs2stderr",
     "old-dirs old-d",
     "open-noatime",
     "preallocate",
     "qsort",
-    "remove-source-files remove-sent-files",
+    "remove-sent-files",
     "sender",
     "server",
     "trust-sender",

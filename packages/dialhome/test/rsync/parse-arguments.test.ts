@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { RsyncError } from "@dialhome/rsync-protocol";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -222,6 +223,12 @@ describe("what is refused", () => {
 
   test("every row without support says its name", () => {
     const rows = OPTION_ROWS.filter(({ effect }) => effect.is === "unsupported");
+    const readme = readFileSync(
+      new URL("../../../rsync-protocol-client/README.md", import.meta.url),
+      "utf8",
+    );
+    const refused = readme.slice(readme.indexOf("## Refused"));
+    for (const { names } of rows) expect(refused).toContain(`\`--${names[0] ?? ""}\``);
     const spellings = rows.flatMap(({ names }) =>
       names.map((name) => (name.length === 1 ? `-${name}` : `--${name}`)),
     );
