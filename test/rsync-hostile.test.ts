@@ -7,6 +7,7 @@ import { expect, it } from "vitest";
 import {
   HOSTILE_CASES,
   type HostileCase,
+  isOf,
 } from "../packages/rsync-protocol-client/test/support/hostile-cases.ts";
 import { HOSTILE_COMPRESSIONS } from "../packages/rsync-protocol-client/test/support/hostile-compression.ts";
 import { ScriptedSender } from "../packages/rsync-protocol-client/test/support/scripted-sender.ts";
@@ -17,13 +18,16 @@ import { tempDir } from "./support/temp-dir.ts";
 const ENDLESS_LIST = fileURLToPath(new URL("support/endless-list.ts", import.meta.url));
 
 /** A daemon that does to its one client what the script says. */
-async function startHostileDaemon({ script, incRecurse = false }: HostileCase): Promise<Server> {
+async function startHostileDaemon(
+  { script, incRecurse = false }: HostileCase,
+  protocol: number,
+): Promise<Server> {
   const serve = async (socket: Socket): Promise<void> => {
     socket.on("error", () => undefined);
     const wire = new Wire(socket);
     try {
       const sender = new ScriptedSender(wire, socket);
-      await sender.startDaemon(31, incRecurse);
+      await sender.startDaemon(protocol, incRecurse);
       await script(sender);
     } catch {
       // The client went away, as it should.
@@ -45,36 +49,41 @@ function portOf(server: Server): number {
 
 describeWithPeers(["rsync"], "a sender that means harm, and the real rsync", () => {
   // The exit codes of packages/rsync-protocol-client/test/hostile-sender.test.ts are rsync's own.
-  it("refuses the same with the same exit code, or is told apart in the table", async () => {
-    await using dir = tempDir();
-    const cases: readonly (HostileCase & { readonly choice?: string })[] = [
-      ...HOSTILE_CASES,
-      ...HOSTILE_COMPRESSIONS,
-    ];
-    const results = await Promise.all(
-      cases.map(async (one, i) => {
-        const destination = dir.at(`${i}`);
-        mkdirSync(destination);
-        one.before?.(destination);
-        const server = await startHostileDaemon(one);
-        const lists = one.incRecurse ? [] : ["--no-inc-recursive"];
-        const source = `rsync://127.0.0.1:${portOf(server)}/m/`;
-        const compression = one.choice === undefined ? [] : [`--compress-choice=${one.choice}`];
-        const args = [
-          "-rlHpt",
-          "--timeout=20",
-          ...lists,
-          ...compression,
-          source,
-          `${destination}/`,
-        ];
-        const { code } = await run(requirePeer("rsync"), args);
-        server.close();
-        return [one.title, code];
-      }),
-    );
-    expect(results).toEqual(cases.map(({ title, exitCode, real }) => [title, real ?? exitCode]));
-  });
+  it.each([31, 29])(
+    "refuses the same with the same exit code, or is told apart in the table (protocol %i)",
+    async (protocol) => {
+      await using dir = tempDir();
+      // Names of compression types came with compat flags.
+      const compressions = protocol >= 30 ? HOSTILE_COMPRESSIONS : [];
+      const cases: readonly (HostileCase & { readonly choice?: string })[] = [
+        ...HOSTILE_CASES.filter((one) => isOf(protocol, one)),
+        ...compressions,
+      ];
+      const results = await Promise.all(
+        cases.map(async (one, i) => {
+          const destination = dir.at(`${i}`);
+          mkdirSync(destination);
+          one.before?.(destination);
+          const server = await startHostileDaemon(one, protocol);
+          const lists = one.incRecurse ? [] : ["--no-inc-recursive"];
+          const source = `rsync://127.0.0.1:${portOf(server)}/m/`;
+          const compression = one.choice === undefined ? [] : [`--compress-choice=${one.choice}`];
+          const args = [
+            "-rlHpt",
+            "--timeout=20",
+            ...lists,
+            ...compression,
+            source,
+            `${destination}/`,
+          ];
+          const { code } = await run(requirePeer("rsync"), args);
+          server.close();
+          return [one.title, code];
+        }),
+      );
+      expect(results).toEqual(cases.map(({ title, exitCode, real }) => [title, real ?? exitCode]));
+    },
+  );
 });
 
 it("a list without end is refused at its limit, in twice that memory and what the process takes anyway", async () => {

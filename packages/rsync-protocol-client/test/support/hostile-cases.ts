@@ -20,6 +20,8 @@ export interface HostileCase extends SessionOptions {
   readonly message: RegExp;
   /** What rsync(1) leaves with, where it is something else: 12 where it takes what we refuse, and only misses the rest. */
   readonly real?: number;
+  /** The first protocol in which it can be said, or is refused so. @defaultValue 27 */
+  readonly since?: number;
 }
 
 const listed =
@@ -52,6 +54,11 @@ const LIMIT = { code: "ERR_RSYNC_LIMIT", exitCode: 2 } as const;
 export const WITH_BASIS: Partial<HostileCase> = {
   before: (destination) => writeFileSync(join(destination, "a"), "x".repeat(5_000)),
 };
+
+/** Whether a case means anything in a protocol, and there the same. */
+export function isOf(protocol: number, { since = 27, incRecurse }: HostileCase): boolean {
+  return protocol >= (incRecurse ? 30 : since);
+}
 
 export const HOSTILE_CASES: readonly HostileCase[] = [
   // Names.
@@ -162,6 +169,7 @@ export const HOSTILE_CASES: readonly HostileCase[] = [
   },
   {
     title: "a size beyond all numbers",
+    since: 30,
     real: 12,
     ...LIMIT,
     message: /64-bit/,
@@ -175,12 +183,14 @@ export const HOSTILE_CASES: readonly HostileCase[] = [
   },
   {
     title: "too many nanoseconds",
+    since: 31,
     ...LIMIT,
     message: /nanoseconds/,
     script: listed({ name: "a", nsec: 1_000_000_000 }),
   },
   {
     title: "negative nanoseconds",
+    since: 31,
     ...LIMIT,
     message: /nanoseconds/,
     script: listed({ name: "a", nsec: -1 }),
@@ -193,18 +203,21 @@ export const HOSTILE_CASES: readonly HostileCase[] = [
   },
   {
     title: "a hard link to an entry to come",
+    since: 30,
     ...VIOLATION,
     message: /not sent yet/,
     script: listed({ name: "a", leader: 2 }),
   },
   {
     title: "a hard link to itself",
+    since: 30,
     ...VIOLATION,
     message: /not sent yet/,
     script: listed({ name: "a", leader: 1 }),
   },
   {
     title: "a hard link to a negative index",
+    since: 30,
     ...LIMIT,
     message: /hard link leader/,
     script: listed({ name: "a", leader: -1 }),
@@ -352,6 +365,7 @@ export const HOSTILE_CASES: readonly HostileCase[] = [
   },
   {
     title: "replies in the wrong order",
+    since: 30,
     real: 12,
     ...VIOLATION,
     message: /entry 2, which is not the next/,
@@ -359,6 +373,7 @@ export const HOSTILE_CASES: readonly HostileCase[] = [
   },
   {
     title: "a reply twice",
+    since: 30,
     real: 12,
     ...VIOLATION,
     message: /entry 1, which is not the next/,
@@ -369,6 +384,7 @@ export const HOSTILE_CASES: readonly HostileCase[] = [
   },
   {
     title: "other flags than asked",
+    since: 29,
     real: 12,
     ...VIOLATION,
     message: /with flags/,
@@ -376,6 +392,7 @@ export const HOSTILE_CASES: readonly HostileCase[] = [
   },
   {
     title: "another basis than asked",
+    since: 29,
     ...VIOLATION,
     message: /with flags/,
     script: asked((s, r) =>
@@ -384,6 +401,7 @@ export const HOSTILE_CASES: readonly HostileCase[] = [
   },
   {
     title: "a name for the basis",
+    since: 29,
     real: 12,
     ...VIOLATION,
     message: /with flags/,
@@ -391,6 +409,7 @@ export const HOSTILE_CASES: readonly HostileCase[] = [
   },
   {
     title: "a reply without TRANSFER",
+    since: 29,
     real: 12,
     ...VIOLATION,
     message: /with flags/,
@@ -469,6 +488,7 @@ export const HOSTILE_CASES: readonly HostileCase[] = [
   // Phases.
   {
     title: "the end of a phase that nobody asked for",
+    since: 30,
     real: 12,
     ...VIOLATION,
     message: /end of a phase/,
@@ -476,6 +496,7 @@ export const HOSTILE_CASES: readonly HostileCase[] = [
   },
   {
     title: "a transfer after the last phase",
+    since: 30,
     ...VIOLATION,
     message: /not the next/,
     script: async (s) => {
@@ -534,6 +555,7 @@ export const HOSTILE_CASES: readonly HostileCase[] = [
   // Ends.
   {
     title: "an exit code",
+    since: 31,
     code: "ERR_RSYNC_PEER_EXIT",
     exitCode: 14,
     message: /exit code 14/,

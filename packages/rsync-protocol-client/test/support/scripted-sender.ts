@@ -62,6 +62,8 @@ export class ScriptedSender {
   readonly stream: Duplex;
   ndx = new NdxCodec();
   #theirNdx = new NdxCodec();
+  /** Below protocol 30. */
+  #isOld = false;
 
   constructor(wire: Wire, stream: Duplex) {
     this.wire = wire;
@@ -78,15 +80,7 @@ export class ScriptedSender {
     wire.out.int(protocol);
     wire.flush();
     await wire.read((reader) => ({ protocol: reader.int() }));
-    if (!traitsOf(protocol).hasCompatFlags) {
-      this.ndx = createNdxCodec(protocol);
-      this.#theirNdx = createNdxCodec(protocol);
-      wire.out.int(0);
-      wire.startMultiplexing();
-      await this.#filterList();
-      return;
-    }
-    await this.#startBinary(incRecurse);
+    await this.#startBinary(protocol, incRecurse);
   }
 
   /** The same as a daemon: with its greeting, and whatever module. */
@@ -96,23 +90,34 @@ export class ScriptedSender {
       wire.out.latin1(`${line}\n`);
       wire.flush();
     };
-    say(`@RSYNCD: ${protocol}.0 md5 md4`);
+    const { hasCompatFlags, argumentEnd } = traitsOf(protocol);
+    say(hasCompatFlags ? `@RSYNCD: ${protocol}.0 md5 md4` : `@RSYNCD: ${protocol}`);
     await wire.read((reader) => ({ greeting: reader.line() }));
     await wire.read((reader) => ({ module: reader.line() }));
     say("@RSYNCD: OK");
     await wire.read((reader) => {
       let count = 0;
-      for (let last = -1, next = reader.byte(); last !== 0 || next !== 0; next = reader.byte()) {
+      const stop = argumentEnd.charCodeAt(0);
+      for (let last = -1, next = -1; last !== stop || next !== stop; count++) {
         last = next;
-        count++;
+        next = reader.byte();
       }
       return { count };
     });
-    await this.#startBinary(incRecurse);
+    await this.#startBinary(protocol, incRecurse);
   }
 
-  async #startBinary(incRecurse: boolean): Promise<void> {
+  async #startBinary(protocol: number, incRecurse: boolean): Promise<void> {
     const { wire } = this;
+    if (!traitsOf(protocol).hasCompatFlags) {
+      this.#isOld = true;
+      this.ndx = createNdxCodec(protocol);
+      this.#theirNdx = createNdxCodec(protocol);
+      wire.out.int(0);
+      wire.startMultiplexing();
+      await this.#filterList();
+      return;
+    }
     const inc = incRecurse ? COMPAT.INC_RECURSE : 0;
     wire.out.varint(COMPAT.VARINT_FLIST_FLAGS | COMPAT.CHKSUM_SEED_FIX | COMPAT.SAFE_FLIST | inc);
     writeNames(wire.out, ["md5"]);
@@ -131,6 +136,32 @@ export class ScriptedSender {
   }
 
   entry(entry: RawEntry): void {
+    if (this.#isOld) this.#oldEntry(entry);
+    else this.#newEntry(entry);
+  }
+
+  #oldEntry(entry: RawEntry): void {
+    const { out } = this;
+    const mode = entry.mode ?? FILE;
+    out.byte(
+      XMIT.LONG_NAME |
+        (entry.keep === undefined ? 0 : XMIT.SAME_NAME) |
+        ((entry.flags ?? 0) & 0xff),
+    );
+    if (entry.keep !== undefined) out.byte(entry.keep);
+    out.int(entry.name.length);
+    out.latin1(entry.name);
+    out.longint(entry.size ?? 0);
+    out.int(entry.mtime ?? 1_600_000_000);
+    out.int(mode);
+    if ((mode & 0o170000) === 0o120000) {
+      const target = entry.target ?? "target";
+      out.int(target.length);
+      out.latin1(target);
+    }
+  }
+
+  #newEntry(entry: RawEntry): void {
     const { out } = this;
     const mode = entry.mode ?? FILE;
     let flags = XMIT.LONG_NAME | XMIT.MOD_NSEC | (entry.flags ?? 0);
@@ -164,7 +195,8 @@ export class ScriptedSender {
 
   endOfList(ioError = 0): void {
     this.out.byte(0);
-    this.out.varint(ioError);
+    if (this.#isOld) this.out.int(ioError);
+    else this.out.varint(ioError);
     this.wire.flush();
   }
 
