@@ -117,10 +117,13 @@ function assertEntry(entry: ManifestEntry): void {
   if (!Number.isSafeInteger(entry.mtimeSec)) throw refusedEntry(entry, `time ${entry.mtimeSec}`);
   if (!(entry.mtimeNsec >= 0 && entry.mtimeNsec < 1e9))
     throw refusedEntry(entry, `${entry.mtimeNsec} nanoseconds`);
-  for (const digest of [entry.digest, entry.attributes]) {
-    if (digest === undefined || digest.length === DIGEST_BYTES) continue;
-    throw refusedEntry(entry, `a digest of ${digest.length} bytes, not ${DIGEST_BYTES}`);
-  }
+  assertDigest(entry, entry.digest);
+  assertDigest(entry, entry.attributes);
+}
+
+function assertDigest(entry: ManifestEntry, digest: Uint8Array | undefined): void {
+  if (digest === undefined || digest.length === DIGEST_BYTES) return;
+  throw refusedEntry(entry, `a digest of ${digest.length} bytes, not ${DIGEST_BYTES}`);
 }
 
 /** ASCII that JSON writes as it is: nearly every path. */
@@ -154,7 +157,7 @@ export function encodeManifestEntry(entry: ManifestEntry): string {
   line += `,"stored":"${entry.outcome}"`;
   if (entry.digest !== undefined) line += `,"sha256":"${asBuffer(entry.digest).toString("hex")}"`;
   if (entry.attributes !== undefined)
-    line += `,"attributes":"${Buffer.from(entry.attributes).toString("hex")}"`;
+    line += `,"attributes":"${asBuffer(entry.attributes).toString("hex")}"`;
   return `${line}}`;
 }
 
