@@ -58,6 +58,15 @@ describeWithPeers(["sshd", "ssh-keygen"], "our client against sshd", () => {
     });
   });
 
+  it("waits for the exit status of a command that has closed its output before", async () => {
+    await using sshd = await startSshd();
+    await using connection = await connectTo(sshd);
+    const channel = await connection.execute("exec >&- 2>&-; sleep 0.2; exit 7");
+    channel.end();
+    await once(channel.resume(), "end");
+    expect(await channel.exit).toEqual({ code: 7, signal: null });
+  });
+
   it("opens a shell, which sshd's ForceCommand replaces, and keeps both directions apart", async () => {
     await using sshd = await startSshd({ config: ["ForceCommand echo hello; cat; echo bye"] });
     await using connection = await connectTo(sshd);

@@ -36,6 +36,8 @@ export interface ChannelNumbers {
   readonly receiveWindow: number;
   readonly sendWindow: number;
   readonly peerPacketBytes: number;
+  /** We asked for it to run a command: when that is over is the peer's to say, and may come after the end of its output. */
+  readonly isOurSession: boolean;
 }
 
 /** A request of the peer about a channel (RFC 4254 §5.4); `reply` does nothing where none is wanted. */
@@ -48,7 +50,8 @@ export type ChannelRequestHandler = (
 /**
  * A channel of an SSH connection (RFC 4254 §5) as a Duplex.
  *
- * - `end()` closes one direction (SSH_MSG_CHANNEL_EOF); the other stays until its own end. When both are done, the channel closes.
+ * - `end()` closes one direction (SSH_MSG_CHANNEL_EOF); the other stays until its own end. When both are done, the channel closes;
+ *   that of a command which we run closes when the peer closes it, with the command's exit status.
  * - Back-pressure both ways: at most one receive window lies here unread, and writes wait for the peer's window and for the socket.
  * - When the connection dies the channel is destroyed with the connection's error, and so is every write that waits.
  * - When the peer closes the channel what it sent can still be read; then the stream is destroyed, with
@@ -80,7 +83,12 @@ export class SshChannel extends Duplex {
   /** @internal Channels are made by connections. */
   constructor(wire: ChannelWire, numbers: ChannelNumbers) {
     const readableHighWaterMark = readMark(numbers.receiveWindow);
-    super({ allowHalfOpen: true, readableHighWaterMark, writableHighWaterMark: 65_536 });
+    super({
+      allowHalfOpen: true,
+      readableHighWaterMark,
+      writableHighWaterMark: 65_536,
+      autoDestroy: !numbers.isOurSession,
+    });
     this.#wire = wire;
     this.#ownId = numbers.ownId;
     this.#peerId = numbers.peerId;

@@ -55,6 +55,7 @@ export type OpenMessage =
 interface PendingOpen {
   readonly resolve: (channel: SshChannel) => void;
   readonly reject: (error: Error) => void;
+  readonly isSession: boolean;
 }
 
 /** Takes the answer to a global request. */
@@ -153,7 +154,7 @@ export class ConnectionLayer implements ChannelWire {
     }
     return new Promise((resolve, reject) => {
       const id = this.#newId();
-      this.#channels.set(id, { resolve, reject });
+      this.#channels.set(id, { resolve, reject, isSession: message.type === "session" });
       this.#windowInUse += this.#limits.windowBytes;
       const { windowBytes } = this.#limits;
       this.#write(() => {
@@ -412,7 +413,7 @@ export class ConnectionLayer implements ChannelWire {
       return;
     }
     if (!this.#isPacketSizeSane(packetSize)) return;
-    const channel = this.#newChannel(recipient, sender, window, packetSize);
+    const channel = this.#newChannel(recipient, sender, window, packetSize, pending.isSession);
     this.#channels.set(recipient, channel);
     pending.resolve(channel);
   }
@@ -450,13 +451,20 @@ export class ConnectionLayer implements ChannelWire {
     return this.#nextId;
   }
 
-  #newChannel(ownId: number, peerId: number, sendWindow: number, packetSize: number): SshChannel {
+  #newChannel(
+    ownId: number,
+    peerId: number,
+    sendWindow: number,
+    packetSize: number,
+    isOurSession = false,
+  ): SshChannel {
     const numbers: ChannelNumbers = {
       ownId,
       peerId,
       receiveWindow: this.#limits.windowBytes,
       sendWindow,
       peerPacketBytes: packetSize,
+      isOurSession,
     };
     return new SshChannel(this, numbers);
   }

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { type AuthMethod, connectSsh } from "@dialhome/ssh-endpoint";
 import { hostKeyPolicy, loginMethods, loginUser } from "../actions/ssh-login.ts";
 import type { CommandIo } from "../io.ts";
@@ -5,6 +6,10 @@ import type { SshOptions } from "./remote-shell.ts";
 import type { RsyncSettings } from "./settings.ts";
 import type { ShellSource } from "./source.ts";
 import { SSH_FAILED, type Transport } from "./transport.ts";
+
+/** How long a far end that has said goodbye may take to leave, ms. */
+const EXIT_GRACE_MS = 30_000;
+const NO_EXIT = { code: null } as const;
 
 /**
  * Runs a command on another machine over SSH, in this process. The machine must be known: by ~/.ssh/known_hosts, unless the
@@ -45,7 +50,10 @@ export async function runOverSsh(
     return {
       stream: channel,
       ended: async () => {
-        const { code } = await channel.exit;
+        const { code } = await Promise.race([
+          channel.exit,
+          pause(EXIT_GRACE_MS, NO_EXIT, { ref: false }),
+        ]);
         await connection.end();
         return code ?? SSH_FAILED;
       },
