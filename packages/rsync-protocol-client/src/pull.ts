@@ -1,29 +1,17 @@
 import { getHeapStatistics } from "node:v8";
 import {
-  agreeProtocol,
   asRsyncError,
   createNdxCodec,
-  EXIT,
   entryOrderOf,
   type FileList,
   FileListDecoder,
   FileLists,
   FilterChain,
-  type Message,
   NDX,
-  PROTOCOL,
-  protocolError,
-  RsyncError,
-  type ServerStatistics,
-  TAG,
-  traitsOf,
   Wire,
-  writeDeleteStatistics,
   writeFilterList,
 } from "@dialhome/rsync-protocol";
 import { assertOptions } from "./check-options.ts";
-import { logIn } from "./daemon-login.ts";
-import { deleteTime } from "./delete-time.ts";
 import { Deletion } from "./deletion.ts";
 import { nowhere, openDestination } from "./destination.ts";
 import { DestinationTree } from "./destination-tree.ts";
@@ -38,6 +26,8 @@ import { ListProgress, type ListWork } from "./list-progress.ts";
 import { readFileList } from "./list-reader.ts";
 import { LocalFilters } from "./local-filters.ts";
 import { makeAttributes } from "./make-attributes.ts";
+import { openSession } from "./open-session.ts";
+import { deletesLate, runBoth, tellDeleted } from "./phases.ts";
 import { giveUp } from "./placement.ts";
 import { backupDirectoryOf, keepsBackups, openWorkplaces } from "./placement-options.ts";
 import { privilegeOf } from "./privilege.ts";
@@ -47,11 +37,9 @@ import { type PullRules, readRules } from "./pull-rules.ts";
 import { Receiver } from "./receiver.ts";
 import { openReferences, referencesOf } from "./reference-directories.ts";
 import { ReferenceFiles } from "./reference-files.ts";
-import {
-  offersIncRecursion,
-  serverArguments,
-  serverArgumentsWithWildcards,
-} from "./server-command.ts";
+import { hear } from "./sender-messages.ts";
+import { offersIncRecursion } from "./server-command.ts";
+import { makeSummary, nothingSent } from "./session-end.ts";
 import { type SessionTerms, startSession } from "./session-start.ts";
 import { StopTime } from "./stop-time.ts";
 import type { PullSummary } from "./summary.ts";
@@ -82,7 +70,7 @@ export async function pull(given: PullOptions): Promise<PullSummary> {
   let protocol = 0;
   using _stop = new StopTime(wire, options.stopAtMs);
   try {
-    protocol = await begin(wire, options);
+    protocol = await openSession(wire, options);
     const terms = await startSession(wire, protocol, options, offersIncRecursion(options));
     return await transfer(wire, terms, options, rules);
   } catch (error) {
@@ -94,46 +82,6 @@ export async function pull(given: PullOptions): Promise<PullSummary> {
     wire.end();
     wire.release();
   }
-}
-
-/** Everything before the binary part. @returns the protocol */
-async function begin(wire: Wire, options: PullOptions): Promise<number> {
-  const highest = options.protocol ?? PROTOCOL.MAX;
-  const { source } = options;
-  if (source.kind === "server") {
-    const secluded = source.secludedArguments ?? [];
-    for (const argument of secluded) wire.out.latin1(`${argument}\0`);
-    if (secluded.length > 0) wire.out.byte(0);
-    wire.out.int(highest);
-    wire.flush();
-    const theirs = await wire.read((reader) => ({ protocol: reader.int() }));
-    return agreeProtocol(highest, theirs.protocol);
-  }
-  const protocol = await logIn(wire, {
-    module: source.module,
-    user: source.user ?? "nobody",
-    password: source.password,
-    protocol: highest,
-    onMessage: options.onMessage,
-  });
-  const paths = (source.paths.length > 0 ? source.paths : [""]).map(
-    (path) => `${source.module}/${path}`,
-  );
-  const listOnly = options.onListed !== undefined;
-  const format = source.wildcards ? serverArgumentsWithWildcards : serverArguments;
-  const { argumentEnd } = traitsOf(protocol);
-  for (const argument of format({ ...options, protocol, listOnly }, paths)) {
-    if (argument.includes(argumentEnd)) {
-      throw new RsyncError(
-        "ERR_RSYNC_OPTION",
-        `a path with a line end needs protocol 30, ${protocol} is spoken`,
-      );
-    }
-    wire.out.latin1(argument + argumentEnd);
-  }
-  wire.out.latin1(argumentEnd);
-  wire.flush();
-  return protocol;
 }
 
 /** The session from the first frame on. */
@@ -272,7 +220,7 @@ async function transfer(
     ndx.write(wire.out, NDX.DONE);
     wire.flush();
     tally.progress(wire.bytesRead, true);
-    return summarise(context, server);
+    return makeSummary(wire, terms, tally, server);
   } finally {
     for (const reference of references) reference.tree[Symbol.dispose]();
   }
@@ -296,152 +244,4 @@ function beginWithList(context: PullContext, first: FileList): void {
   if (context.terms.format.incRecurse) return;
   context.tally.listComplete = true;
   context.progress.endOfLists();
-}
-
-/** Runs the deciding and the reading half side by side. When one fails, the other is ended. */
-async function runBoth(
-  context: PullContext,
-  generator: Generator,
-  receiver: Receiver,
-): Promise<ServerStatistics> {
-  const stop = (error: unknown): never => {
-    context.wire.fail(asRsyncError(error));
-    context.progress.wake();
-    throw error;
-  };
-  const deciding = generator
-    .run()
-    .then(() => endPhases(context))
-    .catch(stop);
-  const reading = receiver.run().catch(stop);
-  const [decided, read] = await Promise.allSettled([deciding, reading]);
-  // What failed first has been handed to the wire, and is what both rejected with at the latest.
-  if (read.status === "rejected") throw read.reason;
-  if (decided.status === "rejected") throw decided.reason;
-  return read.value;
-}
-
-/**
- * Every list is finished and told so: the ends of the redo phase and of the phase of delayed updates follow at once, since failed
- * files were asked for again within their own list; and from protocol 31 on what was deleted.
- */
-function endPhases(context: PullContext): void {
-  const { wire, terms, options, progress, lists } = context;
-  while (progress.told < lists.count + terms.traits.morePhases) progress.tellPhase();
-  if (deletesLate(options)) wire.flush();
-  else tellDeleted(context);
-}
-
-/** Whether there are deletes after the last phase. */
-function deletesLate(options: PullOptions): boolean {
-  const when = deleteTime(options);
-  return when === "delay" || when === "after";
-}
-
-/** From protocol 31 on the sender hears what was deleted, and that this was all. */
-function tellDeleted({ wire, ndx, terms, options, tally }: PullContext): void {
-  if (terms.traits.answersGoodbye) {
-    if (deleteTime(options)) {
-      ndx.write(wire.out, NDX.DEL_STATS);
-      writeDeleteStatistics(wire.out, tally.deleted);
-    }
-    ndx.write(wire.out, NDX.DONE);
-  }
-  wire.flush();
-}
-
-/** What the peer says beside the data. */
-function hear(
-  wire: Wire,
-  tally: Tally,
-  { tag, payload }: Message,
-  notSent: (ndx: number) => void,
-): void {
-  const text = (): string => payload.toString("latin1").replace(/\n$/, "");
-  switch (tag) {
-    case TAG.ERROR_XFER:
-      tally.problem(text(), true);
-      break;
-    case TAG.ERROR:
-      tally.message({ level: "error", text: text(), fromPeer: true });
-      break;
-    case TAG.WARNING:
-      tally.message({ level: "warning", text: text(), fromPeer: true });
-      break;
-    case TAG.INFO:
-      tally.message({ level: "info", text: text(), fromPeer: true });
-      break;
-    case TAG.IO_ERROR:
-      tally.ioError |= payload.readInt32LE() & 7;
-      break;
-    case TAG.IO_TIMEOUT:
-      lowerTimeout(wire, payload.readInt32LE());
-      break;
-    case TAG.NO_SEND:
-      notSent(payload.readInt32LE());
-      break;
-    default:
-      throw protocolError(`message ${tag}, which no sender has to say`);
-  }
-}
-
-/** A daemon tells its own timeout, so that keepalives come in time. Nonsense is ignored. */
-function lowerTimeout(wire: Wire, seconds: number): void {
-  if (seconds < 1 || seconds > 86_400) return;
-  if (wire.timeoutMs === 0 || wire.timeoutMs > seconds * 1000) wire.setTimeout(seconds * 1000);
-}
-
-/** The sender had nothing to list, and told why; it does not wait for an answer. */
-function nothingSent(
-  wire: Wire,
-  terms: SessionTerms,
-  tally: Tally,
-  options: PullOptions,
-  rules: readonly string[],
-): PullSummary {
-  if (terms.protocol >= 31) wire.intMessage(TAG.ERROR_EXIT, EXIT.PARTIAL);
-  // A list of files may be empty, and without these two a directory is passed over.
-  const mayBeEmpty =
-    rules.length > 0 ||
-    options.ignoreMissingArgs === true ||
-    options.deleteMissingArgs === true ||
-    options.filesFrom !== undefined ||
-    (!options.recursive && !options.dirs);
-  if (tally.problems.length === 0 && tally.ioError === 0 && !mayBeEmpty) {
-    throw new RsyncError("ERR_RSYNC_FILE", "the sender has nothing under that path", {
-      exitCode: EXIT.PARTIAL,
-    });
-  }
-  return makeSummary(wire, terms, tally, undefined);
-}
-
-function summarise({ wire, terms, tally }: PullContext, server: ServerStatistics): PullSummary {
-  return makeSummary(wire, terms, tally, server);
-}
-
-function makeSummary(
-  wire: Wire,
-  terms: SessionTerms,
-  tally: Tally,
-  server: ServerStatistics | undefined,
-): PullSummary {
-  return {
-    exitCode: tally.exitCode,
-    protocol: terms.protocol,
-    checksum: terms.checksum.name,
-    compression: terms.compression,
-    listed: tally.listed,
-    created: tally.created,
-    deleted: tally.deleted,
-    transferredFiles: tally.transferredFiles,
-    totalBytes: tally.totalBytes,
-    transferredBytes: tally.transferredBytes,
-    literalBytes: tally.literalBytes,
-    matchedBytes: tally.matchedBytes,
-    listBytes: tally.listBytes,
-    bytesSent: wire.bytesWritten,
-    bytesReceived: wire.bytesRead,
-    server,
-    problems: tally.problems,
-  };
 }
