@@ -182,6 +182,20 @@ describeWithPeers(["rsync"], "dialhome rsync behind any other remote shell", () 
       const all = [...args, "-e", `${folder.at("note")} -x 'y z'`, ...paths];
       expect(await noted("ours", all)).toBe(await noted("real", all));
     }
+    // What a shell, or ssh, could take for something else than a name.
+    const nasty = ["u v@h;id:$(touch x)", ":a\nb", ":`id`;|&<>{}#!", ':a\rb"c\\', ":'"];
+    const all = ["-r", "-e", folder.at("note"), ...nasty, "d"];
+    expect(await noted("ours", all)).toBe(await noted("real", all));
+  });
+
+  it("takes no host that ssh would take for an option, as rsync does not", async () => {
+    for (const given of ["-oProxyCommand=touch x:p", "[-x]:p", "u@-oProxyCommand=touch x:p"]) {
+      const args = ["-e", "/bin/false", "--", given, "d"];
+      const ours = await callDialhome(["rsync", ...args], { cwd: folder.path });
+      const real = await run(requirePeer("rsync"), args, { cwd: folder.path });
+      expect([given, ours.code]).toEqual([given, real.code]);
+      expect(ours.stderr).toMatch(/does not start with '-'/);
+    }
   });
 
   it.each([

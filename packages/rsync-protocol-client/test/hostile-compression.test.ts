@@ -1,12 +1,15 @@
 import { createHash } from "node:crypto";
+import { duplexPair } from "node:stream";
 import { constants, deflateRawSync } from "node:zlib";
+import { type ByteWriter, COMPAT, Wire, writeNames } from "@dialhome/rsync-protocol";
 import { describe, expect, it } from "vitest";
+import { pull } from "../src/index.ts";
 import { WITH_BASIS } from "./support/hostile-cases.ts";
 import { HOSTILE_COMPRESSIONS, packet } from "./support/hostile-compression.ts";
 import { ROOT, runSession } from "./support/scripted-sender.ts";
 
 const MIB = 1 << 20;
-const LARGE: number = 24 * MIB;
+const LARGE: number = 16 * MIB;
 /** Longest packet of compressed data. */
 const PACKET_BYTES = 16_383;
 
@@ -100,7 +103,7 @@ describe("a sender that compresses", () => {
       },
     );
     expect(end.summary?.literalBytes ?? end.error).toBe(LARGE);
-    expect(most).toBeLessThan(12 * MIB);
+    expect(most).toBeLessThan(8 * MIB);
   });
 
   it("zstd: makes gigabytes of one packet, and can be stopped", async () => {
@@ -122,5 +125,49 @@ describe("a sender that compresses", () => {
     );
     expect(end.error).toMatchObject({ code: "ERR_RSYNC_ABORTED" });
     expect(performance.now() - started).toBeLessThan(5_000);
+  });
+});
+
+describe("names of compression types from a server", () => {
+  /** A server that says this before its first frame, and nothing else. */
+  async function refusal(names: (out: ByteWriter) => void): Promise<unknown> {
+    const [near, far] = duplexPair();
+    const wire = new Wire(far);
+    wire.out.int(31);
+    wire.out.varint(COMPAT.VARINT_FLIST_FLAGS);
+    writeNames(wire.out, ["md5"]);
+    names(wire.out);
+    wire.flush();
+    far.resume();
+    try {
+      await pull({
+        stream: near,
+        source: { kind: "server" },
+        destination: "/nonexistent/never made",
+        compress: true,
+      });
+      return undefined;
+    } catch (error) {
+      return error;
+    } finally {
+      wire.release();
+      near.destroy();
+      far.destroy();
+    }
+  }
+
+  it.each<[string, (out: ByteWriter) => void, string]>([
+    ["none at all", (out) => writeNames(out, []), "ERR_RSYNC_INCOMPATIBLE"],
+    ["unknown ones", (out) => writeNames(out, ["snappy", "zst"]), "ERR_RSYNC_INCOMPATIBLE"],
+    ["only blanks", (out) => out.vstring(" ".repeat(200)), "ERR_RSYNC_INCOMPATIBLE"],
+    [
+      "names of objects",
+      (out) => writeNames(out, ["__proto__", "toString"]),
+      "ERR_RSYNC_INCOMPATIBLE",
+    ],
+    ["very many", (out) => out.vstring("zstdx ".repeat(5_000)), "ERR_RSYNC_LIMIT"],
+    ["the longest string of all", (out) => out.bytes(Buffer.from([0xff, 0xff])), "ERR_RSYNC_LIMIT"],
+  ])("%s are refused with exit code 4", async (_what, names, code) => {
+    expect(await refusal(names)).toMatchObject({ code, exitCode: 4 });
   });
 });
