@@ -103,6 +103,8 @@ const CASES: readonly Case[] = [
   { args: ["-a", "--inplace", "--backup-dir=kept"], prepare: linkedTree },
   { args: ["-ab", "--delay-updates", "--delete-delay"] },
   { args: ["-abn", "--delete"] },
+  { args: ["-ab", "--delete"], prepare: longNameTree },
+  { args: ["-aH", "--delay-updates"], prepare: oneFileTree },
   ...["link", "copy", "compare"].flatMap((use) => [
     { args: ["-aH", `--${use}-dest=../older`], prepare: olderTree, destination: "fresh/" },
     { args: ["-a", `--${use}-dest=../oldest`, `--${use}-dest=../older`], prepare: olderTree },
@@ -172,6 +174,17 @@ function partialTree(root: string): void {
     put(root, `${directory}/same`, "of no use");
     chmodSync(join(root, directory), 0o700);
   }
+}
+
+/** A name that has no room for a suffix: its file stays, and the others go nevertheless. */
+function longNameTree(root: string): void {
+  put(join(root, "dest"), "x".repeat(255), "cannot be kept");
+}
+
+/** What the sender has as one file is one here as well, with other content. */
+function oneFileTree(root: string): void {
+  put(join(root, "dest"), "hard-1", "of old");
+  linkSync(join(root, "dest/hard-1"), join(root, "dest/dir/hard-2"));
 }
 
 /** Files with a second name, as in an older snapshot. */

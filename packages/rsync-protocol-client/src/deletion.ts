@@ -166,20 +166,30 @@ export class Deletion {
       this.#skipped++;
       return false;
     }
-    if (!dryRun && !directory) this.#unlink(parent, bytes, path);
-    else if (!dryRun && depth < COUNTED_DEPTH && !this.#rmdir(parent, bytes, path)) return false;
-    countKind(this.#tally.deleted, stat);
+    if (!dryRun && !directory) {
+      if (!this.#unlink(parent, bytes, path)) return false;
+    } else if (!dryRun && depth < COUNTED_DEPTH && !this.#rmdir(parent, bytes, path)) return false;
     if (told) {
+      countKind(this.#tally.deleted, stat);
       this.#count++;
       this.#tell({ name: path, isDirectory: directory });
     }
     return true;
   }
 
-  #unlink(parent: DirectoryHandle, name: Buffer, path: string): void {
+  /** @returns false when it stays, as what cannot be kept elsewhere does: that is no reason to keep the others */
+  #unlink(parent: DirectoryHandle, name: Buffer, path: string): boolean {
     const backups = this.#backups;
-    if (backups && !backups.isBackup(path) && backups.keep(path, "rename") === "moved") return;
-    unlinkIfThere(parent, name);
+    try {
+      if (backups && !backups.isBackup(path) && backups.keep(path, "rename") === "moved")
+        return true;
+      unlinkIfThere(parent, name);
+      return true;
+    } catch (error) {
+      const text = describeFailure("cannot delete", path, error);
+      this.#tally.problem(text);
+      return false;
+    }
   }
 
   #rmdir(parent: DirectoryHandle, name: Buffer, path: string): boolean {

@@ -95,8 +95,6 @@ export class FileAssembly {
       if (file) fs.closeSync(file.fd);
     }
     if (!published) return;
-    tally.transferredFiles++;
-    tally.transferredBytes += entry.size;
     const extra = { digest: contentDigest, checksum: sum };
     const told = transfer.job.against ?? transfer.flags;
     succeed(this.#context, transfer.job, outcomeOf(transfer), told, extra);

@@ -164,17 +164,18 @@ export function linkToLeader(context: PullContext, job: Job, to: Leader): void {
     }
     const place = placeOf(context, entry);
     const before = place.directory.lstat(place.name);
+    // Though both were one file before: the leader becomes another one.
+    if (context.delayed?.has(leader)) {
+      linkDelayed(context, job, leader);
+      finishLink(context, job, leader, before, true);
+      return;
+    }
     // A handle of its own is not needed: both lookups are done before anything else uses the tree.
     using source = context.tree.own(directoryOf(leader));
     const leaderName = nameBytes(baseNameOf(leader));
     const leaderStat = source.lstat(leaderName);
     if (before && leaderStat && isSameFile(before, leaderStat)) {
       finishLink(context, job, leader, before);
-      return;
-    }
-    if (context.delayed?.has(leader)) {
-      linkDelayed(context, job, leader);
-      finishLink(context, job, leader, before, true);
       return;
     }
     if (before) context.backups?.keep(pathOf(context, entry), "link");

@@ -196,10 +196,10 @@ export class Receiver {
       await transfer.resume();
       return;
     }
+    // As in rsync(1): what a dry run would bring counts, what fails as well, and what has to come twice counts twice.
+    tally.transferredFiles++;
+    tally.transferredBytes += transfer.job.entry.size;
     if (!sums) {
-      // A dry run counts what would come.
-      tally.transferredFiles++;
-      tally.transferredBytes += transfer.job.entry.size;
       const { job, flags } = transfer;
       succeed(this.#context, job, outcomeOf(transfer), job.against ?? flags);
       return;

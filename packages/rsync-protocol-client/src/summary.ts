@@ -22,11 +22,11 @@ export interface PullSummary {
   /** Entries that were not there before. */
   readonly created: Readonly<KindCounts>;
   readonly deleted: Readonly<KindCounts>;
-  /** Files whose content was asked for and came. */
+  /** How often the content of a file came: as in rsync(1), what came wrong and was asked for again counts twice. */
   readonly transferredFiles: number;
   /** Sum of the sizes of all listed files and links, in bytes. */
   readonly totalBytes: number;
-  /** Sum of the sizes of transferred files, in bytes. */
+  /** Sum of the sizes of transferred files, each as often as it counts, in bytes. */
   readonly transferredBytes: number;
   /** File content that came over the wire, in bytes. */
   readonly literalBytes: number;

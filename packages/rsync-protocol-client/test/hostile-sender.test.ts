@@ -135,7 +135,7 @@ describe("pull from a sender that means harm", () => {
         },
         { ...WITH_BASIS, pull: { hardLinks } },
       );
-      expect(end.summary).toMatchObject({ exitCode: 23, transferredFiles: 0 });
+      expect(end.summary).toMatchObject({ exitCode: 23, transferredFiles: 2 });
       expect(end.summary?.problems).toHaveLength(1);
       expect(end.files.get("a")).toBe("x".repeat(5_000));
     }

@@ -28,8 +28,8 @@ export function escapeOutput(line: string, charset: OutputCharset): string {
   return plain.replace(CHARACTER, (character) => {
     if (character === "\t") return character;
     if (character.length === 1) {
-      if (character >= " " && character <= "~") return character;
-      return charset === "8bit" && character >= "\x7f" ? character : octal(character);
+      if (character >= " " && character <= "\x7f") return character;
+      return charset === "8bit" && character > "\x7f" ? character : octal(character);
     }
     if (charset === "8bit") return character;
     return charset === "utf8" && !CONTROL_1.test(character)

@@ -1,24 +1,37 @@
+import type { ServerStatistics } from "@dialhome/rsync-protocol";
 import type { KindCounts, PullSummary } from "@dialhome/rsync-protocol-client";
 import { formatNumber, formatRate } from "./numbers.ts";
 
-/** The block that `--stats` prints, without the two lines of {@link formatTotals}. */
+/** The block that `--stats` prints, without the two lines of {@link formatTotals}; older protocols have fewer of them. */
 export function formatStatistics(summary: PullSummary, human: number): string[] {
   const number = (value: number): string => formatNumber(value, human);
-  const { server } = summary;
-  return [
-    `Number of files: ${formatCounts(summary.listed, human)}`,
-    `Number of created files: ${formatCounts(summary.created, human)}`,
-    `Number of deleted files: ${formatCounts(summary.deleted, human)}`,
+  const { server, protocol } = summary;
+  const lines = [`Number of files: ${formatCounts(summary.listed, human)}`];
+  if (protocol >= 29) {
+    lines.push(`Number of created files: ${formatCounts(summary.created, human)}`);
+  }
+  if (protocol >= 31) {
+    lines.push(`Number of deleted files: ${formatCounts(summary.deleted, human)}`);
+  }
+  lines.push(
     `Number of regular files transferred: ${number(summary.transferredFiles)}`,
     `Total file size: ${number(summary.totalBytes)} bytes`,
     `Total transferred file size: ${number(summary.transferredBytes)} bytes`,
     `Literal data: ${number(summary.literalBytes)} bytes`,
     `Matched data: ${number(summary.matchedBytes)} bytes`,
     `File list size: ${number(summary.listBytes)}`,
-    `File list generation time: ${seconds(server?.listBuildMs ?? 0)}`,
-    `File list transfer time: ${seconds(server?.listTransferMs ?? 0)}`,
+    ...(server?.listBuildMs ? listTimes(server) : []),
     `Total bytes sent: ${number(summary.bytesSent)}`,
     `Total bytes received: ${number(summary.bytesReceived)}`,
+  );
+  return lines;
+}
+
+/** How long the sender took over the list, where it tells. */
+function listTimes({ listBuildMs, listTransferMs }: ServerStatistics): string[] {
+  return [
+    `File list generation time: ${seconds(listBuildMs)}`,
+    `File list transfer time: ${seconds(listTransferMs)}`,
   ];
 }
 
