@@ -131,6 +131,9 @@ describeWithPeers(["rsync"], "dialhome rsync prints what rsync prints", () => {
       "-avn --delete",
       "-a --stats --delete",
       "-ai --del --out-format=%o_%n_%i",
+      "-avv --existing",
+      "-avv --ignore-existing --max-size=100",
+      "-aii --update --info=skip --min-size=1K",
     ]) {
       const sorted = async (program: "ours" | "real"): Promise<readonly string[]> =>
         (await printed(program, options.split(" "), false)).lines.toSorted();
@@ -194,7 +197,7 @@ describeWithPeers(["rsync"], "dialhome rsync prints what rsync prints", () => {
   it("RSYNC_CONNECT_PROG takes the place of the connection", async () => {
     writeFileSync(
       folder.at("conf"),
-      `use chroot = no\nuid = ${process.getuid?.()}\ngid = ${process.getgid?.()}\n[src]\npath = ${folder.at("src")}\n`,
+      `use chroot = no\nhosts allow = 127.0.0.1\nuid = ${process.getuid?.()}\ngid = ${process.getgid?.()}\n[src]\npath = ${folder.at("src")}\n`,
     );
     const RSYNC_CONNECT_PROG = `${requirePeer("rsync")} --config=${folder.at("conf")} --daemon`;
     for (const url of ["rsync://nowhere.invalid/", "nowhere.invalid::src/a"]) {

@@ -45,7 +45,10 @@ export async function buildProgram(
     const declare = await row.load();
     command.description(`${row.summary.charAt(0).toUpperCase()}${row.summary.slice(1)}.`);
     declare(command, execute);
-    command.option("--debug", "show where a failure came from");
+    // rsync has another one of that name.
+    if (command.options.every(({ long }) => long !== "--debug")) {
+      command.option("--debug", "show where a failure came from");
+    }
   }
   return program;
 }

@@ -72,7 +72,8 @@ export class EntryReports {
 
   /** An entry is finished. */
   tell(pulled: PulledEntry, ndx: number): void {
-    if (!this.#isOrdered) {
+    // As rsync does, what is passed over is told at once.
+    if (!this.#isOrdered || pulled.skipped !== undefined) {
       this.#emit(pulled);
       return;
     }

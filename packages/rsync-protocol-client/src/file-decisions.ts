@@ -11,7 +11,7 @@ import {
 import type { Backups } from "./backups.ts";
 import type { Deletion } from "./deletion.ts";
 import type { Job } from "./hard-link-groups.ts";
-import { fail, giveUp, pathOf, placeOf, succeed } from "./placement.ts";
+import { fail, giveUp, pathOf, placeOf, succeed, tellSkipped } from "./placement.ts";
 import type { PullContext } from "./pull-context.ts";
 import { sameChecksum } from "./quick-check.ts";
 import type { Found, ReferenceFiles } from "./reference-files.ts";
@@ -52,12 +52,13 @@ export class FileDecisions {
     const { entry } = job;
     const { options, attributes, references, referenceUse } = this.#context;
     if (entry.size > this.#largest || entry.size < this.#smallest) {
+      tellSkipped(this.#context, job, entry.size > this.#largest ? "too large" : "too small");
       giveUp(this.#context, job);
       return undefined;
     }
     if (stat && isRegularFile(stat)) {
       if (options.update && attributes.isNewer(entry, stat)) {
-        succeed(this.#context, job, "unchanged", 0, { isOther: true });
+        succeed(this.#context, job, "unchanged", 0, { isOther: true, skipped: "newer" });
         return undefined;
       }
       if (references.length > 0 && referenceUse !== "copy" && !redo) {

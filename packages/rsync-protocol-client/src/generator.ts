@@ -93,6 +93,7 @@ export class Generator {
   async #list(work: ListWork): Promise<void> {
     const { list } = work;
     this.#context.reports.listBegins(list);
+    if (list.directory) this.#context.options.onListed?.(list.directory);
     await this.#sweeps.begin(list);
     for (let i = 0; i < list.sorted.length; i++) {
       const entry = list.sorted[i]!;
@@ -134,7 +135,9 @@ export class Generator {
     const { entry } = job;
     const { options } = this.#context;
     if (options.onListed) {
-      options.onListed(entry);
+      // As rsync does, a directory whose content comes in a list of its own is told when that is begun.
+      const waits = this.#context.terms.format.incRecurse && isDirectory(entry);
+      if (!waits || entry.name === ".") options.onListed(entry);
       giveUp(this.#context, job);
       return undefined;
     }
@@ -159,7 +162,7 @@ export class Generator {
     }
     // Such an entry is not met as one of its hard link group: nobody may be linked to what stays as it was.
     if (stat ? options.ignoreExisting : options.existing) {
-      leaveAsIs(this.#context, job);
+      leaveAsIs(this.#context, job, stat ? "exists" : "not there");
       return undefined;
     }
     if (!isRegularFile(entry) && !this.#wanted(entry)) {
@@ -269,8 +272,8 @@ export class Generator {
         this.#directories.xattrsCame(entry.name);
         const against = created ? this.#references.findNode(entry) : undefined;
         if (against) {
-          const differs = against.changes === 0 ? 0 : against.changes | ITEM.LOCAL_CHANGE;
-          succeed(this.#context, job, differs === 0 ? "unchanged" : "updated", differs);
+          const outcome = against.changes === 0 ? "unchanged" : "updated";
+          succeed(this.#context, job, outcome, against.changes | ITEM.LOCAL_CHANGE);
           return;
         }
         succeed(this.#context, job, created ? "new" : "unchanged", changes);

@@ -13,7 +13,7 @@ export interface Job {
 }
 
 type Group =
-  | { readonly is: "working"; led: boolean; readonly waiting: Job[] }
+  | { readonly is: "working"; led: boolean; bases: number; readonly waiting: Job[] }
   | ({ readonly is: "done" } & Leader);
 
 /** The file that the others of its group become links to. */
@@ -51,15 +51,20 @@ export class HardLinkGroups {
     if (group?.is === "done") return { is: "link", to: group };
     if (mayLead && !group?.led) {
       if (group) group.led = true;
-      else this.#groups.set(index, { is: "working", led: true, waiting: [] });
+      else this.#groups.set(index, { is: "working", led: true, bases: 0, waiting: [] });
       this.#deferred.delete(index);
       return { is: "lead" };
     }
     if (group) {
-      if (isBasis) group.waiting.unshift(job);
+      if (isBasis) group.waiting.splice(group.bases++, 0, job);
       else group.waiting.push(job);
     } else {
-      this.#groups.set(index, { is: "working", led: false, waiting: [job] });
+      this.#groups.set(index, {
+        is: "working",
+        led: false,
+        bases: isBasis ? 1 : 0,
+        waiting: [job],
+      });
       this.#deferred.add(index);
     }
     return { is: "wait" };

@@ -20,6 +20,7 @@ export type {
   PullProgress,
   PullSource,
   PullStep,
+  SkipReason,
   StartedTransfer,
   TransferOptions,
 } from "./pull-options.ts";

@@ -11,7 +11,7 @@ import {
 import { nameBytes } from "./destination-tree.ts";
 import type { Job, Leader } from "./hard-link-groups.ts";
 import type { PullContext } from "./pull-context.ts";
-import type { Outcome } from "./pull-options.ts";
+import type { Outcome, SkipReason } from "./pull-options.ts";
 import { releaseSource } from "./source-removal.ts";
 import { countKind, describeFailure } from "./tally.ts";
 
@@ -76,6 +76,7 @@ export function succeed(
     readonly checksum?: Uint8Array | undefined;
     /** What is here is another file, and the sender's stays where it is. */
     readonly isOther?: boolean;
+    readonly skipped?: SkipReason;
   } = {},
 ): void {
   const { entry, work } = job;
@@ -83,11 +84,9 @@ export function succeed(
   if (outcome !== "unchanged" && (changes & ITEM.IS_NEW) !== 0)
     countKind(context.tally.created, entry);
   context.tally.countFinished(entry);
-  const { digest, checksum } = extra;
-  context.reports.tell(
-    { entry, outcome, changes, digest, checksum, hardLinkTo: undefined },
-    job.ndx,
-  );
+  const { digest, checksum, skipped } = extra;
+  const told = { entry, outcome, changes, digest, checksum, hardLinkTo: undefined };
+  context.reports.tell(skipped === undefined ? told : { ...told, skipped }, job.ndx);
   if (leadsGroup(context, entry)) {
     const leader: Leader = { name: entry.name, replaced: outcome !== "unchanged" };
     for (const waiting of context.hardLinks.finished(entry, leader.replaced)) {
@@ -111,9 +110,14 @@ export function assertGoingOn(what: string, path: string, error: unknown): void 
 }
 
 /** An entry is passed over, and whatever is in its place stays. */
-export function leaveAsIs(context: PullContext, job: Job): void {
-  const { entry } = job;
-  context.tally.countFinished(entry);
+export function leaveAsIs(context: PullContext, job: Job, skipped: SkipReason): void {
+  context.tally.countFinished(job.entry);
+  tellSkipped(context, job, skipped);
+  context.progress.finishEntry(job.work);
+}
+
+/** An entry is passed over because of an option. */
+export function tellSkipped(context: PullContext, { entry, ndx }: Job, skipped: SkipReason): void {
   context.reports.tell(
     {
       entry,
@@ -121,10 +125,10 @@ export function leaveAsIs(context: PullContext, job: Job): void {
       changes: 0,
       digest: undefined,
       hardLinkTo: undefined,
+      skipped,
     },
-    job.ndx,
+    ndx,
   );
-  context.progress.finishEntry(job.work);
 }
 
 /** An entry could not be made: the pull goes on without it, unless the disk is full or the like. */

@@ -248,7 +248,12 @@ export interface PulledEntry {
   readonly digest: Uint8Array | undefined;
   /** The sender's checksum of the content, of the type that the session uses, where the content passed through. */
   readonly checksum?: Uint8Array | undefined;
+  /** Why an option has it passed over, where one has; the outcome is `unchanged` then. */
+  readonly skipped?: SkipReason;
 }
+
+/** `update`; `ignoreExisting`; `existing`; `maxSize`; `minSize`. */
+export type SkipReason = "newer" | "exists" | "not there" | "too large" | "too small";
 
 /** A file whose content begins to come. */
 export interface StartedTransfer {

@@ -7,7 +7,7 @@ import {
   type TransferOptions,
 } from "@dialhome/rsync-protocol-client";
 import type { CommandIo } from "../io.ts";
-import { startProgram } from "./child-transport.ts";
+import { startOnSocket, startProgram } from "./child-transport.ts";
 import { connectToDaemon } from "./connect.ts";
 import { syntaxError } from "./errors.ts";
 import { readPassword } from "./password.ts";
@@ -76,8 +76,8 @@ async function daemonTransport(
     const command = RSYNC_CONNECT_PROG.replace(/%([%H])/g, (_, what) =>
       what === "H" ? quote(source.host) : "%",
     );
-    // A daemon takes the one socket that is its standard input for both directions: descriptor 3 is one, pipes are two.
-    return startProgram("/bin/sh", ["-c", `exec <&3 >&3 3<&-; ${command}`], io, true);
+    // A daemon takes the one socket that is its standard input for both directions.
+    return startOnSocket("/bin/sh", ["-c", command], io);
   }
   const socket = await connectToDaemon(source, settings, io.signal);
   return { stream: socket, ended: async () => undefined, destroy: () => socket.destroy() };

@@ -123,6 +123,7 @@ export type Valued =
   | "logFile"
   | "logFileFormat"
   | "stderr"
+  | "debug"
   | "outbuf"
   | "sockopts"
   | "knownHosts"
@@ -199,6 +200,7 @@ const SUPPORTED: readonly OptionRow[] = [
   valued("log-file", "logFile", "FILE", "write what is done to FILE"),
   valued("log-file-format", "logFileFormat", "FORMAT", "tell each change there in this format"),
   valued("stderr", "stderr", "MODE", "errors, or all: where messages go"),
+  valued("debug", "debug", "WORDS", "NONE, or words with 0 behind them: nothing else can be had"),
   valued("outbuf", "outbuf", "MODE", "N, L or B: taken, and without effect here"),
   flag("8-bit-output 8", "eightBit", "print all bytes of names as they are"),
   flag("archive a", ARCHIVE, "the same as -rlptgoD"),
@@ -389,7 +391,6 @@ const UNSUPPORTED: readonly OptionRow[] = [
     "confine-root",
     "config",
     "copy-as",
-    "debug",
     "dparam",
     "early-input",
     "iconv",

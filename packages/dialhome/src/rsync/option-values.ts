@@ -5,6 +5,7 @@ import {
   parseChecksumChoice,
   parseCompressionName,
 } from "@dialhome/rsync-protocol";
+import { checkDebugWords } from "./debug-words.ts";
 import { syntaxError, unsupportedError } from "./errors.ts";
 import { FilterArguments, type ReadRuleFile } from "./filter-arguments.ts";
 import { type InfoWord, parseInfoWords } from "./info-levels.ts";
@@ -250,6 +251,9 @@ export class OptionValues {
         break;
       case "stderr":
         this.#stderr = parseStderr(value, spelling);
+        break;
+      case "debug":
+        checkDebugWords(value);
         break;
       case "outbuf":
         if (!/^(n|none|l|line|b|block|f|full)$/i.test(value)) {

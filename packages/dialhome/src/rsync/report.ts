@@ -8,6 +8,7 @@ import {
   type PullProgress,
   type PullStep,
   type PullSummary,
+  type SkipReason,
   type StartedTransfer,
 } from "@dialhome/rsync-protocol-client";
 import { type FormatContext, formatHas, formatItem, type Item, nameOf } from "./item-line.ts";
@@ -28,6 +29,15 @@ interface Way {
   readonly isLocal: boolean;
   readonly wholeFile: boolean;
 }
+
+/** What rsync says of what an option has it pass over. */
+const SKIPPED: Readonly<Record<SkipReason, (name: string) => string>> = {
+  newer: (name) => `${name} is newer`,
+  exists: (name) => `${name} exists`,
+  "not there": (name) => `not creating new file "${name}"`,
+  "too large": (name) => `${name} is over max-size`,
+  "too small": (name) => `${name} is under min-size`,
+};
 
 /** Where in the lists a transfer is. */
 type Position = Pick<StartedTransfer, "listed" | "remaining" | "listComplete" | "totalBytes">;
@@ -97,7 +107,7 @@ export class RsyncReport {
       ...(info.backup > 0
         ? { onBackup: ({ name, keptAs }) => this.#output.info(`backed up ${name} to ${keptAs}`) }
         : {}),
-      ...(namesEntries || info.progress > 0
+      ...(namesEntries || info.progress > 0 || info.skip > 0
         ? {
             onEntry: (pulled) => this.#entry(pulled),
             onTransfer: (started) => this.#begins(started),
@@ -192,6 +202,11 @@ export class RsyncReport {
   }
 
   #entry(pulled: PulledEntry): void {
+    if (pulled.skipped !== undefined) {
+      const { name } = pulled.entry;
+      if (this.#settings.info.skip > 0) this.#output.info(SKIPPED[pulled.skipped](name));
+      return;
+    }
     const item = this.#itemOf(pulled);
     const started = this.#started?.entry === pulled.entry ? this.#started : undefined;
     if (started !== undefined) {
@@ -320,7 +335,7 @@ function describeChecksum(name: string): Pick<FormatContext, "checksumDigits" | 
 }
 
 /** What stands for the letters of an entry that is as it was. */
-function itemizeUnchanged({ entry, outcome }: PulledEntry): string {
+function itemizeUnchanged({ entry, outcome, changes }: PulledEntry): string {
   const { isDirectory } = nameOf(entry);
   const kind = isDirectory
     ? "d"
@@ -329,7 +344,8 @@ function itemizeUnchanged({ entry, outcome }: PulledEntry): string {
       : isRegularFile(entry)
         ? "f"
         : kindOf(entry.mode);
-  return `${outcome === "linked" ? "h" : "."}${kind}         `;
+  const isMade = (changes & ITEM.LOCAL_CHANGE) !== 0;
+  return `${outcome === "linked" ? "h" : isMade ? "c" : "."}${kind}         `;
 }
 
 function kindOf(mode: number): string {
