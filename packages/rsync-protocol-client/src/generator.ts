@@ -267,6 +267,10 @@ export class Generator {
     const { entry } = job;
     try {
       const changes = this.#directories.enter(entry);
+      if (this.#context.options.existing && this.#directories.isMissing(entry.name)) {
+        leaveAsIs(this.#context, job, "not there");
+        return undefined;
+      }
       const created = (changes & ITEM.IS_NEW) !== 0;
       const finish = (): void => {
         this.#directories.xattrsCame(entry.name);

@@ -1,4 +1,9 @@
-import { ITEM, isRegularFile, isSymlink } from "@dialhome/rsync-protocol";
+import {
+  ITEM,
+  isDirectory as isDirectoryEntry,
+  isRegularFile,
+  isSymlink,
+} from "@dialhome/rsync-protocol";
 import {
   type DeletedEntry,
   itemize,
@@ -31,10 +36,10 @@ interface Way {
 }
 
 /** What rsync says of what an option has it pass over. */
-const SKIPPED: Readonly<Record<SkipReason, (name: string) => string>> = {
+const SKIPPED: Readonly<Record<SkipReason, (name: string, kind: string) => string>> = {
   newer: (name) => `${name} is newer`,
   exists: (name) => `${name} exists`,
-  "not there": (name) => `not creating new file "${name}"`,
+  "not there": (name, kind) => `not creating new ${kind} "${name}"`,
   "too large": (name) => `${name} is over max-size`,
   "too small": (name) => `${name} is under min-size`,
 };
@@ -204,7 +209,8 @@ export class RsyncReport {
   #entry(pulled: PulledEntry): void {
     if (pulled.skipped !== undefined) {
       const { name } = pulled.entry;
-      if (this.#settings.info.skip > 0) this.#output.info(SKIPPED[pulled.skipped](name));
+      const kind = isDirectoryEntry(pulled.entry) ? "directory" : "file";
+      if (this.#settings.info.skip > 0) this.#output.info(SKIPPED[pulled.skipped](name, kind));
       return;
     }
     const item = this.#itemOf(pulled);
