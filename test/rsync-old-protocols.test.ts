@@ -211,4 +211,22 @@ describeWithPeers(["rsync"], "protocols 27, 28 and 29", () => {
       expect(readdirSync(dir.at("out")).toSorted()).toEqual(["a", "c"]);
     },
   );
+
+  it("names of --files-from go beside the frames: protocol 30", async () => {
+    await using dir = tempDir();
+    mkdirSync(dir.at("src/d"), { recursive: true });
+    for (const name of ["a", "d/b", "c"]) writeFileSync(dir.at("src", name), name);
+    await using daemon = await startRealRsyncd({ modules: { src: { path: dir.at("src") } } });
+    const { summary } = await pullFromDaemon({
+      ...ARCHIVE,
+      recursive: false,
+      relative: true,
+      filesFrom: { names: ["a", "d/b"] },
+      port: daemon.port,
+      destination: dir.at("dest"),
+      protocol: 30,
+    });
+    expect(summary).toMatchObject({ exitCode: 0, transferredFiles: 2 });
+    expect(readdirSync(dir.at("dest")).toSorted()).toEqual(["a", "d"]);
+  });
 });

@@ -95,7 +95,8 @@ async function transfer(
   const transfers = new TransferQueue();
   let lost: (ndx: number) => void = (ndx) => transfers.refuse(ndx);
   // Removing needs messages to the sender, for which there are frames in old protocols too.
-  if (terms.traits.framesBothWays || options.removeSourceFiles) wire.startMultiplexing();
+  const isFramed = terms.traits.framesBothWays || options.removeSourceFiles === true;
+  if (isFramed) wire.startMultiplexing();
   wire.startDemultiplexing((message) => {
     hear(wire, tally, message, (ndx) => lost(ndx));
   });
@@ -106,7 +107,11 @@ async function transfer(
   });
   const sent = rules.sent(terms.protocol);
   writeFilterList(wire.out, sent);
+  // Only since protocol 31 such names come in the frames around them.
+  const isBare = isFramed && options.filesFrom !== undefined && terms.protocol < 31;
+  if (isBare) wire.stopMultiplexing();
   sendNames(wire, options.filesFrom);
+  if (isBare) wire.startMultiplexing();
   wire.flush();
 
   const checks = new ListChecks(options);

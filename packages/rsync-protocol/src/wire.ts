@@ -154,6 +154,12 @@ export class Wire {
     this.#framing = true;
   }
 
+  /** Sends what was gathered, and from here on what is written as it is, until {@link startMultiplexing}. */
+  stopMultiplexing(): void {
+    this.flush();
+    this.#framing = false;
+  }
+
   /** Where the data of the session is written. Call {@link pushFull} or {@link flush} after each item. */
   get out(): ByteWriter {
     return this.#out;
