@@ -144,7 +144,7 @@ describe.each(NAMES)("tokens compressed with %s", (name) => {
           const read = readAll(await createTokenReader(name, protocol), chunks);
           expect(same(read, given.map(joined))).toBe(true);
         }),
-        { numRuns: 25 },
+        { numRuns: 12 },
       );
     },
   );
@@ -172,7 +172,7 @@ describe.each(NAMES)("tokens compressed with %s", (name) => {
         const tokens = await createTokenReader(name, 32);
         expect([0, 2, 12]).toContain(exitCodeOf(() => readAll(tokens, [bytes])));
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
   });
 

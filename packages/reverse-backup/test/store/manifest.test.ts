@@ -82,7 +82,7 @@ describe("a line", () => {
         expect(line).not.toContain("\n");
         expect(decode(line)).toEqual(value);
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
   });
 
@@ -98,7 +98,7 @@ describe("a line", () => {
       fc.property(fc.oneof(fc.string(), fc.json(), mutated), (line) => {
         expect(pathOrCode(line)).toMatch(/^(?:ERR_STORE_CORRUPT|a tree path)$/);
       }),
-      { numRuns: 800 },
+      { numRuns: 200 },
     );
   });
 

@@ -70,7 +70,7 @@ test("property: a name that passes is one visible path component", () => {
       expect(Buffer.byteLength(name)).toBeLessThanOrEqual(255);
       expect(Buffer.from(name).toString()).toBe(name);
     }),
-    { numRuns: 800 },
+    { numRuns: 200 },
   );
 });
 
