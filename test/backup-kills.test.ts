@@ -44,8 +44,8 @@ describe("a backup that is struck down", () => {
     const [snapshot] = await snapshotsOf(host.store);
     expect(treeDifferences(source, snapshot?.dataPath ?? "")).toEqual([]);
     await assertVerified(host.store);
-    // About 7 MB in all, of which most had come.
+    // About 7 MB in all; of the 5.5 that went through the proxy, some was still on its way in the host when the connection broke.
     expect(published["bytes"]).toBeGreaterThan(6_000_000);
-    expect(published["literalBytes"]).toBeLessThan(3_000_000);
+    expect(published["literalBytes"]).toBeLessThan(3_500_000);
   });
 });

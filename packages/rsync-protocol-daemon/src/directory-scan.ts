@@ -105,7 +105,8 @@ export class DirectoryScan {
       report.info(`skipping directory ${name}`);
       return undefined;
     }
-    this.#addAllImplied(source, name, list);
+    // Without a directory on the way the client could not place it, and would end the session.
+    if (!this.#addAllImplied(source, name, list) && stat !== MISSING) return undefined;
     const leaf = leafOf(name);
     const isEntered = options.recursive || (options.dirs && request.isContent);
     const checksum = this.#isSummed(stat) ? await this.#sumOf(source, name, stat.size) : undefined;
@@ -134,24 +135,29 @@ export class DirectoryScan {
     }
   }
 
-  /** Adds the directories above a name, but for those that the last call has added just now. */
-  #addAllImplied(source: Source, name: string, list: FileList): void {
+  /**
+   * Adds the directories above a name, but for those that the last call has added just now.
+   * @returns false when one of them has vanished, which was reported
+   */
+  #addAllImplied(source: Source, name: string, list: FileList): boolean {
     const last = `${this.#impliedLast}/`;
     const fresh = directoriesAbove(name).filter((above) => !last.startsWith(`${above}/`));
-    for (const above of fresh) this.#addImplied(source, above, list);
+    if (!fresh.every((above) => this.#addImplied(source, above, list))) return false;
     if (fresh.length > 0) this.#impliedLast = directoryOf(name);
+    return true;
   }
 
-  /** Adds a directory on the way to what was asked for with `-R`. Only the module's rules count. */
-  #addImplied(source: Source, name: string, list: FileList): void {
+  /** Adds a directory on the way to what was asked for with `-R`. Only the module's rules count. @returns false when it has vanished */
+  #addImplied(source: Source, name: string, list: FileList): boolean {
     const leaf = leafOf(name);
     const stat =
       name === "."
         ? source.directory(".").stat()
         : this.#stat(source, directoryOf(name), name, leaf);
-    if (stat === undefined || !isDirectory(stat)) return;
+    if (stat === undefined) return false;
     const place = { source, name, leaf, list, kind: "implied", isEntered: false } as const;
-    this.#add(stat, { ...place, checksum: undefined });
+    if (isDirectory(stat)) this.#add(stat, { ...place, checksum: undefined });
+    return true;
   }
 
   /**
