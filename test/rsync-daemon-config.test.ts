@@ -5,6 +5,7 @@ import {
   rmSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { dirname } from "node:path";
@@ -193,6 +194,8 @@ describeWithPeers(["rsync"], "one configuration, two daemons", () => {
       truncateSync(dir.at("src/open"), 5 * 1024 ** 3);
       chmodSync(dir.at("src/secret"), 0o600);
       chmodSync(dir.at("src/closed"), 0o700);
+      // Long ago, so that no destination was made in the same second.
+      utimesSync(dir.at("src"), 1_000_000_000, 1_000_000_000);
       const modules = `
 use chroot = no
 munge symlinks = no
