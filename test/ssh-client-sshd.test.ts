@@ -139,6 +139,35 @@ describeWithPeers(["sshd", "ssh-keygen"], "our client against sshd", () => {
     expect(error.code).toBe("ERR_SSH_ENDPOINT_CHANNEL_REFUSED");
   });
 
+  it("forwards a unix socket of sshd's machine, and connects to one there", async () => {
+    await using sshd = await startSshd();
+    await using connection = await connectTo(sshd);
+    const path = join(sshd.folder, "there.sock");
+    const forwarding = await connection.forward({
+      bindPath: path,
+      onChannel: (channel) => {
+        void (async () => channel.end(`reply to ${await readToEnd(channel)}`))();
+      },
+    });
+    expect(forwarding).toMatchObject({ bindAddress: path, port: 0 });
+    const socket = connect({ path, allowHalfOpen: true });
+    socket.end("the request");
+    expect(await readToEnd(socket)).toBe("reply to the request");
+
+    // Through sshd to the same socket, and so back to us.
+    const channel = await connection.openDirectSocket(path);
+    channel.end("itself");
+    expect(await readToEnd(channel)).toBe("reply to itself");
+
+    const second = await failureOf(connection.forward({ bindPath: path, onChannel: () => {} }));
+    expect(second.code).toBe("ERR_SSH_ENDPOINT_FORWARD_REFUSED");
+    expect(second.message).toContain(path);
+    await forwarding.cancel();
+    await expect(once(connect(path), "connect")).rejects.toThrow(/ENOENT|ECONNREFUSED/);
+    const gone = await failureOf(connection.openDirectSocket(path));
+    expect(gone.code).toBe("ERR_SSH_ENDPOINT_CHANNEL_REFUSED");
+  });
+
   it.each(["ed25519", "ecdsa", "rsa"] as KeyKind[])(
     "logs in with %s, plain and encrypted",
     async (kind) => {

@@ -4,9 +4,10 @@ import { ConnectionLayer, type ConnectionLimits, type IncomingOpen } from "./con
 import { BOUNDS, DEFAULTS, OPEN_FAILURE } from "./constants.ts";
 import { SshEndpointError } from "./errors.ts";
 import type { HostKey } from "./host-key.ts";
+import type { ForwardMessage } from "./outgoing-messages.ts";
 import type { Protocol } from "./ssh2-internals.ts";
 
-/** Where a forwarded connection comes from, as the server tells it. */
+/** Where a forwarded connection comes from, as its listener tells it; `""` and 0 for that of a unix socket. */
 export interface ForwardOrigin {
   readonly address: string;
   readonly port: number;
@@ -20,21 +21,29 @@ export interface ForwardedOpen {
   refuse(text: string): void;
 }
 
+/** What the server is asked to listen on. */
+export type ForwardPlace =
+  | {
+      /** `""` all addresses, `localhost` loopback, or an address. @defaultValue "localhost" */
+      readonly bindAddress?: string;
+      /** 0 lets the server choose. */
+      readonly bindPort: number;
+    }
+  /** A unix socket of the server (OpenSSH's `streamlocal-forward@openssh.com`). */
+  | { readonly bindPath: string };
+
 /** What the server is asked to listen on, and what happens with its connections. */
-export type ForwardRequest = {
-  /** `""` all addresses, `localhost` loopback, or an address. @defaultValue "localhost" */
-  readonly bindAddress?: string;
-  /** 0 lets the server choose. */
-  readonly bindPort: number;
-} & (
-  | { readonly onChannel: (channel: SshChannel, origin: ForwardOrigin) => void }
-  | { readonly onOpen: (open: ForwardedOpen) => void }
-);
+export type ForwardRequest = ForwardPlace &
+  (
+    | { readonly onChannel: (channel: SshChannel, origin: ForwardOrigin) => void }
+    | { readonly onOpen: (open: ForwardedOpen) => void }
+  );
 
 /** A forwarding that is in force. Disposal cancels it. */
 export interface Forwarding extends AsyncDisposable {
+  /** The address, or the path of the unix socket. */
   readonly bindAddress: string;
-  /** The port, also where the server chose it. */
+  /** The port, also where the server chose it; 0 for a unix socket. */
   readonly port: number;
   /** Asks the server to stop listening; channels that exist stay. Resolves too when the connection is over. */
   cancel(): Promise<void>;
@@ -64,8 +73,20 @@ export interface SshConnection extends AsyncDisposable {
   openShell(): Promise<SshChannel>;
   /** Runs a command: its standard error is `.stderr`, its end `.exit`. @throws SshEndpointError as openShell() */
   execute(command: string): Promise<SshChannel>;
-  /** Connects through the server (`ssh -L`, `-W`). @throws SshEndpointError `…_CHANNEL_REFUSED` */
-  openDirect(host: string, port: number): Promise<SshChannel>;
+  /**
+   * Connects through the server (`ssh -L`, `-W`).
+   *
+   * @param origin - on whose behalf, for the server's log
+   * @throws SshEndpointError `…_CHANNEL_REFUSED`
+   */
+  openDirect(host: string, port: number, origin?: ForwardOrigin): Promise<SshChannel>;
+  /** Connects to a unix socket of the server (OpenSSH's `direct-streamlocal`). @throws SshEndpointError `…_CHANNEL_REFUSED` */
+  openDirectSocket(path: string): Promise<SshChannel>;
+  /**
+   * Asks the server for a sign of life now, beside the keepalive: where none comes within `timeoutMs` the connection ends with
+   * `…_PEER_DEAD`. For when there is a reason to doubt, such as another network or a machine that slept.
+   */
+  probe(timeoutMs: number): void;
   /** Starts a key exchange now. */
   rekey(): void;
   /** Ends in good order; resolves when all is gone. */
@@ -83,8 +104,9 @@ export interface ConnectionStats {
 }
 
 interface Registered {
+  /** The address, or the path where `port` is undefined. */
   readonly address: string;
-  readonly port: number;
+  readonly port: number | undefined;
   readonly open: (open: ForwardedOpen) => void;
 }
 
@@ -140,33 +162,18 @@ export class ClientConnection implements SshConnection {
   }
 
   async forward(request: ForwardRequest): Promise<Forwarding> {
-    const address = request.bindAddress ?? "localhost";
-    const { bindPort } = request;
     if (this.#forwards.size >= DEFAULTS.forwards) {
       throw new SshEndpointError("ERR_SSH_ENDPOINT_LIMIT", "too many forwardings", {
         limit: DEFAULTS.forwards,
       });
     }
-    if (address.length > BOUNDS.nameLength || !isPort(bindPort)) {
-      throw new SshEndpointError("ERR_SSH_ENDPOINT_OPTION", `${bindPort} is no port to forward`);
-    }
     const open =
       "onOpen" in request
         ? request.onOpen
         : (one: ForwardedOpen): void => request.onChannel(one.accept(), one.origin);
-    return new Promise((resolve, reject) => {
-      this.layer.globalRequest("tcpip-forward", address, bindPort, (isSuccess, data) => {
-        const port = bindPort === 0 && data?.length === 4 ? data.readUInt32BE() : bindPort;
-        if (!isSuccess || port === 0 || !isPort(port)) {
-          reject(this.#forwardRefused(address, bindPort));
-          return;
-        }
-        // Registered before the next packet is read: it may be the first connection.
-        const registered: Registered = { address, port, open };
-        this.#forwards.add(registered);
-        resolve(this.#forwarding(registered, bindPort));
-      });
-    });
+    return "bindPath" in request
+      ? this.#forwardSocket(request.bindPath, open)
+      : this.#forwardPort(request.bindAddress ?? "localhost", request.bindPort, open);
   }
 
   async openShell(): Promise<SshChannel> {
@@ -182,12 +189,25 @@ export class ClientConnection implements SshConnection {
     return this.#session(command);
   }
 
-  async openDirect(host: string, port: number): Promise<SshChannel> {
+  async openDirect(
+    host: string,
+    port: number,
+    origin: ForwardOrigin = { address: "127.0.0.1", port: 0 },
+  ): Promise<SshChannel> {
     if (host === "" || host.length > BOUNDS.nameLength || !isPort(port)) {
       throw new SshEndpointError("ERR_SSH_ENDPOINT_OPTION", `${host}:${port} is no address`);
     }
-    const address = { dstIP: host, dstPort: port, srcIP: "127.0.0.1", srcPort: 0 };
+    const address = { dstIP: host, dstPort: port, srcIP: origin.address, srcPort: origin.port };
     return this.layer.open({ type: "direct-tcpip", address });
+  }
+
+  async openDirectSocket(path: string): Promise<SshChannel> {
+    const socketPath = checkedPath(path);
+    return this.layer.open({ type: "direct-streamlocal@openssh.com", address: { socketPath } });
+  }
+
+  probe(timeoutMs: number): void {
+    this.layer.probe(timeoutMs);
   }
 
   rekey(): void {
@@ -224,13 +244,59 @@ export class ClientConnection implements SshConnection {
     );
   }
 
-  #forwarding(registered: Registered, bindPort: number): Forwarding {
+  #forwardPort(
+    address: string,
+    bindPort: number,
+    open: (open: ForwardedOpen) => void,
+  ): Promise<Forwarding> {
+    if (address.length > BOUNDS.nameLength || !isPort(bindPort)) {
+      throw new SshEndpointError("ERR_SSH_ENDPOINT_OPTION", `${bindPort} is no port to forward`);
+    }
+    return new Promise((resolve, reject) => {
+      const message = { name: "tcpip-forward", address, port: bindPort } as const;
+      this.layer.globalRequest(message, (isSuccess, data) => {
+        const port = bindPort === 0 && data?.length === 4 ? data.readUInt32BE() : bindPort;
+        if (!isSuccess || port === 0 || !isPort(port)) {
+          reject(this.#forwardRefused(`port ${bindPort} of ${address || "all addresses"}`));
+          return;
+        }
+        // The number that was asked for may be 0: the server knows the forwarding by the port it gave.
+        resolve(
+          this.#registerForward(
+            { address, port, open },
+            { name: "cancel-tcpip-forward", address, port },
+          ),
+        );
+      });
+    });
+  }
+
+  #forwardSocket(path: string, open: (open: ForwardedOpen) => void): Promise<Forwarding> {
+    checkedPath(path);
+    return new Promise((resolve, reject) => {
+      const message = { name: "streamlocal-forward@openssh.com", path } as const;
+      this.layer.globalRequest(message, (isSuccess) => {
+        if (!isSuccess) {
+          reject(this.#forwardRefused(`the socket ${path}`));
+          return;
+        }
+        resolve(
+          this.#registerForward(
+            { address: path, port: undefined, open },
+            { name: "cancel-streamlocal-forward@openssh.com", path },
+          ),
+        );
+      });
+    });
+  }
+
+  /** Called before the next packet is read: it may be the first connection. */
+  #registerForward(registered: Registered, cancelMessage: ForwardMessage): Forwarding {
+    this.#forwards.add(registered);
     let cancelled: Promise<void> | undefined;
     const cancel = async (): Promise<void> => {
       cancelled ??= new Promise((resolve) => {
-        // The number that was asked for would be 0: the server knows the forwarding by the port it gave.
-        const port = bindPort === 0 ? registered.port : bindPort;
-        this.layer.globalRequest("cancel-tcpip-forward", registered.address, port, () => {
+        this.layer.globalRequest(cancelMessage, () => {
           this.#forwards.delete(registered);
           resolve();
         });
@@ -239,13 +305,13 @@ export class ClientConnection implements SshConnection {
     };
     return {
       bindAddress: registered.address,
-      port: registered.port,
+      port: registered.port ?? 0,
       cancel,
       [Symbol.asyncDispose]: cancel,
     };
   }
 
-  #forwardRefused(address: string, port: number): SshEndpointError {
+  #forwardRefused(what: string): SshEndpointError {
     return this.layer.isOver
       ? new SshEndpointError(
           "ERR_SSH_ENDPOINT_CONNECTION_LOST",
@@ -253,16 +319,15 @@ export class ClientConnection implements SshConnection {
         )
       : new SshEndpointError(
           "ERR_SSH_ENDPOINT_FORWARD_REFUSED",
-          `${this.#peer}: the server refuses to forward port ${port} of ${address || "all addresses"}; ` +
+          `${this.#peer}: the server refuses to forward ${what}; ` +
             "it may be in use there, or not allowed for this key",
           { peer: this.#peer },
         );
   }
 
   #opened(open: IncomingOpen): void {
-    const { destIP = "", destPort = 0, srcIP = "", srcPort = 0 } = open.data;
-    const registered =
-      open.type === "forwarded-tcpip" ? this.#registered(destIP, destPort) : undefined;
+    const { srcIP = "", srcPort = 0 } = open.data;
+    const registered = this.#registered(open);
     if (registered === undefined) {
       open.refuse(OPEN_FAILURE.prohibited, "not asked for");
       return;
@@ -274,14 +339,31 @@ export class ClientConnection implements SshConnection {
     });
   }
 
-  /** Servers say the address as it was asked for, or as they bound it: the port decides where it is unique. */
-  #registered(address: string, port: number): Registered | undefined {
-    const samePort = [...this.#forwards].filter((one) => one.port === port);
+  #registered({ type, data }: IncomingOpen): Registered | undefined {
+    const { destIP = "", destPort = 0, socketPath } = data;
+    const forwards = [...this.#forwards];
+    if (type === "forwarded-streamlocal@openssh.com") {
+      return forwards.find(({ port, address }) => port === undefined && address === socketPath);
+    }
+    if (type !== "forwarded-tcpip") return undefined;
+    // Servers say the address as it was asked for, or as they bound it: the port decides where it is unique.
+    const samePort = forwards.filter(({ port }) => port === destPort);
     return (
-      samePort.find((one) => one.address === address) ??
+      samePort.find((one) => one.address === destIP) ??
       (samePort.length === 1 ? samePort[0] : undefined)
     );
   }
+}
+
+/** @throws SshEndpointError `…_OPTION` for what is no path of a socket */
+function checkedPath(path: string): string {
+  if (path === "" || path.length > BOUNDS.nameLength) {
+    throw new SshEndpointError(
+      "ERR_SSH_ENDPOINT_OPTION",
+      `${JSON.stringify(path.slice(0, 100))} is no path of a unix socket`,
+    );
+  }
+  return path;
 }
 
 function isPort(port: number): boolean {

@@ -6,8 +6,12 @@ import { GlobalRequests, type IncomingGlobalRequest } from "./global-requests.ts
 import { KeyExchanges } from "./key-exchanges.ts";
 import { Liveness } from "./liveness.ts";
 import {
-  type DirectAddress,
-  type ForwardedAddress,
+  type ForwardMessage,
+  type OpenMessage,
+  writeForwardMessage,
+  writeOpenMessage,
+} from "./outgoing-messages.ts";
+import {
   isKeyExchangeRunning,
   isUsable,
   type Protocol,
@@ -45,12 +49,6 @@ export interface ConnectionEvents {
   /** Once, when the connection is over; without error where it was ended here or by the peer in good order. */
   onClosed(error: SshEndpointError | undefined): void;
 }
-
-/** The message that opens a channel of ours. */
-export type OpenMessage =
-  | { readonly type: "session" }
-  | { readonly type: "direct-tcpip"; readonly address: DirectAddress }
-  | { readonly type: "forwarded-tcpip"; readonly address: ForwardedAddress };
 
 interface PendingOpen {
   readonly resolve: (channel: SshChannel) => void;
@@ -102,15 +100,13 @@ export class ConnectionLayer implements ChannelWire {
       intervalMs: limits.keepaliveIntervalMs,
       countMax: limits.keepaliveCountMax,
       ping: () => this.#ping(),
-      onDead: () => {
-        const seconds = (limits.keepaliveIntervalMs * limits.keepaliveCountMax) / 1000;
+      onDead: (silentMs) =>
         this.destroy(
           new SshEndpointError(
             "ERR_SSH_ENDPOINT_PEER_DEAD",
-            `the peer has been silent for ${seconds} s`,
+            `the peer has been silent for ${silentMs / 1000} s`,
           ),
-        );
-      },
+        ),
     });
     this.#keys = new KeyExchanges({
       ...limits,
@@ -157,19 +153,7 @@ export class ConnectionLayer implements ChannelWire {
       this.#channels.set(id, { resolve, reject, isSession: message.type === "session" });
       this.#windowInUse += this.#limits.windowBytes;
       const { windowBytes } = this.#limits;
-      this.#write(() => {
-        switch (message.type) {
-          case "session":
-            this.#protocol.session(id, windowBytes, BOUNDS.packetBytes);
-            break;
-          case "direct-tcpip":
-            this.#protocol.directTcpip(id, windowBytes, BOUNDS.packetBytes, message.address);
-            break;
-          case "forwarded-tcpip":
-            this.#protocol.forwardedTcpip(id, windowBytes, BOUNDS.packetBytes, message.address);
-            break;
-        }
-      });
+      this.#write(() => writeOpenMessage(this.#protocol, id, windowBytes, message));
     });
   }
 
@@ -177,21 +161,13 @@ export class ConnectionLayer implements ChannelWire {
    * Sends a global request. `onReply` is called once, within the turn in which the answer is read: what follows the
    * answer on the wire may rely on it. Without a connection the answer is no.
    */
-  globalRequest(
-    name: "tcpip-forward" | "cancel-tcpip-forward",
-    address: string,
-    port: number,
-    onReply: GlobalReply,
-  ): void {
+  globalRequest(message: ForwardMessage, onReply: GlobalReply): void {
     if (this.#isOver) {
       onReply(false, undefined);
       return;
     }
     this.#globalReplies.push(onReply);
-    this.#write(() => {
-      if (name === "tcpip-forward") this.#protocol.tcpipForward(address, port, true);
-      else this.#protocol.cancelTcpipForward(address, port, true);
-    });
+    this.#write(() => writeForwardMessage(this.#protocol, message));
   }
 
   /** Whether the connection has ended. */
@@ -208,6 +184,11 @@ export class ConnectionLayer implements ChannelWire {
         else this.#protocol.exec(channel.peerId, command, true);
       });
     });
+  }
+
+  /** Asks the peer for a sign of life now; without one within the time it counts as dead. */
+  probe(timeoutMs: number): void {
+    if (!this.#isOver) this.#liveness.probe(timeoutMs);
   }
 
   /** Starts a key exchange, unless one runs. */

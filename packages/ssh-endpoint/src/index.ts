@@ -13,6 +13,7 @@ export type {
   ForwardedOpen,
   Forwarding,
   ForwardOrigin,
+  ForwardPlace,
   ForwardRequest,
   SshConnection,
 } from "./client-connection.ts";

@@ -5,7 +5,8 @@ export interface LivenessOptions {
   /** Silent intervals after which the peer counts as dead; at least 2. */
   readonly countMax: number;
   readonly ping: () => void;
-  readonly onDead: () => void;
+  /** The peer is gone: for so long it gave no sign of life though it was asked, ms. */
+  readonly onDead: (silentMs: number) => void;
 }
 
 /**
@@ -16,6 +17,7 @@ export interface LivenessOptions {
 export class Liveness {
   readonly #options: LivenessOptions;
   #timer: NodeJS.Timeout | undefined;
+  #probe: NodeJS.Timeout | undefined;
   #silent = 0;
 
   constructor(options: LivenessOptions) {
@@ -27,20 +29,33 @@ export class Liveness {
   heard(): void {
     this.#silent = 0;
     this.#timer?.refresh();
+    clearTimeout(this.#probe);
+    this.#probe = undefined;
+  }
+
+  /** Asks at once; no byte within the time means that the peer is gone. For when there is a reason to doubt, such as another network. */
+  probe(timeoutMs: number): void {
+    if (this.#probe !== undefined) return;
+    this.#probe = setTimeout(() => this.#die(timeoutMs), timeoutMs);
+    this.#options.ping();
   }
 
   stop(): void {
     clearInterval(this.#timer);
+    clearTimeout(this.#probe);
     this.#timer = undefined;
+    this.#probe = undefined;
   }
 
   #tick(): void {
     this.#silent++;
-    if (this.#silent < this.#options.countMax) {
-      this.#options.ping();
-    } else {
-      this.stop();
-      this.#options.onDead();
-    }
+    const { countMax, intervalMs, ping } = this.#options;
+    if (this.#silent < countMax) ping();
+    else this.#die(intervalMs * countMax);
+  }
+
+  #die(silentMs: number): void {
+    this.stop();
+    this.#options.onDead(silentMs);
   }
 }

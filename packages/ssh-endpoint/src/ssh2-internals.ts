@@ -18,6 +18,8 @@ export interface WireChannelOpen {
     readonly destPort?: number;
     readonly srcIP?: string;
     readonly srcPort?: number;
+    /** Of a unix socket's channel (OpenSSH's PROTOCOL, 2.4). */
+    readonly socketPath?: string;
   };
 }
 
@@ -67,9 +69,23 @@ export interface Protocol {
   requestFailure(): void;
   tcpipForward(address: string, port: number, wantReply: boolean): void;
   cancelTcpipForward(address: string, port: number, wantReply: boolean): void;
+  openssh_streamLocalForward(path: string, wantReply: boolean): void;
+  openssh_cancelStreamLocalForward(path: string, wantReply: boolean): void;
   session(id: number, window: number, packetSize: number): void;
   directTcpip(id: number, window: number, packetSize: number, address: DirectAddress): void;
+  openssh_directStreamLocal(
+    id: number,
+    window: number,
+    packetSize: number,
+    socket: SocketAddress,
+  ): void;
   forwardedTcpip(id: number, window: number, packetSize: number, address: ForwardedAddress): void;
+  openssh_forwardedStreamLocal(
+    id: number,
+    window: number,
+    packetSize: number,
+    socket: SocketAddress,
+  ): void;
   channelOpenConfirm(id: number, ownId: number, window: number, packetSize: number): void;
   channelOpenFail(id: number, reason: number, text: string): void;
   channelData(id: number, data: Buffer): void;
@@ -90,6 +106,11 @@ export interface DirectAddress {
   readonly dstPort: number;
   readonly srcIP: string;
   readonly srcPort: number;
+}
+
+/** The socket in the open message of a `direct-streamlocal@openssh.com` or `forwarded-streamlocal@openssh.com` channel. */
+export interface SocketAddress {
+  readonly socketPath: string;
 }
 
 /** Addresses in the open message of a `forwarded-tcpip` channel. */
@@ -130,9 +151,13 @@ export const RELIED_ON: readonly string[] = [
   "requestFailure",
   "tcpipForward",
   "cancelTcpipForward",
+  "openssh_streamLocalForward",
+  "openssh_cancelStreamLocalForward",
   "session",
   "directTcpip",
+  "openssh_directStreamLocal",
   "forwardedTcpip",
+  "openssh_forwardedStreamLocal",
   "channelOpenConfirm",
   "channelOpenFail",
   "channelData",
