@@ -24,6 +24,8 @@ export const PEERS = {
   },
   ip: { debian: "iproute2", use: "network namespaces: a device behind two NATs" },
   ss: { debian: "iproute2", use: "who listens, who is connected" },
+  useradd: { debian: "passwd", use: "several users at one sshd" },
+  userdel: { debian: "passwd", use: "several users at one sshd" },
   nft: { debian: "nftables", use: "the NATs themselves" },
 };
 

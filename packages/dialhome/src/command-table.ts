@@ -44,6 +44,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import("./commands/rsyncd.ts")).declareRsyncd,
   },
   {
+    name: "tunnels-cleanup",
+    summary: "find dead tunnels of OpenSSH's sshd, and end them",
+    load: async () => (await import("./commands/tunnels-cleanup.ts")).declareTunnelsCleanup,
+  },
+  {
     name: "keygen",
     summary: "make an SSH key for a device or a host",
     load: async () => (await import("./commands/keygen.ts")).declareKeygen,

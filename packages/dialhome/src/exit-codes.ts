@@ -5,7 +5,7 @@ export const EXIT_CODE = {
   failed: 1,
   /** The command line makes no sense. */
   usage: 2,
-  /** A verification found differences. */
+  /** A verification found differences, or a look dead tunnels that it left. */
   different: 3,
   /** Done, but for some files that could not be read, transferred or restored; as rsync(1). */
   partial: 23,

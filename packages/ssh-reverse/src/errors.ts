@@ -3,7 +3,11 @@ export type SshReverseErrorCode =
   /** An option is missing or makes no sense. */
   | "ERR_SSH_REVERSE_OPTION"
   /** The authorized_keys file cannot be read. */
-  | "ERR_SSH_REVERSE_AUTHORIZED_KEYS";
+  | "ERR_SSH_REVERSE_AUTHORIZED_KEYS"
+  /** The processes of this machine cannot be read. */
+  | "ERR_SSH_REVERSE_PROC"
+  /** logind is not there, or did not do what it was asked for. */
+  | "ERR_SSH_REVERSE_LOGIND";
 
 /** The one error class of this package; what concerns the connection itself is an `SshEndpointError`. */
 export class SshReverseError extends Error {

@@ -5,6 +5,17 @@
  */
 export type { AuthorizedKeysSource } from "./authorized-keys-source.ts";
 export type { ReconnectOptions } from "./backoff.ts";
+export {
+  type ClosingLoginSession,
+  endLoginSession,
+  findClosingLoginSessions,
+} from "./cleanup/login-sessions.ts";
+export {
+  findTunnelSessions,
+  type TunnelSession,
+  type TunnelSessionOptions,
+  type TunnelVerdict,
+} from "./cleanup/tunnel-sessions.ts";
 export { SshReverseError, type SshReverseErrorCode } from "./errors.ts";
 export type { TunnelState } from "./link.ts";
 export {

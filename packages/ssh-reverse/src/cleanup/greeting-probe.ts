@@ -1,0 +1,56 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import type { Duplex } from "node:stream";
+import { CLEANUP } from "./constants.ts";
+import type { ListeningSocket } from "./listening-sockets.ts";
+
+/** How every server begins that speaks SSH's version 2 (RFC 4253 §4.2). */
+const GREETING = /^SSH-2\.0-/m;
+
+/**
+ * Whether an SSH server answers behind a socket: connects, reads its greeting, and hangs up. A refusal, an end, silence
+ * until the time is up, and any other text are all a no.
+ */
+export async function answersAsSsh(
+  socket: ListeningSocket,
+  options: { readonly timeoutMs: number; readonly signal: AbortSignal },
+): Promise<boolean> {
+  const stop = AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]);
+  const stream =
+    "path" in socket
+      ? connect({ path: socket.path })
+      : connect({ host: reachable(socket.address), port: socket.port });
+  stream.on("error", () => {}); // told by the events below; after them nobody listens
+  try {
+    await once(stream, "connect", { signal: stop });
+    return await readsGreeting(stream, stop);
+  } catch {
+    return false;
+  } finally {
+    stream.destroy();
+  }
+}
+
+async function readsGreeting(stream: Duplex, stop: AbortSignal): Promise<boolean> {
+  const onStop = (): void => void stream.destroy();
+  stop.addEventListener("abort", onStop, { once: true });
+  try {
+    if (stop.aborted) return false;
+    let text = "";
+    stream.setEncoding("latin1");
+    for await (const chunk of stream) {
+      text += String(chunk);
+      if (GREETING.test(text)) return true;
+      if (text.length > CLEANUP.greetingBytes) return false;
+    }
+    return false;
+  } finally {
+    stop.removeEventListener("abort", onStop);
+  }
+}
+
+/** Where to connect to for a socket that listens on every address. */
+function reachable(address: string): string {
+  if (address === "0.0.0.0") return "127.0.0.1";
+  return address === "::" ? "::1" : address;
+}
