@@ -56,7 +56,7 @@ async function request(port: number, bytes: number): Promise<string> {
 function forwardedPort(server: TestTunnelServer): number {
   const [connection] = server.server.connections;
   const [forward] = connection?.forwards ?? [];
-  if (forward === undefined) throw new Error("no forwarding");
+  if (forward === undefined || !("port" in forward)) throw new Error("no forwarding");
   return forward.port;
 }
 

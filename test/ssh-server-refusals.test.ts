@@ -164,7 +164,7 @@ describeWithPeers(
       ]);
       expect(streams.code).toBe(255);
       expect(existsSync(path)).toBe(false);
-      expect(server.refusals).toContain("request streamlocal-forward@openssh.com: not offered");
+      expect(server.refusals).toContain(`forwarding of ${path}: not offered`);
     });
 
     it("refuses passwords: public keys are all that it names", async () => {

@@ -18,7 +18,8 @@ export type AdmissionRefusal =
   | "connections"
   | "startups"
   | "connections-per-source"
-  | "startups-per-source";
+  | "startups-per-source"
+  | "penalty";
 
 /** One connection's place; both methods may be called more than once. */
 export interface Admitted {

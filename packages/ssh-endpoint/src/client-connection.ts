@@ -124,6 +124,9 @@ export class ClientConnection implements SshConnection {
   readonly closed: Promise<ConnectionEnd>;
   /** What the server said at the end. */
   farewell = "";
+  /** The last remark of the server (SSH_MSG_DEBUG): OpenSSH and our server say so why a forwarding is refused. */
+  remark = "";
+  #error: SshEndpointError | undefined;
   readonly layer: ConnectionLayer;
   readonly #peer: string;
   readonly #forwards = new Set<Registered>();
@@ -137,19 +140,18 @@ export class ClientConnection implements SshConnection {
     this.closed = new Promise((resolve) => {
       over = resolve;
     });
-    let error: SshEndpointError | undefined;
     this.layer = new ConnectionLayer(client, protocol, stream, parts.limits, {
       onOpen: (open) => this.#opened(open),
       // hostkeys-00@openssh.com, keepalive@openssh.com and whatever else: nothing is offered.
       onGlobalRequest: (request) => request.reply(false),
       onClosed: (why) => {
-        error = why;
+        this.#error = why;
         signal?.removeEventListener("abort", onAbort);
       },
     });
     stream.once("close", () => {
       over?.({
-        ...(error === undefined ? {} : { error }),
+        ...(this.#error === undefined ? {} : { error: this.#error }),
         ...(this.farewell === "" ? {} : { farewell: this.farewell }),
       });
     });
@@ -312,17 +314,19 @@ export class ClientConnection implements SshConnection {
   }
 
   #forwardRefused(what: string): SshEndpointError {
-    return this.layer.isOver
-      ? new SshEndpointError(
-          "ERR_SSH_ENDPOINT_CONNECTION_LOST",
-          `${this.#peer}: the connection broke off`,
-        )
-      : new SshEndpointError(
-          "ERR_SSH_ENDPOINT_FORWARD_REFUSED",
-          `${this.#peer}: the server refuses to forward ${what}; ` +
-            "it may be in use there, or not allowed for this key",
-          { peer: this.#peer },
-        );
+    if (this.#error !== undefined) return this.#error;
+    if (this.layer.isOver) {
+      return new SshEndpointError(
+        "ERR_SSH_ENDPOINT_CONNECTION_LOST",
+        `${this.#peer}: the connection broke off`,
+      );
+    }
+    const why = this.remark || "it may be in use there, or not allowed for this key";
+    return new SshEndpointError(
+      "ERR_SSH_ENDPOINT_FORWARD_REFUSED",
+      `${this.#peer}: the server refuses to forward ${what}; ${why}`,
+      { peer: this.#peer },
+    );
   }
 
   #opened(open: IncomingOpen): void {

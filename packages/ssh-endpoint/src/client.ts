@@ -27,6 +27,7 @@ import {
   protocolOf,
   requireRsaSha2,
   watchDisconnect,
+  watchRemarks,
 } from "./ssh2-internals.ts";
 
 /** Where to, as whom, and how the server is known. */
@@ -210,6 +211,9 @@ async function logIn(login: Login): Promise<SshConnection> {
     watchDisconnect(protocolOf(client), (reason, text) => {
       if (reason !== DISCONNECT.byApplication) fail(disconnected(peer, reason, text));
       else if (connection !== undefined) connection.farewell = quotePeerText(text);
+    });
+    watchRemarks(protocolOf(client), (text) => {
+      if (connection !== undefined) connection.remark = quotePeerText(text);
     });
   });
 }

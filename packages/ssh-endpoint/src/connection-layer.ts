@@ -4,7 +4,7 @@ import { BOUNDS, DISCONNECT, OPEN_FAILURE } from "./constants.ts";
 import { quotePeerText, SshEndpointError } from "./errors.ts";
 import { GlobalRequests, type IncomingGlobalRequest } from "./global-requests.ts";
 import { KeyExchanges } from "./key-exchanges.ts";
-import { Liveness } from "./liveness.ts";
+import { Liveness, type SignsOfLife } from "./liveness.ts";
 import {
   type ForwardMessage,
   type OpenMessage,
@@ -15,6 +15,7 @@ import {
   isKeyExchangeRunning,
   isUsable,
   type Protocol,
+  sendDebug,
   sendDisconnect,
   takeOverConnectionLayer,
   type WireChannelConfirmation,
@@ -80,6 +81,7 @@ export class ConnectionLayer implements ChannelWire {
   #windowInUse = 0;
   #bytesIn = 0;
   #bytesOut = 0;
+  #roundTripMs: number | undefined;
   #isCorked = false;
   #isOver = false;
 
@@ -99,7 +101,7 @@ export class ConnectionLayer implements ChannelWire {
     this.#liveness = new Liveness({
       intervalMs: limits.keepaliveIntervalMs,
       countMax: limits.keepaliveCountMax,
-      ping: () => this.#ping(),
+      ping: () => this.ping(),
       onDead: (silentMs) =>
         this.destroy(
           new SshEndpointError(
@@ -200,6 +202,25 @@ export class ConnectionLayer implements ChannelWire {
   keysChanged(): void {
     this.#keys.ended();
     this.#resume();
+  }
+
+  /** Asks for a sign of life, and measures how long it takes. */
+  ping(): void {
+    if (this.#isOver) return;
+    const sentAt = performance.now();
+    this.#globalReplies.push(() => {
+      this.#roundTripMs = performance.now() - sentAt;
+    });
+    this.#write(() => this.#protocol.ping());
+  }
+
+  get signsOfLife(): SignsOfLife {
+    return { lastSeen: this.#liveness.lastHeard, roundTripMs: this.#roundTripMs };
+  }
+
+  /** A text that the peer's log may show (SSH_MSG_DEBUG); nothing depends on it. */
+  sendRemark(text: string): void {
+    this.#write(() => sendDebug(this.#peer, text));
   }
 
   /** Ends in good order: tells the peer, flushes, and destroys the stream when the peer does not hang up in time (hazard H11). */
@@ -450,11 +471,6 @@ export class ConnectionLayer implements ChannelWire {
     return new SshChannel(this, numbers);
   }
 
-  #ping(): void {
-    this.#globalReplies.push(() => {});
-    this.#write(() => this.#protocol.ping());
-  }
-
   /** Writes packets; a protocol object that ssh2 took down under us means that the connection is over. */
   #write(act: () => void): void {
     if (this.#isOver || !isUsable(this.#protocol)) return;
@@ -512,8 +528,8 @@ export class ConnectionLayer implements ChannelWire {
       if (channel instanceof SshChannel) channel.connectionLost(lost);
       else if (channel !== "deciding") channel.reject(lost);
     }
-    for (const reply of this.#globalReplies.splice(0)) reply(false, undefined);
     this.#events.onClosed(error);
+    for (const reply of this.#globalReplies.splice(0)) reply(false, undefined);
   }
 }
 

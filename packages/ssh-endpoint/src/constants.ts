@@ -35,6 +35,15 @@ export const DEFAULTS = {
   connectionsPerSource: 256,
   /** Connections of a server in all. */
   connections: 8192,
+  /** How long a source is kept away for a connection without login, ms; sums below `leastMs` cost nothing
+   * (sshd_config PerSourcePenalties of OpenSSH 9.8). */
+  penalties: {
+    authFailureMs: 5_000,
+    graceExceededMs: 10_000,
+    noAuthMs: 1_000,
+    leastMs: 15_000,
+    mostMs: 600_000,
+  },
 } as const;
 
 /** Bounds that no option moves. */

@@ -34,6 +34,8 @@ export {
   parseKnownHosts,
 } from "./known-hosts.ts";
 export type { ConnectionOptions } from "./limits.ts";
+export type { SignsOfLife } from "./liveness.ts";
+export type { PenaltyOptions } from "./penalties.ts";
 export {
   type PassphraseSource,
   type PrivateKey,
@@ -47,12 +49,14 @@ export {
   type SshServerEvent,
   type SshServerOptions,
 } from "./server.ts";
+export type { ConnectionEvent, ServerConnection, ServerHandlers } from "./server-connection.ts";
 export type {
-  ConnectionEvent,
+  CloseForward,
   ForwardAnswer,
+  ForwardRefusal,
   ForwardWish,
-  ServerConnection,
   ServerForward,
-  ServerHandlers,
-} from "./server-connection.ts";
+  StreamForwardAnswer,
+  StreamForwardWish,
+} from "./server-forwards.ts";
 export type { LoginDecision, LoginRefusal, LoginRequest } from "./server-login.ts";

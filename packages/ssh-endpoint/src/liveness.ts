@@ -9,6 +9,14 @@ export interface LivenessOptions {
   readonly onDead: (silentMs: number) => void;
 }
 
+/** When a peer was last heard of, and how far away it is. */
+export interface SignsOfLife {
+  /** ms since 1970 */
+  readonly lastSeen: number;
+  /** From a keepalive to its answer, ms; undefined as long as none was answered. */
+  readonly roundTripMs: number | undefined;
+}
+
 /**
  * Watches for silence: each interval without a byte asks the peer for an answer, and `countMax` of them in a row mean
  * that it is gone: found `intervalMs × countMax` after its last byte. Counts intervals that were lived through, not the clock, so
@@ -19,6 +27,7 @@ export class Liveness {
   #timer: NodeJS.Timeout | undefined;
   #probe: NodeJS.Timeout | undefined;
   #silent = 0;
+  #lastHeard = Date.now();
 
   constructor(options: LivenessOptions) {
     this.#options = options;
@@ -28,6 +37,7 @@ export class Liveness {
   /** Bytes came from the peer. */
   heard(): void {
     this.#silent = 0;
+    this.#lastHeard = Date.now();
     this.#timer?.refresh();
     clearTimeout(this.#probe);
     this.#probe = undefined;
@@ -38,6 +48,11 @@ export class Liveness {
     if (this.#probe !== undefined) return;
     this.#probe = setTimeout(() => this.#die(timeoutMs), timeoutMs);
     this.#options.ping();
+  }
+
+  /** When bytes last came, ms since 1970. */
+  get lastHeard(): number {
+    return this.#lastHeard;
   }
 
   stop(): void {

@@ -3,28 +3,19 @@ import type { SshChannel } from "./channel.ts";
 import type { ConnectionStats } from "./client-connection.ts";
 import { ConnectionLayer, type ConnectionLimits, type IncomingOpen } from "./connection-layer.ts";
 import { BOUNDS, DISCONNECT, OPEN_FAILURE } from "./constants.ts";
-import { SshEndpointError } from "./errors.ts";
+import { quotePeerText, SshEndpointError } from "./errors.ts";
 import type { IncomingGlobalRequest } from "./global-requests.ts";
+import type { SignsOfLife } from "./liveness.ts";
+import {
+  type ForwardAnswer,
+  type ForwardWish,
+  type ServerForward,
+  ServerForwards,
+  type StreamForwardAnswer,
+  type StreamForwardWish,
+} from "./server-forwards.ts";
 import type { LoginRequest } from "./server-login.ts";
 import type { Protocol } from "./ssh2-internals.ts";
-
-/** A client's wish for a forwarding (`ssh -R`), as it came. */
-export interface ForwardWish {
-  /** `""` all addresses, `localhost` loopback, or any other text. */
-  readonly bindAddress: string;
-  /** 0: any port. */
-  readonly bindPort: number;
-}
-
-/** What a server answers to {@link ForwardWish}. */
-export type ForwardAnswer =
-  | {
-      /** The port that the client is told; where it asked for 0, any number that the embedder knows it by. */
-      readonly port: number;
-      /** Called once when the forwarding ends: cancelled by the client (its channels stay), or with its connection. */
-      readonly close?: (why: "cancelled" | "ended") => void | Promise<void>;
-    }
-  | { readonly refused: string };
 
 /** What a server does. Whatever has no handler is refused; pty, environment, agent, X11, subsystems and direct connections have none. */
 export interface ServerHandlers<Identity> {
@@ -40,19 +31,19 @@ export interface ServerHandlers<Identity> {
       channel: SshChannel,
       connection: ServerConnection<Identity>,
     ) => void | Promise<void>;
+    /** No session for this one, with the text that its client shows. */
+    readonly refuse?: (connection: ServerConnection<Identity>) => string | undefined;
   };
   /** A forwarding was asked for; nothing is bound unless the handler does it. */
   readonly forward?: (
     wish: ForwardWish,
     connection: ServerConnection<Identity>,
   ) => ForwardAnswer | Promise<ForwardAnswer>;
-}
-
-/** A forwarding in force on a server's connection. */
-export interface ServerForward {
-  /** The address as the client wrote it. */
-  readonly bindAddress: string;
-  readonly port: number;
+  /** A forwarded unix socket was asked for; nothing is bound unless the handler does it. */
+  readonly forwardStream?: (
+    wish: StreamForwardWish,
+    connection: ServerConnection<Identity>,
+  ) => StreamForwardAnswer | Promise<StreamForwardAnswer>;
 }
 
 /** What happened on a connection, for logs. */
@@ -61,12 +52,6 @@ export type ConnectionEvent =
   | ({ readonly is: "unforwarded" } & ServerForward)
   | { readonly is: "refused"; readonly what: string; readonly why: string }
   | { readonly is: "handler-failed"; readonly what: string; readonly error: unknown };
-
-type EndOfForward = "cancelled" | "ended";
-
-interface HeldForward extends ServerForward {
-  readonly close: (why: EndOfForward) => Promise<void>;
-}
 
 /** @internal */
 export interface ServerConnectionParts<Identity> {
@@ -94,9 +79,7 @@ export class ServerConnection<Identity> implements AsyncDisposable {
   /** @internal */
   readonly layer: ConnectionLayer;
   readonly #parts: ServerConnectionParts<Identity>;
-  readonly #forwards = new Map<string, HeldForward>();
-  readonly #closing = new Set<Promise<void>>();
-  #undecidedForwards = 0;
+  readonly #forwards: ServerForwards;
   #isWithoutSessions = false;
 
   /** @internal Connections are made by servers. */
@@ -109,26 +92,43 @@ export class ServerConnection<Identity> implements AsyncDisposable {
     const streamClosed = new Promise<void>((resolve) => {
       over = resolve;
     });
+    const { forward, forwardStream } = parts.handlers;
+    const forwards = new ServerForwards({
+      most: parts.forwards,
+      isOver: () => this.layer.isOver,
+      onTcp: forward === undefined ? undefined : (wish) => forward(wish, this),
+      onStream: forwardStream === undefined ? undefined : (wish) => forwardStream(wish, this),
+      onForwarded: (which) => parts.onEvent(this, { is: "forwarded", ...which }),
+      onUnforwarded: (which) => parts.onEvent(this, { is: "unforwarded", ...which }),
+      onRefused: (what, { refused, hangUp }) => {
+        this.#refused(what, refused);
+        // The protocol's refusal carries no text. This one `ssh -v` shows; the other every ssh.
+        this.layer.sendRemark(`${what}: ${refused}`);
+        if (hangUp === true) this.layer.disconnect(DISCONNECT.protocolError, refused);
+      },
+      run: (what, act, cleanUp) => this.#run(what, act, cleanUp),
+    });
+    this.#forwards = forwards;
     this.layer = new ConnectionLayer(parts.client, parts.protocol, parts.stream, parts.limits, {
       onOpen: (open) => this.#opened(open),
       onGlobalRequest: (request) => this.#requested(request),
       onClosed: (why) => {
         error = why;
         // At once, not when the socket is gone: its port must be free for the client's next connection.
-        for (const [key, forward] of this.#forwards) this.#unforward(key, forward, "ended");
+        forwards.end();
       },
     });
     parts.stream.once("close", () => over?.());
     this.closed = (async () => {
       await streamClosed;
-      await Promise.all(this.#closing);
+      await forwards.closed();
       return error === undefined ? {} : { error };
     })();
   }
 
   /** Forwardings in force. */
   get forwards(): readonly ServerForward[] {
-    return [...this.#forwards.values()].map(({ bindAddress, port }) => ({ bindAddress, port }));
+    return this.#forwards.list;
   }
 
   /** Payload of all channels in bytes, key exchanges after the first, and channels that are open. */
@@ -148,7 +148,7 @@ export class ServerConnection<Identity> implements AsyncDisposable {
     port: number,
     origin: { readonly address: string; readonly port: number } = { address: "127.0.0.1", port: 0 },
   ): Promise<SshChannel> {
-    if (!this.#forwards.has(keyOf(bindAddress, port))) {
+    if (!this.#forwards.has({ bindAddress, port })) {
       throw new SshEndpointError(
         "ERR_SSH_ENDPOINT_OPTION",
         `the client has no forwarding for port ${port} of ${bindAddress || "all addresses"}`,
@@ -161,6 +161,33 @@ export class ServerConnection<Identity> implements AsyncDisposable {
       remotePort: origin.port,
     };
     return this.layer.open({ type: "forwarded-tcpip", address });
+  }
+
+  /**
+   * The same for a forwarded unix socket.
+   *
+   * @param socketPath - as the client asked for it
+   * @throws SshEndpointError as openForwarded()
+   */
+  async openForwardedStream(socketPath: string): Promise<SshChannel> {
+    if (!this.#forwards.has({ socketPath })) {
+      throw new SshEndpointError(
+        "ERR_SSH_ENDPOINT_OPTION",
+        `the client has no forwarding for ${quotePeerText(socketPath)}`,
+      );
+    }
+    const address = { socketPath };
+    return this.layer.open({ type: "forwarded-streamlocal@openssh.com", address });
+  }
+
+  /** When the client was last heard of (ms since 1970), and how long its last answer to a keepalive took. */
+  get signsOfLife(): SignsOfLife {
+    return this.layer.signsOfLife;
+  }
+
+  /** Asks for a sign of life now: afterwards {@link signsOfLife} has a round-trip time. */
+  ping(): void {
+    this.layer.ping();
   }
 
   /** Starts a key exchange now. */
@@ -193,6 +220,12 @@ export class ServerConnection<Identity> implements AsyncDisposable {
     if (session === undefined || this.#isWithoutSessions) {
       this.#refused("session", "not offered");
       open.refuse(OPEN_FAILURE.prohibited, "sessions are not offered here");
+      return;
+    }
+    const text = session.refuse?.(this);
+    if (text !== undefined) {
+      this.#refused("session", text);
+      open.refuse(OPEN_FAILURE.prohibited, text);
       return;
     }
     const channel = open.accept();
@@ -231,10 +264,10 @@ export class ServerConnection<Identity> implements AsyncDisposable {
         request.reply(true);
         break;
       case "tcpip-forward":
-        this.#forward(request);
-        break;
+      case "streamlocal-forward@openssh.com":
       case "cancel-tcpip-forward":
-        this.#cancel(request);
+      case "cancel-streamlocal-forward@openssh.com":
+        this.#forwards.requested(request);
         break;
       case "keepalive@openssh.com":
         request.reply(false); // any answer is a sign of life
@@ -243,81 +276,6 @@ export class ServerConnection<Identity> implements AsyncDisposable {
         this.#refused(`request ${request.name}`, "not offered");
         request.reply(false);
     }
-  }
-
-  #forward(request: IncomingGlobalRequest): void {
-    const wish = wishOf(request.data);
-    const { forward } = this.#parts.handlers;
-    const refuse = (why: string): void => {
-      this.#refused(`forwarding of ${wish?.bindAddress ?? ""}:${wish?.bindPort ?? ""}`, why);
-      request.reply(false);
-    };
-    // Hazard H13: without a cap one client asks for forwardings without end.
-    const inUse = this.#forwards.size + this.#undecidedForwards;
-    if (forward === undefined) return refuse("not offered");
-    if (wish === undefined) return refuse("no address and port");
-    if (inUse >= this.#parts.forwards) return refuse(`more than ${this.#parts.forwards}`);
-    if (this.#forwards.has(keyOf(wish.bindAddress, wish.bindPort)))
-      return refuse("in force already");
-    this.#undecidedForwards++;
-    void this.#run(
-      "forwarding",
-      async () => {
-        try {
-          const answer = await forward(wish, this);
-          if ("refused" in answer) refuse(answer.refused);
-          else this.#grant(request, wish, answer);
-        } finally {
-          this.#undecidedForwards--;
-        }
-      },
-      () => request.reply(false),
-    );
-    return undefined;
-  }
-
-  #grant(
-    request: IncomingGlobalRequest,
-    wish: ForwardWish,
-    answer: Exclude<ForwardAnswer, { refused: string }>,
-  ): void {
-    const { port } = answer;
-    const close = async (why: EndOfForward): Promise<void> => answer.close?.(why);
-    if (this.layer.isOver || this.#forwards.has(keyOf(wish.bindAddress, port))) {
-      this.#close(() => close("ended"));
-      request.reply(false);
-      return;
-    }
-    this.#forwards.set(keyOf(wish.bindAddress, port), {
-      bindAddress: wish.bindAddress,
-      port,
-      close,
-    });
-    const data = Buffer.alloc(4);
-    data.writeUInt32BE(port);
-    request.reply(true, wish.bindPort === 0 ? data : undefined);
-    this.#parts.onEvent(this, { is: "forwarded", bindAddress: wish.bindAddress, port });
-  }
-
-  #cancel(request: IncomingGlobalRequest): void {
-    const wish = wishOf(request.data);
-    const key = wish === undefined ? "" : keyOf(wish.bindAddress, wish.bindPort);
-    const forward = this.#forwards.get(key);
-    if (forward === undefined) {
-      request.reply(false);
-      return;
-    }
-    this.#unforward(key, forward, "cancelled", () => request.reply(true));
-  }
-
-  #unforward(key: string, forward: HeldForward, why: EndOfForward, then?: () => void): void {
-    const { bindAddress, port } = forward;
-    this.#forwards.delete(key);
-    this.#close(async () => {
-      await forward.close(why);
-      then?.();
-    });
-    this.#parts.onEvent(this, { is: "unforwarded", bindAddress, port });
   }
 
   /**
@@ -333,27 +291,7 @@ export class ServerConnection<Identity> implements AsyncDisposable {
     }
   }
 
-  /** Closes what belonged to a forwarding; `closed` waits for it, so that no listener is left. */
-  #close(close: () => Promise<void>): void {
-    const closing = this.#run("closing a forwarding", close, () => {});
-    this.#closing.add(closing);
-    void closing.finally(() => this.#closing.delete(closing));
-  }
-
   #refused(what: string, why: string): void {
     this.#parts.onEvent(this, { is: "refused", what: what.slice(0, 200), why });
   }
-}
-
-function keyOf(address: string, port: number): string {
-  return `${port} ${address}`;
-}
-
-function wishOf(data: unknown): ForwardWish | undefined {
-  if (typeof data !== "object" || data === null) return undefined;
-  const bindAddress: unknown = Reflect.get(data, "bindAddr");
-  const bindPort: unknown = Reflect.get(data, "bindPort");
-  if (typeof bindAddress !== "string" || bindAddress.length > BOUNDS.nameLength) return undefined;
-  if (typeof bindPort !== "number" || bindPort > 65_535) return undefined;
-  return { bindAddress, bindPort };
 }

@@ -7,6 +7,7 @@ import type { ConnectionLimits } from "./connection-layer.ts";
 import { BOUNDS, DEFAULTS } from "./constants.ts";
 import { SshEndpointError } from "./errors.ts";
 import { type ConnectionOptions, resolveLimits } from "./limits.ts";
+import { type Offence, Penalties, type PenaltyOptions } from "./penalties.ts";
 import { type PassphraseSource, type PrivateKeyText, parsePrivateKey } from "./private-key.ts";
 import {
   type ConnectionEvent,
@@ -44,6 +45,8 @@ export interface ServerLimits {
   readonly connections?: number;
   /** Forwardings of one connection. @defaultValue 16 */
   readonly forwards?: number;
+  /** Keeps sources away that fail to log in again and again; false switches it off. @defaultValue those of sshd */
+  readonly penalties?: PenaltyOptions | false;
 }
 
 /** What happens on a server, for its log. */
@@ -95,6 +98,8 @@ export interface SshServer<Identity> extends AsyncDisposable {
   listen(port: number, host?: string): Promise<{ readonly address: string; readonly port: number }>;
   /** Serves a socket that was accepted elsewhere, under the same limits. */
   serve(socket: Socket): void;
+  /** Takes no new connections; those that there are stay. Resolves at once. */
+  stopListening(): void;
   /** Stops listening, ends all connections (with a text for the clients), and resolves when all is gone. */
   close(text?: string): Promise<void>;
 }
@@ -134,6 +139,7 @@ class Server<Identity> implements SshServer<Identity> {
   readonly #options: SshServerOptions<Identity>;
   readonly #limits: ConnectionLimits;
   readonly #admission: Admission;
+  readonly #penalties: Penalties | undefined;
   readonly #ssh: ssh2.Server;
   readonly #sockets = new Map<Socket, StartingConnection>();
   readonly #listeners = new Set<NetServer>();
@@ -157,6 +163,13 @@ class Server<Identity> implements SshServer<Identity> {
       connectionsPerSource: options.connectionsPerSource ?? DEFAULTS.connectionsPerSource,
       connections: options.connections ?? DEFAULTS.connections,
     });
+    if (options.penalties !== false) {
+      this.#penalties = new Penalties({
+        ...DEFAULTS.penalties,
+        exempt: "",
+        ...options.penalties,
+      });
+    }
     const config = {
       // A key that is parsed already is taken as it is; ssh2's types do not say so.
       hostKeys: hostKeys as unknown as ssh2.EncryptedPrivateKey[], // oxlint-disable-line typescript/no-unsafe-type-assertion -- see above
@@ -199,7 +212,8 @@ class Server<Identity> implements SshServer<Identity> {
       socket.destroy();
       return;
     }
-    const admitted = this.#admission.enter(address);
+    const isBarred = this.#penalties?.isBarred(address) === true;
+    const admitted = isBarred ? "penalty" : this.#admission.enter(address);
     if (typeof admitted === "string") {
       socket.destroy();
       this.#emit({ is: "dropped", address, why: admitted });
@@ -214,10 +228,16 @@ class Server<Identity> implements SshServer<Identity> {
     socket.once("close", () => {
       this.#sockets.delete(socket);
       starting.leave();
-      if (!starting.isLoggedIn) this.#emit({ is: "login-ended", address, why: starting.why });
+      if (starting.isLoggedIn) return;
+      if (this.#closing === undefined) this.#penalties?.punish(address, starting.offence);
+      this.#emit({ is: "login-ended", address, why: starting.why });
     });
     completeIdentification(socket);
     this.#ssh.injectSocket(socket);
+  }
+
+  stopListening(): void {
+    for (const listener of this.#listeners) listener.close();
   }
 
   close(text = "the server is closing"): Promise<void> {
@@ -269,7 +289,10 @@ class Server<Identity> implements SshServer<Identity> {
       port: starting.port,
       tries: this.#options.authTries ?? DEFAULTS.authTries,
       authorize: this.#options.authorize,
-      onRefused: (refusal) => this.#emit({ is: "login-refused", address, refusal }),
+      onRefused: (refusal) => {
+        starting.offence = "authFailure";
+        this.#emit({ is: "login-refused", address, refusal });
+      },
       onAccepted: (identity, login) => {
         accepted = { identity, login };
       },
@@ -329,6 +352,8 @@ class StartingConnection {
   /** Why it ended, as far as is known. */
   why = "the client hung up";
   isLoggedIn = false;
+  /** What it has done, should it end without a login. */
+  offence: Offence = "noAuth";
   /** Resolves when the socket is closed; never rejects. */
   readonly gone: Promise<void>;
   readonly #admitted: Admitted;
@@ -345,6 +370,7 @@ class StartingConnection {
     });
     this.#grace = setTimeout(() => {
       this.why = `no login within ${graceMs / 1000} s`;
+      if (this.offence === "noAuth") this.offence = "graceExceeded";
       socket.destroy();
     }, graceMs);
   }

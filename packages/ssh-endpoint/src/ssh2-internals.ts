@@ -212,6 +212,13 @@ export function watchDisconnect(
   };
 }
 
+/** Tells of each remark of the peer (SSH_MSG_DEBUG). */
+export function watchRemarks(protocol: Protocol, onRemark: (text: string) => void): void {
+  protocol._handlers["DEBUG"] = (_p: unknown, _display: boolean, text: unknown) => {
+    if (typeof text === "string") onRemark(text);
+  };
+}
+
 /** Whether a key exchange runs: what is written now is queued in memory until it ends. */
 export function isKeyExchangeRunning(protocol: Protocol): boolean {
   return protocol._kexinit !== undefined;
@@ -238,6 +245,24 @@ export function sendDisconnect(peer: object, reason: number, text: string): void
   packet.set(description, at + 9);
   packet.writeUInt32BE(0, at + 9 + description.length);
   protocol._cipher.encrypt(protocol._packetRW.write.finalize(packet, true));
+}
+
+/**
+ * SSH_MSG_DEBUG, for which ssh2 has no method: `ssh -v` shows it as "Remote: …". Layout: RFC 4253 §11.3. Call it
+ * outside of key exchanges, in which RFC 4253 §7.1 allows nothing but their own messages.
+ */
+export function sendDebug(peer: object, text: string): void {
+  const protocol = privateProtocolOf(peer);
+  if (protocol._kexinit !== undefined) return;
+  const message = Buffer.from(text);
+  const at = protocol._packetRW.write.allocStart;
+  const packet = protocol._packetRW.write.alloc(1 + 1 + 4 + message.length + 4);
+  packet[at] = 4;
+  packet[at + 1] = 1;
+  packet.writeUInt32BE(message.length, at + 2);
+  packet.set(message, at + 6);
+  packet.writeUInt32BE(0, at + 6 + message.length);
+  protocol._cipher.encrypt(protocol._packetRW.write.finalize(packet));
 }
 
 /**
