@@ -9,6 +9,7 @@ import {
   isRegularFile,
   isSpecial,
   isSymlink,
+  RsyncError,
 } from "@dialhome/rsync-protocol";
 import { deleteTime } from "./delete-time.ts";
 import type { Deletion } from "./deletion.ts";
@@ -69,7 +70,8 @@ export class Generator {
 
   /** Runs until every list is finished. Rejects when the session has failed. */
   async run(): Promise<void> {
-    const { progress, again, wire } = this.#context;
+    const { progress, again, wire, options } = this.#context;
+    await whenReady(options.ready);
     while (!progress.complete) {
       const repeated = again.shift();
       if (repeated) {
@@ -303,6 +305,16 @@ export class Generator {
     if (isSymlink(entry)) return options.links === true;
     if (isSpecial(entry)) return options.specials === true;
     return options.devices === true && this.#context.privilege !== "user";
+  }
+}
+
+async function whenReady(ready: Promise<unknown> | undefined): Promise<void> {
+  try {
+    await ready;
+  } catch (error) {
+    throw new RsyncError("ERR_RSYNC_ABORTED", "stopped by the caller before the first entry", {
+      cause: error,
+    });
   }
 }
 

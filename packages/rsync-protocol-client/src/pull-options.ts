@@ -333,6 +333,11 @@ export interface PullOptions extends TransferOptions {
   readonly maxListBytes?: number;
   /** Ends the pull: what was finished stays, nothing is half-written. */
   readonly signal?: AbortSignal;
+  /**
+   * What the caller still prepares: the session is opened and the list comes meanwhile, but nothing is decided upon before this
+   * resolves. When it rejects, the pull ends with `ERR_RSYNC_ABORTED` and that as its cause.
+   */
+  readonly ready?: Promise<unknown>;
   /** A digest of each file's content as it passes, for {@link PulledEntry.digest}. */
   readonly contentDigest?: "sha256";
   readonly onEntry?: (entry: PulledEntry) => void;

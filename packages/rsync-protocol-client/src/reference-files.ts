@@ -247,7 +247,9 @@ function placeIn({ tree }: Reference, entry: FileEntry): Place {
   return { directory: tree.directory(directoryOf(entry.name)), name };
 }
 
-function openerIn({ tree }: Reference, entry: FileEntry): () => number {
-  const name = nameBytes(baseNameOf(entry.name));
-  return () => tree.directory(directoryOf(entry.name)).openFile(name, fs.constants.O_RDONLY);
+function openerIn(reference: Reference, entry: FileEntry): () => number {
+  return () => {
+    const { directory, name } = placeIn(reference, entry);
+    return directory.openFile(name, fs.constants.O_RDONLY);
+  };
 }

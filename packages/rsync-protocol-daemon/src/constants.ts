@@ -10,8 +10,11 @@ export const SLICE_MS = 10;
 /** Longest pause in a row for the sake of a rate, in ms: a session that has failed is noticed by then. */
 export const LONGEST_PAUSE_MS = 100;
 
-/** With incremental recursion lists are sent while fewer entries than this are ahead (rsync.h MIN_FILECNT_LOOKAHEAD). */
-export const LOOK_AHEAD_ENTRIES = 1000;
+/**
+ * With incremental recursion lists are sent while fewer entries than this are ahead: three times rsync's MIN_FILECNT_LOOKAHEAD
+ * (rsync.h), so that a client has enough to do while the next are scanned.
+ */
+export const LOOK_AHEAD_ENTRIES = 3000;
 
 /**
  * Entries that are ahead when sending lists stops again. One list a time would follow each that the client finishes: a turn

@@ -26,8 +26,9 @@ export class Pace {
     return this.#wire.congested || performance.now() > this.#until || this.#aheadMs() > SLICE_MS;
   }
 
-  /** Waits. Rejects when the session has failed. */
+  /** Sends what was gathered, for whoever works on it at the other end, and waits. Rejects when the session has failed. */
   async rest(): Promise<void> {
+    this.#wire.flush();
     await nextTurn();
     for (let ms = this.#aheadMs(); ms > 0; ms = this.#aheadMs()) {
       await pause(Math.min(ms, LONGEST_PAUSE_MS));

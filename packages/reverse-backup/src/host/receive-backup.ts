@@ -105,6 +105,7 @@ export async function receiveBackup(options: ReceiveOptions): Promise<ReceivedBa
   await using transaction = await store.begin(device.keyId, {
     name,
     attributes,
+    readyLater: true,
     ...(signal ? { signal } : {}),
   });
   const hookPlace = [store.root, transaction.dataPath, name];
@@ -244,6 +245,7 @@ async function transferTree(
       // It is no snapshot before it is published.
       privateDestination: true,
       timeoutMs: TRANSFER_TIMEOUT_MS,
+      ready: transaction.ready,
       onEntry: (pulled) => transaction.record(manifestEntryOf(pulled, keepsAttributes(offer))),
       ...(options.signal ? { signal: options.signal } : {}),
       ...(options.onMessage ? { onMessage: options.onMessage } : {}),
@@ -258,8 +260,8 @@ function manifestEntryOf(
   { entry, outcome, hardLinkTo, digest }: PulledEntry,
   withAttributes: boolean,
 ): ManifestEntry {
-  const attributes = withAttributes ? keptAttributes(entry, process.geteuid?.() === 0) : [];
-  return {
+  const { linkTarget, rdevMajor, rdevMinor } = entry;
+  const recorded: { -readonly [Field in keyof ManifestEntry]: ManifestEntry[Field] } = {
     name: Buffer.from(entry.name, "latin1"),
     mode: entry.mode,
     size: entry.size,
@@ -268,16 +270,14 @@ function manifestEntryOf(
     uid: entry.uid,
     gid: entry.gid,
     outcome,
-    ...(entry.linkTarget === undefined
-      ? {}
-      : { linkTarget: Buffer.from(entry.linkTarget, "latin1") }),
-    ...(entry.rdevMajor === 0 && entry.rdevMinor === 0
-      ? {}
-      : { rdevMajor: entry.rdevMajor, rdevMinor: entry.rdevMinor }),
-    ...(hardLinkTo === undefined ? {} : { hardLinkTo: Buffer.from(hardLinkTo, "latin1") }),
-    ...(digest === undefined ? {} : { digest }),
-    ...(attributes.length === 0 ? {} : { attributes: digestOfAttributes(attributes) }),
   };
+  if (linkTarget !== undefined) recorded.linkTarget = Buffer.from(linkTarget, "latin1");
+  if (rdevMajor !== 0 || rdevMinor !== 0) Object.assign(recorded, { rdevMajor, rdevMinor });
+  if (hardLinkTo !== undefined) recorded.hardLinkTo = Buffer.from(hardLinkTo, "latin1");
+  if (digest !== undefined) recorded.digest = digest;
+  const attributes = withAttributes ? keptAttributes(entry, process.geteuid?.() === 0) : [];
+  if (attributes.length > 0) recorded.attributes = digestOfAttributes(attributes);
+  return recorded;
 }
 
 async function publish(transaction: SnapshotTransaction, summary: PullSummary): Promise<Snapshot> {

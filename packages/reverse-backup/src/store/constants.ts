@@ -16,8 +16,8 @@ export const PATH_BYTES_LIMIT = 4095;
 /** Characters of one manifest line: three paths with each byte escaped, and the rest. */
 export const MANIFEST_LINE_LIMIT: number = 128 * 1024;
 
-/** Characters of manifest lines that are compressed at once; also what a kill can lose of a partial's manifest. */
-export const MANIFEST_BLOCK_CHARACTERS: number = 256 * 1024;
+/** Bytes of manifest lines that are compressed at once; also what a kill can lose of a partial's manifest. */
+export const MANIFEST_BLOCK_BYTES: number = 256 * 1024;
 
 /** zlib level of the manifest: at level 1 twenty thousand entries cost some 40 ms, at 6 three times that for 15 % less. */
 export const MANIFEST_GZIP_LEVEL = 1;

@@ -9,14 +9,17 @@ const DIGEST_BYTES = 32;
 
 /**
  * The digests of an earlier snapshot's files by path, for files that are taken over from it. Some 65 bytes
- * a file besides its path, all outside of the JavaScript heap.
+ * a file besides its path, all outside of the JavaScript heap. Files are looked up in nearly the order in which they were
+ * recorded, so the next one is tried first.
  */
 export class DigestTable {
-  readonly #paths: PathTable;
+  #paths: PathTable;
   #digests: Buffer;
   #sizes: Float64Array;
   #times: Float64Array;
   #nanoseconds: Uint32Array;
+  /** The number behind the one that was found last. */
+  #next = 0;
 
   constructor(expected = 1024) {
     const entries = Math.max(expected, 16);
@@ -27,29 +30,29 @@ export class DigestTable {
     this.#nanoseconds = new Uint32Array(entries);
   }
 
-  /** The table of a snapshot's manifest. Throws what {@link ManifestReader} throws. */
-  static async load(
-    snapshot: DirectoryHandle,
-    files: number,
-    signal?: AbortSignal,
-  ): Promise<DigestTable> {
-    const table = new DigestTable(Math.min(files + 1, 1 << 24));
+  /** Adds what a snapshot's manifest has. Throws what {@link ManifestReader} throws, and the signal's reason. */
+  async load(snapshot: DirectoryHandle, signal?: AbortSignal): Promise<void> {
     const slice = new TimeSlice(signal);
     for await (const batch of new ManifestReader(snapshot, STORE_NAMES.manifest).batches()) {
-      for (const entry of batch) table.add(entry);
+      for (const entry of batch) this.add(entry);
       if (slice.due(batch.length)) await slice.pause();
     }
-    return table;
+  }
+
+  /** Forgets all. */
+  clear(): void {
+    this.#paths = new PathTable();
+    this.#next = 0;
   }
 
   get size(): number {
     return this.#paths.size;
   }
 
-  /** Keeps a regular file's digest; other entries are passed over. */
+  /** Keeps a regular file's digest; other entries are passed over. No path comes twice. */
   add(entry: ManifestEntry): void {
     if (entry.digest === undefined || (entry.mode & FILE_TYPE.MASK) !== FILE_TYPE.REGULAR) return;
-    const number = this.#paths.add(entry.name);
+    const number = this.#paths.append(entry.name);
     if (number >= this.#sizes.length) this.#grow();
     this.#digests.set(entry.digest, number * DIGEST_BYTES);
     this.#sizes[number] = entry.size;
@@ -59,9 +62,11 @@ export class DigestTable {
 
   /** The digest of the file that had this path, size and time; undefined when there was none. */
   find(entry: ManifestEntry): Buffer | undefined {
-    const number = this.#paths.find(entry.name);
+    const { name } = entry;
+    const number = this.#paths.is(this.#next, name) ? this.#next : this.#paths.find(name);
+    if (number < 0) return undefined;
+    this.#next = number + 1;
     if (
-      number < 0 ||
       this.#sizes[number] !== entry.size ||
       this.#times[number] !== entry.mtimeSec ||
       this.#nanoseconds[number] !== entry.mtimeNsec

@@ -1,7 +1,7 @@
-import { isUtf8 } from "node:buffer";
 import { FILE_TYPE } from "@dialhome/posix-fs";
 import { MANIFEST_LINE_LIMIT, PATH_BYTES_LIMIT } from "./constants.ts";
 import { StoreError } from "./errors.ts";
+import type { LineBuffer } from "./line-buffer.ts";
 
 /** How an entry came into its snapshot; the words of the rsync client. */
 export type EntryOutcome = (typeof OUTCOMES)[number];
@@ -126,39 +126,57 @@ function assertDigest(entry: ManifestEntry, digest: Uint8Array | undefined): voi
   throw refusedEntry(entry, `a digest of ${digest.length} bytes, not ${DIGEST_BYTES}`);
 }
 
-/** ASCII that JSON writes as it is: nearly every path. */
-const PLAIN_TEXT = /^[ !#-[\]-~]*$/;
-
-/** Text where the bytes are UTF-8, else `{"b64":…}`. */
-function encodeBytes(bytes: Uint8Array): string {
-  const buffer = asBuffer(bytes);
-  const text = buffer.toString("latin1");
-  if (PLAIN_TEXT.test(text)) return `"${text}"`;
-  return isUtf8(buffer)
-    ? JSON.stringify(buffer.toString())
-    : `{"b64":"${buffer.toString("base64")}"}`;
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes)
-    ? bytes
-    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-/** One line of the manifest, without its newline. Throws `ERR_STORE_LIMIT` for an entry that is not allowed. */
-export function encodeManifestEntry(entry: ManifestEntry): string {
+/**
+ * Writes an entry as one line of the manifest, without its newline. Throws `ERR_STORE_LIMIT` for an entry that is not allowed;
+ * then nothing is written.
+ */
+export function writeManifestEntry(line: LineBuffer, entry: ManifestEntry): void {
   assertEntry(entry);
-  let line = `{"name":${encodeBytes(entry.name)},"type":"${typeWord(entry.mode) ?? ""}","mode":${entry.mode},"size":${entry.size},"mtime":${entry.mtimeSec},"nsec":${entry.mtimeNsec},"uid":${entry.uid},"gid":${entry.gid}`;
-  if (entry.userName !== undefined) line += `,"user":${encodeBytes(entry.userName)}`;
-  if (entry.groupName !== undefined) line += `,"group":${encodeBytes(entry.groupName)}`;
-  if (entry.linkTarget !== undefined) line += `,"target":${encodeBytes(entry.linkTarget)}`;
-  if (entry.rdevMajor !== undefined) line += `,"rdev":[${entry.rdevMajor},${entry.rdevMinor ?? 0}]`;
-  if (entry.hardLinkTo !== undefined) line += `,"link":${encodeBytes(entry.hardLinkTo)}`;
-  line += `,"stored":"${entry.outcome}"`;
-  if (entry.digest !== undefined) line += `,"sha256":"${asBuffer(entry.digest).toString("hex")}"`;
-  if (entry.attributes !== undefined)
-    line += `,"attributes":"${asBuffer(entry.attributes).toString("hex")}"`;
-  return `${line}}`;
+  line.ascii('{"name":');
+  line.string(entry.name);
+  line.ascii(',"type":"');
+  line.ascii(typeWord(entry.mode) ?? "");
+  line.ascii('","mode":');
+  line.integer(entry.mode);
+  line.ascii(',"size":');
+  line.integer(entry.size);
+  line.ascii(',"mtime":');
+  line.integer(entry.mtimeSec);
+  line.ascii(',"nsec":');
+  line.integer(entry.mtimeNsec);
+  line.ascii(',"uid":');
+  line.integer(entry.uid);
+  line.ascii(',"gid":');
+  line.integer(entry.gid);
+  writeString(line, ',"user":', entry.userName);
+  writeString(line, ',"group":', entry.groupName);
+  writeString(line, ',"target":', entry.linkTarget);
+  if (entry.rdevMajor !== undefined) {
+    line.ascii(',"rdev":[');
+    line.integer(entry.rdevMajor);
+    line.ascii(",");
+    line.integer(entry.rdevMinor ?? 0);
+    line.ascii("]");
+  }
+  writeString(line, ',"link":', entry.hardLinkTo);
+  line.ascii(',"stored":"');
+  line.ascii(entry.outcome);
+  line.ascii('"');
+  if (entry.digest !== undefined) {
+    line.ascii(',"sha256":');
+    line.hex(entry.digest);
+  }
+  if (entry.attributes !== undefined) {
+    line.ascii(',"attributes":');
+    line.hex(entry.attributes);
+  }
+  line.ascii("}");
+}
+
+function writeString(line: LineBuffer, field: string, value: Uint8Array | undefined): void {
+  if (value === undefined) return;
+  line.ascii(field);
+  line.string(value);
 }
 
 type Fields = Readonly<Record<string, unknown>>;

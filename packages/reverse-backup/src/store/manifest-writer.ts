@@ -3,9 +3,10 @@ import * as fs from "node:fs";
 import { gzipSync } from "node:zlib";
 import type { DirectoryHandle } from "@dialhome/posix-fs";
 import { FILE_TYPE } from "@dialhome/posix-fs";
-import { MANIFEST_BLOCK_CHARACTERS, MANIFEST_GZIP_LEVEL } from "./constants.ts";
+import { MANIFEST_BLOCK_BYTES, MANIFEST_GZIP_LEVEL } from "./constants.ts";
 import { writeFully } from "./durable-files.ts";
-import { encodeManifestEntry, type ManifestEntry } from "./manifest-entry.ts";
+import { LineBuffer } from "./line-buffer.ts";
+import { type ManifestEntry, writeManifestEntry } from "./manifest-entry.ts";
 import {
   encodeManifestHeader,
   encodeManifestTrailer,
@@ -66,8 +67,7 @@ export class ManifestWriter {
   readonly #fd: number;
   readonly #hash = createHash("sha256");
   readonly #counter = new EntryCounter();
-  #lines: string[] = [];
-  #characters = 0;
+  readonly #lines = new LineBuffer();
   #open = true;
 
   private constructor(fd: number) {
@@ -78,7 +78,8 @@ export class ManifestWriter {
   static create(directory: DirectoryHandle, name: string, header: ManifestHeader): ManifestWriter {
     const fd = directory.openFile(Buffer.from(name), O_CREAT | O_EXCL | O_WRONLY, 0o600);
     const writer = new ManifestWriter(fd);
-    writer.#line(encodeManifestHeader(header));
+    writer.#lines.text(encodeManifestHeader(header));
+    writer.#endLine();
     return writer;
   }
 
@@ -88,15 +89,17 @@ export class ManifestWriter {
 
   /** Adds an entry. Throws `ERR_STORE_LIMIT` for one that is not allowed, a system error when the disk is full. */
   add(entry: ManifestEntry): void {
-    this.#line(encodeManifestEntry(entry));
+    writeManifestEntry(this.#lines, entry);
     this.#counter.add(entry);
+    this.#endLine();
   }
 
   /** Writes the last line, brings all to the disk and closes. Gives the SHA-256 of the file in hex. */
   finish(): { readonly sha256: string; readonly totals: ManifestTotals } {
     const { totals } = this;
     try {
-      this.#line(encodeManifestTrailer(totals));
+      this.#lines.text(encodeManifestTrailer(totals));
+      this.#endLine();
       this.#flush();
       fs.fsyncSync(this.#fd);
     } finally {
@@ -116,19 +119,15 @@ export class ManifestWriter {
     }
   }
 
-  #line(line: string): void {
+  #endLine(): void {
     if (!this.#open) throw new Error("the manifest is closed");
-    this.#lines.push(line);
-    this.#characters += line.length + 1;
-    if (this.#characters >= MANIFEST_BLOCK_CHARACTERS) this.#flush();
+    this.#lines.endLine();
+    if (this.#lines.length >= MANIFEST_BLOCK_BYTES) this.#flush();
   }
 
   #flush(): void {
     if (this.#lines.length === 0) return;
-    const text = `${this.#lines.join("\n")}\n`;
-    this.#lines = [];
-    this.#characters = 0;
-    const block = gzipSync(text, { level: MANIFEST_GZIP_LEVEL });
+    const block = gzipSync(this.#lines.take(), { level: MANIFEST_GZIP_LEVEL });
     this.#hash.update(block);
     writeFully(this.#fd, block);
   }

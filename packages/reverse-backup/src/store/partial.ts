@@ -6,7 +6,6 @@ import { readSmallFile, removeIfThere, replaceFile } from "./durable-files.ts";
 import { StoreError } from "./errors.ts";
 import { discard, partialNumbers } from "./machine-directory.ts";
 import { bootId } from "./machine-lock.ts";
-import { ManifestReader } from "./manifest-reader.ts";
 import { formatPartialName } from "./snapshot-id.ts";
 
 const STATE = Buffer.from("state.json");
@@ -89,10 +88,7 @@ function trustworthySize(machine: DirectoryHandle, name: string): number | undef
 async function loadCutOff(partial: DirectoryHandle, signal?: AbortSignal): Promise<DigestTable> {
   const table = new DigestTable();
   try {
-    for await (const batch of new ManifestReader(partial, STORE_NAMES.manifest).batches()) {
-      for (const entry of batch) table.add(entry);
-      signal?.throwIfAborted();
-    }
+    await table.load(partial, signal);
   } catch (error) {
     if (!(error instanceof StoreError) || error.code !== "ERR_STORE_CORRUPT") throw error;
   }

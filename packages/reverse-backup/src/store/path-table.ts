@@ -6,6 +6,7 @@ const OFFSET_LIMIT = 0xffff_ffff;
 /**
  * A set of paths, numbered in the order they came. All bytes lie in one buffer and all numbers in typed arrays:
  * a path costs its own bytes and some 12 to 20 more, where a `Map` of strings costs over a hundred.
+ * The index by path is made when it is first asked for: whoever looks paths up in the order they came needs none.
  */
 export class PathTable {
   /** Keys of the hash, so that nobody can choose paths that all fall on one slot. */
@@ -14,52 +15,42 @@ export class PathTable {
   #bytes: Buffer;
   #ends: Uint32Array;
   /** Open addressing: number of a path plus one, or 0. Its length is a power of two. */
-  #slots: Uint32Array;
+  #slots: Uint32Array = new Uint32Array(16);
   #size = 0;
   #used = 0;
+  /** Paths that are in the index. */
+  #indexed = 0;
 
   /** `expected` is a hint that spares growing. */
   constructor(expected = 1024) {
     const entries = Math.min(Math.max(expected, 16), 1 << 24);
     this.#bytes = Buffer.allocUnsafeSlow(entries * 32);
     this.#ends = new Uint32Array(entries);
-    this.#slots = new Uint32Array(2 ** Math.ceil(Math.log2(entries * 1.5)));
   }
 
   get size(): number {
     return this.#size;
   }
 
-  /** The number of a path, or −1. */
+  /** The number of a path, or −1. Of two that were appended and are the same, the first. */
   find(path: Uint8Array): number {
+    this.#index();
     return (this.#slots[this.#slotOf(path)] ?? 0) - 1;
+  }
+
+  /** Whether a number is that of a path: far cheaper than to {@link find} it. */
+  is(number: number, path: Uint8Array): boolean {
+    return number < this.#size && this.#equals(number, path);
   }
 
   /** The number of a path, added when it is new. Compare with the {@link size} before to know which. */
   add(path: Uint8Array): number {
-    const slot = this.#slotOf(path);
-    const found = this.#slots[slot] ?? 0;
-    if (found !== 0) return found - 1;
-    const number = this.#size;
-    this.#append(path);
-    this.#slots[slot] = number + 1;
-    this.#size = number + 1;
-    if (this.#size * 4 > this.#slots.length * 3) this.#rehash();
-    return number;
+    const number = this.find(path);
+    return number < 0 ? this.append(path) : number;
   }
 
-  /** The path of a number. */
-  get(number: number): Buffer {
-    if (number < 0 || number >= this.#size) throw new Error(`path ${number} of ${this.#size}`);
-    return Buffer.from(this.#view(number));
-  }
-
-  #view(number: number): Buffer {
-    const start = number === 0 ? 0 : (this.#ends[number - 1] ?? 0);
-    return this.#bytes.subarray(start, this.#ends[number]);
-  }
-
-  #append(path: Uint8Array): void {
+  /** Adds a path that is known to be new. @returns its number */
+  append(path: Uint8Array): number {
     const end = this.#used + path.length;
     if (end > OFFSET_LIMIT) {
       throw new StoreError("ERR_STORE_LIMIT", `the paths have over ${OFFSET_LIMIT} bytes`);
@@ -77,6 +68,18 @@ export class PathTable {
     this.#bytes.set(path, this.#used);
     this.#used = end;
     this.#ends[this.#size] = end;
+    return this.#size++;
+  }
+
+  /** The path of a number. */
+  get(number: number): Buffer {
+    if (number < 0 || number >= this.#size) throw new Error(`path ${number} of ${this.#size}`);
+    return Buffer.from(this.#view(number));
+  }
+
+  #view(number: number): Buffer {
+    const start = number === 0 ? 0 : (this.#ends[number - 1] ?? 0);
+    return this.#bytes.subarray(start, this.#ends[number]);
   }
 
   #slotOf(path: Uint8Array): number {
@@ -100,13 +103,16 @@ export class PathTable {
     return true;
   }
 
-  #rehash(): void {
-    this.#slots = new Uint32Array(this.#slots.length * 2);
-    const mask = this.#slots.length - 1;
-    for (let number = 0; number < this.#size; number++) {
-      let slot = this.#hash(this.#view(number)) & mask;
-      while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
-      this.#slots[slot] = number + 1;
+  /** Brings the index up to date. */
+  #index(): void {
+    if (this.#indexed === this.#size) return;
+    if (this.#size * 4 > this.#slots.length * 3) {
+      this.#slots = new Uint32Array(2 ** Math.ceil(Math.log2(this.#size * 1.5 + 1)));
+      this.#indexed = 0;
+    }
+    for (; this.#indexed < this.#size; this.#indexed++) {
+      const slot = this.#slotOf(this.#view(this.#indexed));
+      if (this.#slots[slot] === 0) this.#slots[slot] = this.#indexed + 1;
     }
   }
 

@@ -2,7 +2,7 @@ import * as path from "node:path";
 import { capabilities, type DirectoryHandle, errorCode } from "@dialhome/posix-fs";
 import { Catalog, type CatalogRecord, catalogRecordOf } from "./catalog.ts";
 import { STORE_NAMES } from "./constants.ts";
-import { DigestTable } from "./digest-table.ts";
+import { DigestLoading } from "./digest-loading.ts";
 import { ensureDirectory } from "./durable-files.ts";
 import { during, printable, StoreError, storeErrorOf } from "./errors.ts";
 import { emptyTrash, partialNumbers, pointLatestAt, publishedIds } from "./machine-directory.ts";
@@ -41,6 +41,11 @@ export interface BeginOptions {
   readonly owners?: boolean;
   /** Whether the puller keeps access control lists and extended attributes. @defaultValue false */
   readonly attributes?: boolean;
+  /**
+   * Resolve before the previous snapshot's digests are read: what comes first of a transfer goes on meanwhile. The caller waits
+   * for {@link SnapshotTransaction.ready} before it records. @defaultValue false
+   */
+  readonly readyLater?: boolean;
   /** Ends the preparation. */
   readonly signal?: AbortSignal;
 }
@@ -122,6 +127,19 @@ export class SnapshotStore implements Disposable {
    * directory to pull into. Throws `ERR_STORE_BUSY` when a pull of this machine is running, and what {@link bindName} throws.
    */
   async begin(keyId: string, options: BeginOptions): Promise<SnapshotTransaction> {
+    const transaction = await this.#prepare(keyId, options);
+    if (options.readyLater) return transaction;
+    try {
+      await transaction.ready;
+      return transaction;
+    } catch (error) {
+      await transaction.abort({ keepPartial: false });
+      throw storeErrorOf(error, `cannot begin a snapshot of "${options.name}"`);
+    }
+  }
+
+  /** A transaction whose previous snapshot's digests are on their way. */
+  async #prepare(keyId: string, options: BeginOptions): Promise<SnapshotTransaction> {
     const { name, signal } = options;
     signal?.throwIfAborted();
     this.bindName(name, keyId);
@@ -129,6 +147,7 @@ export class SnapshotStore implements Disposable {
       ensureDirectory(this.#hosts, keyId),
     );
     let lock: MachineLock | undefined;
+    let previous: TransactionParts["previous"];
     let basis: TransactionParts["basis"];
     try {
       lock = MachineLock.take(machine, `machine "${name}"`);
@@ -137,7 +156,7 @@ export class SnapshotStore implements Disposable {
       const last = Math.max(0, ...ids.map((id) => id.sequence), ...partialNumbers(machine));
       await emptyTrash(machine, signal);
       if (lock.takenOver) this.#reconcileMachine(keyId, machine, ids, await this.#catalog.read());
-      const previous = await this.#openPrevious(machine, ids, signal);
+      previous = openPrevious(machine, ids, signal);
       if (previous !== undefined) pointLatestAt(machine, previous.id);
       basis = await openResumeBasis(machine, signal);
       return SnapshotTransaction.begin({
@@ -159,6 +178,7 @@ export class SnapshotStore implements Disposable {
         onStep: this.#onStep,
       });
     } catch (error) {
+      await previous?.digests[Symbol.asyncDispose]();
       basis?.directory.close();
       lock?.release();
       machine.close();
@@ -330,46 +350,31 @@ export class SnapshotStore implements Disposable {
       if (record !== undefined && record.keyId === keyId) this.#catalog.published(record);
     }
   }
+}
 
-  async #openPrevious(
-    machine: DirectoryHandle,
-    ids: readonly SnapshotId[],
-    signal: AbortSignal | undefined,
-  ): Promise<TransactionParts["previous"]> {
-    for (const { id } of ids.toReversed()) {
+/** The latest snapshot that is whole, its digests on their way. */
+function openPrevious(
+  machine: DirectoryHandle,
+  ids: readonly SnapshotId[],
+  signal: AbortSignal | undefined,
+): TransactionParts["previous"] {
+  for (const { id } of ids.toReversed()) {
+    try {
       using snapshot = machine.openDirectory(Buffer.from(id));
-      let read: ReturnType<typeof readSnapshotMeta>;
-      try {
-        read = readSnapshotMeta(snapshot, id);
-      } catch (error) {
-        if (isCorrupt(error)) continue;
-        throw error;
-      }
-      const digests = await loadDigests(snapshot, read.meta.totals.files, signal);
-      return { id, metaSha256: read.sha256, digests };
+      const { meta, sha256 } = readSnapshotMeta(snapshot, id);
+      const digests = new DigestLoading(machine, id, meta.totals.files, signal);
+      return { id, metaSha256: sha256, digests };
+    } catch (error) {
+      if (!isCorrupt(error)) throw error;
     }
-    return undefined;
   }
+  return undefined;
 }
 
 const UNWRITABLE: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT"]);
 
 function isCorrupt(error: unknown): boolean {
   return error instanceof StoreError && error.code === "ERR_STORE_CORRUPT";
-}
-
-/** With a damaged manifest the files can still be shared; their digests are computed again. */
-async function loadDigests(
-  snapshot: DirectoryHandle,
-  files: number,
-  signal: AbortSignal | undefined,
-): Promise<DigestTable> {
-  try {
-    return await DigestTable.load(snapshot, files, signal);
-  } catch (error) {
-    if (isCorrupt(error)) return new DigestTable();
-    throw error;
-  }
 }
 
 function readRecord(machine: DirectoryHandle, { id }: SnapshotId): CatalogRecord | undefined {

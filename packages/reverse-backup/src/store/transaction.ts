@@ -3,6 +3,7 @@ import { type DirectoryHandle, FILE_TYPE } from "@dialhome/posix-fs";
 import type { Catalog } from "./catalog.ts";
 import { catalogRecordOf } from "./catalog.ts";
 import { STORE_NAMES } from "./constants.ts";
+import type { DigestLoading } from "./digest-loading.ts";
 import { createFile } from "./durable-files.ts";
 import { during, StoreError, storeErrorOf } from "./errors.ts";
 import { digestOfFile } from "./file-digest.ts";
@@ -49,6 +50,12 @@ export interface PreviousSnapshot {
   readonly dataPath: string;
 }
 
+interface Previous {
+  readonly id: string;
+  readonly metaSha256: string;
+  readonly digests: DigestLoading;
+}
+
 /** What {@link SnapshotTransaction} is made of; the store puts it together. */
 export interface TransactionParts {
   readonly keyId: string;
@@ -60,7 +67,7 @@ export interface TransactionParts {
   readonly machine: DirectoryHandle;
   readonly lock: MachineLock;
   readonly catalog: Catalog;
-  readonly previous: (Origin & { readonly metaSha256: string }) | undefined;
+  readonly previous: Previous | undefined;
   readonly basis: ResumeBasis | undefined;
   readonly header: Pick<ManifestHeader, "owners" | "nanoseconds" | "attributes">;
   readonly onStep: (step: PublishStep) => void;
@@ -84,7 +91,12 @@ export class SnapshotTransaction implements AsyncDisposable {
   /** Tree of an earlier pull that did not end: a further link destination. Removed when this one is published. */
   readonly resumeBasis: string | undefined;
 
+  /** Resolves when {@link record} may be called; rejects when the previous snapshot cannot be read. */
+  readonly ready: Promise<void>;
+
   readonly #parts: TransactionParts;
+  /** What is said when a line of the manifest cannot be written. */
+  readonly #recording: string;
   readonly #partialName: string;
   readonly #partial: DirectoryHandle;
   readonly #manifest: ManifestWriter;
@@ -114,12 +126,14 @@ export class SnapshotTransaction implements AsyncDisposable {
       parts.basis === undefined
         ? undefined
         : `${parts.machinePath}/${parts.basis.name}/${STORE_NAMES.data}`;
+    this.#recording = `cannot write the manifest of ${this.id}`;
+    this.ready = parts.previous?.digests.ready ?? Promise.resolve();
     this.#header = { keyId: parts.keyId, id: this.id, ...parts.header };
     this.#manifest = ManifestWriter.create(partial, STORE_NAMES.manifest, this.#header);
     this.#origins =
       parts.basis === undefined
         ? undefined
-        : new OriginFinder(partial, parts.machine, parts.previous, parts.basis);
+        : new OriginFinder(partial, parts.machine, originOf(parts.previous), parts.basis);
   }
 
   /** Makes the partial directory. The parts belong to the transaction when this returns. */
@@ -146,7 +160,7 @@ export class SnapshotTransaction implements AsyncDisposable {
 
   /**
    * Notes one finished entry; synchronous and cheap. The digest of a file that was taken over is found in the manifest
-   * that it came from, or is computed when the snapshot is published. Throws `ERR_STORE_FULL`, `ERR_STORE_LIMIT`,
+   * that it came from, or is computed when the snapshot is published. Only once {@link ready} has resolved. Throws `ERR_STORE_FULL`, `ERR_STORE_LIMIT`,
    * `ERR_STORE_STATE` after the end.
    */
   record(entry: ManifestEntry): void {
@@ -154,7 +168,11 @@ export class SnapshotTransaction implements AsyncDisposable {
       throw new StoreError("ERR_STORE_STATE", `snapshot ${this.id} is no longer open`);
     const complete = this.#withDigest(entry);
     if (complete.digest === undefined && needsDigest(complete)) this.#missingDigests += 1;
-    during(`cannot write the manifest of ${this.id}`, () => this.#manifest.add(complete));
+    try {
+      this.#manifest.add(complete);
+    } catch (error) {
+      throw storeErrorOf(error, this.#recording);
+    }
   }
 
   /**
@@ -186,6 +204,7 @@ export class SnapshotTransaction implements AsyncDisposable {
       this.#keep();
       throw storeErrorOf(error, `cannot publish snapshot ${this.id}`);
     } finally {
+      await this.#parts.previous?.digests[Symbol.asyncDispose]();
       this.#end();
     }
   }
@@ -205,6 +224,7 @@ export class SnapshotTransaction implements AsyncDisposable {
     } catch (error) {
       throw storeErrorOf(error, `cannot put aside the pull ${this.id}`);
     } finally {
+      await this.#parts.previous?.digests[Symbol.asyncDispose]();
       this.#end();
     }
   }
@@ -223,7 +243,7 @@ export class SnapshotTransaction implements AsyncDisposable {
     if (entry.outcome === "new" || entry.outcome === "updated") return entry;
     const digest =
       this.#origins === undefined
-        ? this.#parts.previous?.digests.find(entry)
+        ? this.#parts.previous?.digests.table.find(entry)
         : this.#origins.digestOf(entry);
     return digest === undefined ? entry : { ...entry, digest };
   }
@@ -342,6 +362,10 @@ export class SnapshotTransaction implements AsyncDisposable {
       this.#parts.machine.close();
     }
   }
+}
+
+function originOf(previous: Previous | undefined): Origin | undefined {
+  return previous && { id: previous.id, digests: previous.digests.table };
 }
 
 function needsDigest(entry: ManifestEntry): boolean {

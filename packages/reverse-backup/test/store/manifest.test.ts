@@ -5,12 +5,13 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { DirectoryHandle, errorCode } from "@dialhome/posix-fs";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { LineBuffer } from "../../src/store/line-buffer.ts";
 import {
   decodeManifestEntry,
-  encodeManifestEntry,
   isTreePath,
   type ManifestEntry,
   parseManifestLine,
+  writeManifestEntry,
 } from "../../src/store/manifest-entry.ts";
 import type { ManifestHeader } from "../../src/store/manifest-frame.ts";
 import { ManifestReader } from "../../src/store/manifest-reader.ts";
@@ -18,6 +19,12 @@ import { ManifestWriter } from "../../src/store/manifest-writer.ts";
 import { openDescriptors, scratch } from "./support/rig.ts";
 
 const header: ManifestHeader = { keyId: "k", id: "i", owners: true, nanoseconds: true };
+
+function encodeManifestEntry(entry: ManifestEntry): string {
+  const line = new LineBuffer();
+  writeManifestEntry(line, entry);
+  return line.take().toString();
+}
 
 const component = fc
   .oneof(
