@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { requirePeer } from "./peers.ts";
 import { freePort, waitForPort } from "./ports.ts";
-import { runOk, start } from "./processes.ts";
+import { type Running, runOk, start } from "./processes.ts";
 import { tempDir } from "./temp-dir.ts";
 
 /** Types that `ssh-keygen` makes. */
@@ -52,8 +52,12 @@ export interface Sshd extends AsyncDisposable {
   readonly folder: string;
   /** What sshd wrote so far (level VERBOSE). */
   readonly log: string;
-  /** Kills the processes that serve connections; the listener stays. */
-  dropConnections(): void;
+  /** Sends a signal to the processes that serve connections; the listener stays. @defaultValue "SIGKILL" */
+  dropConnections(signal?: NodeJS.Signals): void;
+  /** Kills it and everything that serves a connection; nobody listens until `restart()`. */
+  stop(): Promise<void>;
+  /** Starts it again with the same keys on the same port. */
+  restart(): Promise<void>;
   /** Resolves as soon as the log matches. */
   waitForLog(pattern: RegExp): Promise<RegExpExecArray>;
 }
@@ -90,14 +94,29 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
       ...(options.config ?? []),
     ];
     writeFileSync(folder.at("sshd_config"), `${config.join("\n")}\n`);
-    const sshd = start(
-      requirePeer("sshd"),
-      ["-D", "-e", "-f", folder.at("sshd_config")],
-      options.env === undefined ? {} : { env: options.env },
-    );
+    const startAgain = async (): Promise<Running> => {
+      const started = start(
+        requirePeer("sshd"),
+        ["-D", "-e", "-f", folder.at("sshd_config")],
+        options.env === undefined ? {} : { env: options.env },
+      );
+      try {
+        await started.waitFor("stderr", /Server listening on 127\.0\.0\.1/);
+        await waitForPort(port);
+        return started;
+      } catch (error) {
+        await started[Symbol.asyncDispose]();
+        throw error;
+      }
+    };
+    let sshd = await startAgain();
+    const dropConnections = (signal: NodeJS.Signals = "SIGKILL"): void => {
+      const children = readFileSync(`/proc/${sshd.pid}/task/${sshd.pid}/children`, "utf8");
+      for (const pid of children.split(" ").filter((word) => word !== "")) {
+        process.kill(Number(pid), signal);
+      }
+    };
     try {
-      await sshd.waitFor("stderr", /Server listening on 127\.0\.0\.1/);
-      await waitForPort(port);
       const shown = await runOk(requirePeer("ssh-keygen"), ["-lf", `${hostKey.privatePath}.pub`]);
       const hostKeyFingerprint = /SHA256:\S+/.exec(shown)?.[0] ?? "";
       return {
@@ -112,11 +131,13 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
         get log() {
           return sshd.stderr;
         },
-        dropConnections: () => {
-          const children = readFileSync(`/proc/${sshd.pid}/task/${sshd.pid}/children`, "utf8");
-          for (const pid of children.split(" ").filter((word) => word !== "")) {
-            process.kill(Number(pid), "SIGKILL");
-          }
+        dropConnections,
+        stop: async () => {
+          dropConnections();
+          await sshd[Symbol.asyncDispose]();
+        },
+        restart: async () => {
+          sshd = await startAgain();
         },
         waitForLog: (pattern) => sshd.waitFor("stderr", pattern),
         async [Symbol.asyncDispose]() {

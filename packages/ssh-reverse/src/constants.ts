@@ -8,6 +8,12 @@ export const DEFAULTS = {
   steadyAfterMs: 60_000,
   /** Time to reach the target of a forwarding, ms. */
   targetTimeoutMs: 10_000,
+  /** Time that a server has for a sign of life after the network changed or the machine slept, ms. */
+  probeTimeoutMs: 10_000,
+  /** How often it is looked whether the network changed or the machine slept, ms. */
+  networkPollMs: 5_000,
+  /** So much further the clock on the wall must be than the one that stands still in sleep, ms. */
+  clockJumpMs: 5_000,
   /** Connections that may wait in a listener's queue of the system. */
   listenBacklog: 128,
 } as const;

@@ -2,6 +2,12 @@
 export type SshReverseErrorCode =
   /** An option is missing or makes no sense. */
   | "ERR_SSH_REVERSE_OPTION"
+  /** The target of a forwarding did not answer in time. */
+  | "ERR_SSH_REVERSE_TARGET"
+  /** A local forwarding's port or socket cannot be had. */
+  | "ERR_SSH_REVERSE_LISTEN"
+  /** The tunnel was closed before it was up. */
+  | "ERR_SSH_REVERSE_CLOSED"
   /** The authorized_keys file cannot be read. */
   | "ERR_SSH_REVERSE_AUTHORIZED_KEYS"
   /** The processes of this machine cannot be read. */

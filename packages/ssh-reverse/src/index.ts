@@ -17,7 +17,10 @@ export {
   type TunnelVerdict,
 } from "./cleanup/tunnel-sessions.ts";
 export { SshReverseError, type SshReverseErrorCode } from "./errors.ts";
+export type { LocalForward, TunnelForward } from "./forward.ts";
+export { type ForwardSpec, formatForward, formatTarget, parseForward } from "./forward-spec.ts";
 export type { TunnelState } from "./link.ts";
+export type { NetworkChange, NetworkWatch } from "./network-watch.ts";
 export {
   createTunnelServer,
   type ForwardPolicy,
@@ -26,11 +29,10 @@ export {
   type TunnelServerOptions,
 } from "./server.ts";
 export { splice } from "./splice.ts";
-export type { ForwardTarget, TargetFailure } from "./target.ts";
+export type { ForwardTarget, SocketTarget, TargetFailure } from "./target.ts";
 export {
   openTunnel,
   type Tunnel,
   type TunnelClock,
-  type TunnelForward,
   type TunnelOptions,
 } from "./tunnel.ts";

@@ -3,8 +3,16 @@ import { backoffMs, type ReconnectOptions } from "./backoff.ts";
 /** Where a tunnel stands. */
 export type TunnelState =
   | { readonly is: "connecting"; readonly tries: number }
-  /** All forwardings are in force; `ports` has one number for each, in their order. */
-  | { readonly is: "up"; readonly since: number; readonly ports: readonly number[] }
+  /**
+   * All forwardings are in force. `ports` has one number for each remote forwarding, `localPorts` for each local one, in their order:
+   * the port, also where it was 0 to be chosen; 0 for a unix socket.
+   */
+  | {
+      readonly is: "up";
+      readonly since: number;
+      readonly ports: readonly number[];
+      readonly localPorts: readonly number[];
+    }
   /** The next try is at `retryAt` (ms since 1970). */
   | {
       readonly is: "waiting";
@@ -20,7 +28,11 @@ export type TunnelState =
 
 /** What happened to a tunnel. */
 export type LinkEvent =
-  | { readonly is: "connected"; readonly ports: readonly number[] }
+  | {
+      readonly is: "connected";
+      readonly ports: readonly number[];
+      readonly localPorts: readonly number[];
+    }
   | { readonly is: "lost"; readonly error: Error; readonly isFinal: boolean }
   | { readonly is: "woken" }
   | { readonly is: "stopped" };
@@ -52,7 +64,10 @@ export function nextLink(link: Link, event: LinkEvent, context: LinkContext): Li
     case "stopped":
       return { state: { is: "closed" }, failures };
     case "connected":
-      return { state: { is: "up", since: context.now, ports: event.ports }, failures };
+      return {
+        state: { is: "up", since: context.now, ports: event.ports, localPorts: event.localPorts },
+        failures,
+      };
     case "woken":
       return state.is === "waiting"
         ? { state: { is: "connecting", tries: failures }, failures }

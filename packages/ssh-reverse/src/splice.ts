@@ -1,11 +1,16 @@
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 
 /**
  * Joins two streams until both directions are done. The end of one direction is passed on and the other goes on; an
  * error of either destroys both. Resolves when both are closed, rejects with what broke it.
+ *
+ * A TCP socket whose other side breaks off in the middle is reset: with a plain end its reader would take half of the data for all.
  */
 export async function splice(a: Duplex, b: Duplex): Promise<void> {
+  resetWithError(a, b);
+  resetWithError(b, a);
   await Promise.all([oneWay(a, b), oneWay(b, a)]);
 }
 
@@ -18,4 +23,13 @@ async function oneWay(from: Duplex, to: Duplex): Promise<void> {
     to.destroy(reason);
     throw error;
   }
+}
+
+/** In front of the pipeline's own listener, which destroys, and so ends, the socket. */
+function resetWithError(from: Duplex, to: Duplex): void {
+  if (!(to instanceof Socket)) return;
+  from.prependOnceListener("error", () => {
+    // Only TCP can be reset; what had come completely is left to be delivered.
+    if (!from.readableEnded && to.remoteFamily !== undefined) to.resetAndDestroy();
+  });
 }

@@ -7,23 +7,25 @@ import {
 import type { ReconnectOptions } from "./backoff.ts";
 import { DEFAULTS } from "./constants.ts";
 import { SshReverseError } from "./errors.ts";
+import type { LocalForward, TunnelForward } from "./forward.ts";
 import { type Link, type LinkEvent, nextLink, START, type TunnelState } from "./link.ts";
+import { type NetworkWatch, watchSystemNetwork } from "./network-watch.ts";
+import { openForwards } from "./open-forwards.ts";
 import { StateStream } from "./state-stream.ts";
-import { type ForwardTarget, serveTarget, type TargetFailure } from "./target.ts";
+import type { TargetFailure } from "./target.ts";
 
-/** One remote forwarding (`ssh -R`). */
-export interface TunnelForward {
-  /** Address that the server binds. @defaultValue "localhost" */
-  readonly bindAddress?: string;
-  /** Port that the server binds; 0 lets it choose. */
-  readonly bindPort: number;
-  readonly target: ForwardTarget;
-}
-
-/** A tunnel that stays. */
+/** A tunnel that stays: at least one forwarding, of either kind. */
 export interface TunnelOptions extends Omit<SshConnectOptions, "stream"> {
-  readonly forwards: readonly TunnelForward[];
-  readonly reconnect?: ReconnectOptions;
+  /** Remote forwardings (`ssh -R`). */
+  readonly forwards?: readonly TunnelForward[];
+  /** Local forwardings (`ssh -L`). */
+  readonly localForwards?: readonly LocalForward[];
+  /** When to try again; false never: the end of the first connection is the end of the tunnel. */
+  readonly reconnect?: ReconnectOptions | false;
+  /** After a change of the network or a sleep of the machine the server must give a sign of life within this time, ms. @defaultValue 10_000 */
+  readonly probeTimeoutMs?: number;
+  /** Tells of such changes; false looks for none. @defaultValue the system's addresses and clocks, each 5 s */
+  readonly watchNetwork?: NetworkWatch | false;
   /** A connection through the tunnel failed; the tunnel goes on. Must not throw. */
   readonly onTargetFailure?: (failure: TargetFailure) => void;
   /** Time and chance, for tests. @defaultValue the system's */
@@ -76,7 +78,7 @@ const FINAL: ReadonlySet<string> = new Set([
  * @throws SshReverseError `ERR_SSH_REVERSE_OPTION`
  */
 export function openTunnel(options: TunnelOptions): Tunnel {
-  if (options.forwards.length === 0) {
+  if ((options.forwards ?? []).length + (options.localForwards ?? []).length === 0) {
     throw new SshReverseError("ERR_SSH_REVERSE_OPTION", "a tunnel needs a forwarding");
   }
   return new KeptTunnel(options);
@@ -90,6 +92,8 @@ class KeptTunnel implements Tunnel {
   readonly #clock: TunnelClock;
   readonly #stop = new AbortController();
   readonly #states = new StateStream<TunnelState>(START.state);
+  /** Where each local forwarding listened last. */
+  #localPorts: readonly number[] = [];
   #link: Link = START;
   #connection: SshConnection | undefined;
   #wake = new AbortController();
@@ -97,10 +101,11 @@ class KeptTunnel implements Tunnel {
   constructor(options: TunnelOptions) {
     this.#options = options;
     this.#clock = options.clock ?? SYSTEM_CLOCK;
+    const reconnect = options.reconnect === false ? {} : options.reconnect;
     this.#reconnect = {
-      minDelayMs: options.reconnect?.minDelayMs ?? DEFAULTS.minDelayMs,
-      maxDelayMs: options.reconnect?.maxDelayMs ?? DEFAULTS.maxDelayMs,
-      steadyAfterMs: options.reconnect?.steadyAfterMs ?? DEFAULTS.steadyAfterMs,
+      minDelayMs: reconnect?.minDelayMs ?? DEFAULTS.minDelayMs,
+      maxDelayMs: reconnect?.maxDelayMs ?? DEFAULTS.maxDelayMs,
+      steadyAfterMs: reconnect?.steadyAfterMs ?? DEFAULTS.steadyAfterMs,
     };
     const { signal } = options;
     const onAbort = (): void => this.#stop.abort();
@@ -141,16 +146,18 @@ class KeptTunnel implements Tunnel {
       if (state.is === "up") return;
       if (state.is === "failed") throw state.error;
     }
-    throw new SshReverseError("ERR_SSH_REVERSE_OPTION", "the tunnel was closed before it was up");
+    throw new SshReverseError("ERR_SSH_REVERSE_CLOSED", "the tunnel was closed before it was up");
   }
 
   /** When to try. What one try does is {@link KeptTunnel.#connectOnce}. */
   async #stayConnected(): Promise<void> {
     const stop = this.#stop.signal;
+    using _watch = this.#watchNetwork();
     while (!stop.aborted) {
       const error = await this.#connectOnce(stop);
       if (stop.aborted) break;
-      this.#apply({ is: "lost", error, isFinal: isFinal(error) });
+      const isOver = this.#options.reconnect === false || isFinal(error);
+      this.#apply({ is: "lost", error, isFinal: isOver });
       const { state } = this.#link;
       if (state.is !== "waiting") break;
       this.#wake = new AbortController();
@@ -163,28 +170,18 @@ class KeptTunnel implements Tunnel {
 
   /** One try, from the first packet to the end of the connection; gives what ended it and never throws. */
   async #connectOnce(signal: AbortSignal): Promise<Error> {
-    const serving = new Set<Promise<void>>();
-    let connection: SshConnection | undefined;
     try {
-      connection = await connectSsh({ ...this.#options, signal });
-      const ports: number[] = [];
-      for (const forward of this.#options.forwards) {
-        const { bindAddress, bindPort, target } = forward;
-        const { port } = await connection.forward({
-          ...(bindAddress === undefined ? {} : { bindAddress }),
-          bindPort,
-          onOpen: (open) => {
-            const served = serveTarget(target, open, (failure) =>
-              this.#options.onTargetFailure?.(failure),
-            );
-            serving.add(served);
-            void served.finally(() => serving.delete(served));
-          },
-        });
-        ports.push(port);
-      }
+      await using connection = await connectSsh({ ...this.#options, signal });
+      await using forwards = await openForwards(connection, {
+        remote: this.#options.forwards ?? [],
+        local: this.#options.localForwards ?? [],
+        lastLocalPorts: this.#localPorts,
+        onFailure: (failure) => this.#options.onTargetFailure?.(failure),
+      });
+      const { ports, localPorts } = forwards;
+      this.#localPorts = localPorts;
       this.#connection = connection;
-      this.#apply({ is: "connected", ports });
+      this.#apply({ is: "connected", ports, localPorts });
       const { error, farewell } = await connection.closed;
       return (
         error ??
@@ -197,9 +194,18 @@ class KeptTunnel implements Tunnel {
       return error instanceof Error ? error : new Error(String(error));
     } finally {
       this.#connection = undefined;
-      await connection?.end();
-      await Promise.all(serving);
     }
+  }
+
+  /** A connection that may have been cut is asked whether it lives; one that is waited for may come now. */
+  #watchNetwork(): Disposable | undefined {
+    const { watchNetwork = watchSystemNetwork, probeTimeoutMs = DEFAULTS.probeTimeoutMs } =
+      this.#options;
+    if (watchNetwork === false) return undefined;
+    return watchNetwork(() => {
+      this.#connection?.probe(probeTimeoutMs);
+      this.retryNow();
+    });
   }
 
   #apply(event: LinkEvent): void {

@@ -15,7 +15,7 @@ function run(...steps: readonly (readonly [number, LinkEvent])[]): Link {
 }
 
 const LOST: LinkEvent = { is: "lost", error: lost, isFinal: false };
-const UP: LinkEvent = { is: "connected", ports: [22] };
+const UP: LinkEvent = { is: "connected", ports: [22], localPorts: [] };
 const WOKEN: LinkEvent = { is: "woken" };
 
 describe("nextLink", () => {

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { splice } from "../src/splice.ts";
@@ -41,6 +42,26 @@ describe("splice", () => {
     left.resume();
     await over;
     expect([a.destroyed, b.destroyed]).toEqual([true, true]);
+  });
+
+  it("a TCP reader learns that the other side broke off: half of the data never looks like all", async () => {
+    const listener = createServer({ allowHalfOpen: true }).listen(0, "127.0.0.1");
+    await once(listener, "listening");
+    const address = listener.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    const accepted = once(listener, "connection");
+    const reader = connect(port, "127.0.0.1");
+    const [socket]: Socket[] = await accepted;
+    const [left, a] = pair();
+    if (socket === undefined) throw new Error("nobody came");
+    const over = splice(a, socket);
+    left.write("half");
+    await once(reader, "data");
+    a.destroy(new Error("cut"));
+    await expect(over).rejects.toThrow("cut");
+    await expect(once(reader, "end")).rejects.toThrow("ECONNRESET");
+    listener.close();
+    await once(listener, "close");
   });
 
   it("an error of one destroys both, and is told", async () => {

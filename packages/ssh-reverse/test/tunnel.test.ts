@@ -1,8 +1,9 @@
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { generateKey, type SshServer } from "@dialhome/ssh-endpoint";
 import {
   createTunnelServer,
+  type NetworkChange,
   openTunnel,
   type Tunnel,
   type TunnelClock,
@@ -81,6 +82,54 @@ function open(port: number, more: Partial<TunnelOptions> = {}): Tunnel {
     forwards: [{ bindPort: 2222, target: (channel) => void channel.end("from the device") }],
     ...more,
   });
+}
+
+/** A network that changes when the test says so. */
+function fakeNetwork() {
+  const watchers = new Set<(change: NetworkChange) => void>();
+  return {
+    watchers,
+    watch: (onChange: (change: NetworkChange) => void): Disposable => {
+      watchers.add(onChange);
+      return { [Symbol.dispose]: () => void watchers.delete(onChange) };
+    },
+    change: (change: NetworkChange): void => {
+      for (const tell of watchers) tell(change);
+    },
+  };
+}
+
+/** A relay that delivers nothing more once it is stalled, and keeps its connections open. */
+async function startStallingProxy(
+  port: number,
+): Promise<{ readonly port: number; stall(): void } & AsyncDisposable> {
+  const sockets: Socket[] = [];
+  const proxy = createServer((near) => {
+    const far = connect(port, "127.0.0.1");
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      from.on("data", (chunk: Buffer) => to.write(chunk));
+      from.on("error", () => {});
+      from.once("close", () => to.destroy());
+      sockets.push(from);
+    }
+  }).listen(0, "127.0.0.1");
+  await once(proxy, "listening");
+  const address = proxy.address();
+  return {
+    port: typeof address === "object" && address !== null ? address.port : 0,
+    stall: () => {
+      for (const socket of sockets) socket.pause();
+    },
+    async [Symbol.asyncDispose]() {
+      const closed = once(proxy, "close");
+      proxy.close();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
 }
 
 let fingerprint = "";
@@ -217,6 +266,79 @@ describe("openTunnel", () => {
     });
     expect(failures).toEqual([expect.stringContaining("ECONNREFUSED")]);
     expect(tunnel.state.is).toBe("up");
+  });
+
+  it("a handler that throws ends its connection, and the tunnel stays", async () => {
+    await using one = await startServer();
+    [fingerprint = ""] = one.server.fingerprints;
+    const failures: string[] = [];
+    await using tunnel = open(one.port, {
+      forwards: [
+        {
+          bindPort: 2222,
+          target: () => {
+            throw new Error("a bug");
+          },
+        },
+      ],
+      onTargetFailure: ({ error }) => failures.push(error.message),
+    });
+    await tunnel.up;
+    const [connection] = one.server.connections;
+    const channel = await connection?.openForwarded("localhost", 2222);
+    channel?.resume();
+    await new Promise((resolve) => channel?.once("close", resolve));
+    expect(failures).toEqual(["a bug"]);
+    expect(tunnel.state.is).toBe("up");
+  });
+
+  it("asks a server that may be cut off for a sign of life when the network changes", async () => {
+    const clock = new TestClock();
+    const network = fakeNetwork();
+    await using one = await startServer();
+    [fingerprint = ""] = one.server.fingerprints;
+    await using proxy = await startStallingProxy(one.port);
+    await using tunnel = open(proxy.port, {
+      clock,
+      watchNetwork: network.watch,
+      probeTimeoutMs: 150,
+    });
+    await tunnel.up;
+    const before = tunnel.connection;
+    network.change("addresses");
+    await new Promise((resolve) => setTimeout(resolve, 250)); // longer than a probe may take
+    expect(tunnel.connection).toBe(before);
+    proxy.stall();
+    network.change("resumed");
+    await clock.waiting(1);
+    expect(tunnel.state).toMatchObject({
+      is: "waiting",
+      error: { code: "ERR_SSH_ENDPOINT_PEER_DEAD", message: expect.stringContaining("0.15 s") },
+    });
+    await tunnel[Symbol.asyncDispose]();
+    expect(network.watchers.size).toBe(0);
+  });
+
+  it("waits no longer when the network changes", async () => {
+    const clock = new TestClock();
+    const network = fakeNetwork();
+    await using tunnel = open(1, { clock, watchNetwork: network.watch });
+    await clock.waiting(1);
+    network.change("addresses");
+    await clock.waiting(2);
+    expect(tunnel.state).toMatchObject({ is: "waiting", tries: 2 });
+  });
+
+  it("without reconnect the end of the first connection is the end", async () => {
+    const one = await startServer();
+    [fingerprint = ""] = one.server.fingerprints;
+    await using tunnel = open(one.port, { reconnect: false });
+    await tunnel.up;
+    await one[Symbol.asyncDispose]();
+    expect(await tunnel.over).toMatchObject({
+      is: "failed",
+      error: { code: "ERR_SSH_ENDPOINT_CONNECTION_LOST" },
+    });
   });
 
   it("needs a forwarding", () => {
