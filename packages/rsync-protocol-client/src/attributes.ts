@@ -10,6 +10,7 @@ import {
   isSymlink,
   MODE,
 } from "@dialhome/rsync-protocol";
+import { type Comparison, EXECUTABLE, isExecutable } from "./comparison.ts";
 import { type DestinationTree, nameBytes } from "./destination-tree.ts";
 import type { ExtendedMetadata } from "./extended-metadata.ts";
 import { lstatRecorded, storeRecord, withRecord } from "./fake-super.ts";
@@ -23,7 +24,6 @@ import { NamedXattrs, type XattrTarget } from "./xattr-target.ts";
 const SET_GID = 0o2000;
 const SET_ID = 0o6000;
 const SPECIAL_BITS = 0o7000;
-const EXECUTABLE = 0o111;
 const OWNER_WRITES = 0o200;
 
 /** An entry of a held directory. */
@@ -35,7 +35,7 @@ export interface NamedEntry {
 /** What {@link Attributes} works with. */
 export interface AttributesParts {
   readonly options: TransferOptions;
-  readonly protocol: number;
+  readonly comparison: Comparison;
   readonly privilege: Privilege;
   readonly ids: LocalIds;
   /** With `-A` or `-X`. */
@@ -49,6 +49,7 @@ export interface AttributesParts {
  * no owners).
  */
 export class Attributes {
+  readonly #comparison: Comparison;
   readonly #options: TransferOptions;
   readonly #ids: LocalIds;
   readonly #ourUid: number = process.geteuid?.() ?? -1;
@@ -56,19 +57,16 @@ export class Attributes {
   /** Which directories give files their own group (setgid, on Linux). */
   readonly #givesGroup = new WeakMap<DirectoryHandle, boolean>();
   readonly #tally: Tally;
-  readonly #window: number;
-  readonly #nanoseconds: boolean;
   readonly #newFileModes: NewFileModes;
   /** What a file should be is only written down (`--fake-super`). */
   readonly #fake: boolean;
   readonly #extended: ExtendedMetadata | undefined;
 
-  constructor({ options, protocol, privilege, ids, extended, tally }: AttributesParts) {
+  constructor({ options, comparison, privilege, ids, extended, tally }: AttributesParts) {
     this.#options = options;
     this.#ids = ids;
     this.#tally = tally;
-    this.#window = options.modifyWindow ?? 0;
-    this.#nanoseconds = protocol >= 31;
+    this.#comparison = comparison;
     this.#newFileModes = new NewFileModes();
     this.#fake = privilege === "fake";
     this.#extended = extended;
@@ -85,18 +83,6 @@ export class Attributes {
     return this.#fake ? withRecord(stat, new OpenXattrs(directory.fd)) : stat;
   }
 
-  /** `-u`: whether what is here is newer. */
-  isNewer(entry: FileEntry, stat: FileStat): boolean {
-    return entry.mtime - stat.mtimeSec < Math.max(0, this.#window);
-  }
-
-  /** Whether the times count as equal, by `--modify-window`. */
-  sameTime(entry: FileEntry, stat: FileStat): boolean {
-    if (this.#window > 0) return Math.abs(entry.mtime - stat.mtimeSec) <= this.#window;
-    if (entry.mtime !== stat.mtimeSec) return false;
-    return this.#window === 0 || !this.#nanoseconds || entry.mtimeNsec === stat.mtimeNsec;
-  }
-
   /**
    * `ITEM` bits for what differs between an entry and what is on disk, content aside.
    *
@@ -109,9 +95,7 @@ export class Attributes {
     tree: DestinationTree,
     fileName: string | undefined,
   ): number {
-    let bits = 0;
-    if (this.#keepsTime(entry) && !this.sameTime(entry, stat)) bits |= ITEM.REPORT_TIME;
-    if (!isSymlink(entry) && this.#modeDiffers(entry, stat)) bits |= ITEM.REPORT_PERMS;
+    let bits = this.#comparison.differences(entry, stat);
     const { uid, gid } = this.#ids.of(entry);
     if (uid !== undefined && uid !== stat.uid) bits |= ITEM.REPORT_OWNER;
     if (gid !== undefined && gid !== stat.gid) bits |= ITEM.REPORT_GROUP;
@@ -134,19 +118,6 @@ export class Attributes {
     )
       return changes;
     return changes & ~ITEM.REPORT_PERMS;
-  }
-
-  #keepsTime(entry: FileEntry): boolean {
-    const { times, omitDirTimes, omitLinkTimes } = this.#options;
-    if (!times) return false;
-    if (omitDirTimes && isDirectory(entry)) return false;
-    return !(omitLinkTimes && isSymlink(entry));
-  }
-
-  #modeDiffers(entry: FileEntry, stat: FileStat): boolean {
-    const { perms, executability } = this.#options;
-    if (perms) return (entry.mode & MODE.PERMISSIONS) !== (stat.mode & MODE.PERMISSIONS);
-    return executability === true && isExecutable(entry) !== isExecutable(stat);
   }
 
   /** `ITEM` bits of an entry that is not there. */
@@ -246,7 +217,7 @@ export class Attributes {
     if (!this.#fake && !isSymlink(entry) && (cleared || mode !== (stat.mode & MODE.PERMISSIONS))) {
       this.#try("permissions", entry, () => chmod(safeMode(mode, owned)));
     }
-    if (this.#keepsTime(entry) && this.#timesDiffer(entry, stat)) {
+    if (this.#comparison.keepsTime(entry) && this.#comparison.timesDiffer(entry, stat)) {
       this.#try("times", entry, () => directory.setTimes(name, timesOf(entry)));
     }
   }
@@ -288,7 +259,7 @@ export class Attributes {
     if (!this.#fake && (changed || mode !== (stat.mode & MODE.PERMISSIONS))) {
       this.#try("permissions", entry, () => directory.chmodSelf(safeMode(mode, owned)));
     }
-    if (this.#keepsTime(entry) && this.#timesDiffer(entry, stat)) {
+    if (this.#comparison.keepsTime(entry) && this.#comparison.timesDiffer(entry, stat)) {
       this.#try("times", entry, () => directory.setTimesOfFd(directory.fd, timesOf(entry)));
     }
   }
@@ -318,12 +289,6 @@ export class Attributes {
       this.#tally.problem(describeFailure(`cannot set the ${what} of`, entry.name, error));
       return false;
     }
-  }
-
-  #timesDiffer(entry: FileEntry, stat: FileStat): boolean {
-    return (
-      entry.mtime !== stat.mtimeSec || (this.#nanoseconds && entry.mtimeNsec !== stat.mtimeNsec)
-    );
   }
 
   /**
@@ -373,10 +338,6 @@ function targetIn(
   }
   const name = nameBytes(fileName ?? baseNameOf(entry.name));
   return new NamedXattrs(tree.directory(directoryOf(entry.name)), name);
-}
-
-function isExecutable({ mode }: { readonly mode: number }): boolean {
-  return (mode & EXECUTABLE) !== 0;
 }
 
 /** Where the owner could not be given, set-id bits would speak for the wrong one. */

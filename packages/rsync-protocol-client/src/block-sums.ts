@@ -1,4 +1,3 @@
-import * as fs from "node:fs";
 import {
   blockLengthAt,
   type Checksum,
@@ -7,6 +6,7 @@ import {
   type Wire,
   weakSum,
 } from "@dialhome/rsync-protocol";
+import { type BasisSource, readBasis } from "./basis-source.ts";
 import { Slices } from "./slices.ts";
 
 /** Bytes of the basis that are read at once; a multiple of no block length in particular. */
@@ -20,10 +20,10 @@ export interface BlockSums {
 }
 
 /**
- * Sums up a basis that is open as `fd`. Synchronous within a slice; a basis that is shorter than its header says throws.
+ * Sums up a basis. Of a local file synchronous within a slice; a basis that is shorter than its header says throws.
  */
 export async function sumBlocks(
-  fd: number,
+  source: BasisSource,
   header: SumHeader,
   checksum: Checksum,
 ): Promise<BlockSums> {
@@ -36,7 +36,8 @@ export async function sumBlocks(
   for (let block = 0; block < header.count; ) {
     const end = Math.min(header.count, block + perRead);
     const bytes = (end - block - 1) * header.blockLength + blockLengthAt(header, end - 1);
-    readFully(fd, buffer, bytes, block * header.blockLength);
+    const later = readBasis(source, buffer, bytes, block * header.blockLength);
+    if (later) await later;
     for (let at = 0; block < end; block++, at += header.blockLength) {
       const length = blockLengthAt(header, block);
       weak[block] = weakSum(signed, at, length);
@@ -55,13 +56,5 @@ export function writeBlockSums(wire: Wire, header: SumHeader, sums: BlockSums): 
     const at = block * header.strongLength;
     wire.out.bytes(sums.strong.subarray(at, at + header.strongLength));
     wire.pushFull();
-  }
-}
-
-function readFully(fd: number, buffer: Buffer, length: number, position: number): void {
-  for (let at = 0; at < length; ) {
-    const count = fs.readSync(fd, buffer, at, length - at, position + at);
-    if (count === 0) throw new Error(`the file ended after ${position + at} bytes`);
-    at += count;
   }
 }

@@ -12,6 +12,7 @@ import { type DestinationTree, nameBytes } from "./destination-tree.ts";
 import { type LocalFilters, readRuleFile } from "./local-filters.ts";
 import type { DeletedEntry, PullOptions } from "./pull-options.ts";
 import { Slices } from "./slices.ts";
+import type { Sweeper } from "./sweeps.ts";
 import { countKind, describeFailure, type Tally } from "./tally.ts";
 
 /** Directories this deep below the one being removed are removed in one go and counted as one. */
@@ -41,7 +42,7 @@ interface Removal {
 }
 
 /** Removes what is in the destination and not in the list, but for what filter rules protect. */
-export class Deletion {
+export class Deletion implements Sweeper {
   readonly #tree: DestinationTree;
   readonly #tally: Tally;
   readonly #wire: Wire;

@@ -147,6 +147,11 @@ export class DirectoryWork {
     this.#missing.add(name);
   }
 
+  /** Whether there is such a directory now. */
+  isHere(name: string): boolean {
+    return this.#tree.has(name);
+  }
+
   /** Whether a directory is not there, and will not be. */
   isMissing(name: string): boolean {
     return this.#missing.has(name);

@@ -1,85 +1,67 @@
-import * as fs from "node:fs";
 import {
-  BASIS,
   type ByteReader,
-  baseNameOf,
-  basisLength,
   blockLengthAt,
   blockOffsetAt,
-  directoryOf,
   EXIT,
   ITEM,
   protocolError,
   RsyncError,
   type TokenReader,
 } from "@dialhome/rsync-protocol";
-import { nameBytes } from "./destination-tree.ts";
-import { FileWriter } from "./file-writer.ts";
-import type { IncomingFile, IncomingFiles } from "./incoming-files.ts";
-import { assertGoingOn, fail, giveUp, pathOf, placeOf, succeed } from "./placement.ts";
-import type { PullContext, Transfer } from "./pull-context.ts";
+import { assertGoingOn, fail, giveUp, succeed } from "./entry-results.ts";
+import type { SessionContext, Transfer } from "./pull-context.ts";
+import type { ContentTarget } from "./pull-side.ts";
 import type { Slices } from "./slices.ts";
 
 /** Blocks of a basis that lie side by side are copied in one go, up to this many bytes. */
 const RUN_BYTES = 256 * 1024;
 
 /**
- * Puts files together from what the sender sends and what is here: each is rebuilt under a temporary name, verified, given its
- * attributes and then its name; in a private destination a new one has its name from the start, and loses it when it turns out wrong.
+ * Puts files together from what the sender sends and what is here, and verifies them: what is right is published, what is wrong is
+ * asked for once more.
  */
 export class FileAssembly {
-  readonly #context: PullContext;
-  readonly #incoming: IncomingFiles;
+  readonly #context: SessionContext;
+  readonly #content: ContentTarget;
   readonly #tokens: TokenReader;
-  readonly #writer: FileWriter;
   readonly #slices: Slices;
   readonly #readSum = (reader: ByteReader): Buffer =>
     Buffer.from(reader.bytes(this.#context.terms.checksum.digestLength));
 
-  constructor(context: PullContext, incoming: IncomingFiles, slices: Slices) {
+  constructor(context: SessionContext, content: ContentTarget, slices: Slices) {
     this.#context = context;
-    this.#incoming = incoming;
+    this.#content = content;
     this.#slices = slices;
     this.#tokens = context.terms.tokens;
-    this.#writer = new FileWriter(context.terms.checksum.fileHasher(), {
-      sparse: context.options.sparse === true,
-      contentDigest: context.options.contentDigest,
-    });
   }
 
   /** Rebuilds one file. Its tokens are read to the end whatever happens to the file. */
   async rebuild(transfer: Transfer): Promise<void> {
+    const content = this.#content;
     const { entry } = transfer.job;
     const { wire, tally } = this.#context;
-    let basis = -1;
-    let file: IncomingFile | undefined;
-    let failure: unknown;
     let published = false;
     let contentDigest: Uint8Array | undefined;
     const literalBefore = tally.literalBytes;
     let sum: Uint8Array | undefined;
     try {
-      if (transfer.sums.count > 0) basis = this.#openBasis(transfer);
-      try {
-        file = this.#incoming.open(transfer);
-      } catch (error) {
-        failure = error;
+      const begun = content.begin(transfer);
+      const isKept = typeof begun === "boolean" ? begun : await begun;
+      if (content.failure !== undefined) {
+        assertGoingOn("cannot write", entry.name, content.failure);
       }
-      if (failure !== undefined) assertGoingOn("cannot write", entry.name, failure);
-      const isKept = await this.#begin(transfer, file, basis);
-      const isIntact = (await this.#readTokens(transfer, basis)) && isKept;
+      const isIntact = (await this.#readTokens(transfer)) && isKept;
       const expected = wire.reader.attempt(this.#readSum) ?? (await wire.read(this.#readSum));
-      const { checksum, digest, failure: writeFailure } = this.#writer.finish();
-      failure ??= writeFailure;
+      const finished = content.finish();
+      const { checksum, digest, failure } = finished instanceof Promise ? await finished : finished;
       if (failure !== undefined) {
-        if (file) await this.#incoming.discard(transfer, file, false);
+        await content.discard(false);
         this.#failed(transfer, failure);
       } else if (!isIntact || !expected.equals(checksum)) {
-        if (file) await this.#incoming.discard(transfer, file, true);
+        await content.discard(true);
         this.#mismatch(transfer);
-      } else if (file) {
-        await this.#incoming.publish(transfer, file);
-        if (!this.#context.delayed) this.#context.attributes.placed(entry);
+      } else {
+        await content.publish();
         published = true;
         sum = expected;
         contentDigest = digest;
@@ -87,12 +69,12 @@ export class FileAssembly {
     } catch (error) {
       // What is whole, but cannot get its place, is no beginning of anything.
       const isPart = error instanceof RsyncError && tally.literalBytes > literalBefore;
-      if (file) await this.#abandon(transfer, file, isPart);
+      await content.abandon(isPart);
       if (error instanceof RsyncError) throw error;
       this.#failed(transfer, error);
     } finally {
-      if (basis >= 0) fs.closeSync(basis);
-      if (file) fs.closeSync(file.fd);
+      const closing = content.close();
+      if (closing) await closing;
     }
     if (!published) return;
     const extra = { digest: contentDigest, checksum: sum };
@@ -100,83 +82,42 @@ export class FileAssembly {
     succeed(this.#context, transfer.job, outcomeOf(transfer), told, extra);
   }
 
-  /** @returns false when what should stay of the file is not there */
-  async #begin(
-    { append, sums }: Transfer,
-    file: IncomingFile | undefined,
-    basis: number,
-  ): Promise<boolean> {
-    const isOver = file?.stage === "in-place" || file?.stage === "partial";
-    const from = append ? basisLength(sums) : 0;
-    this.#writer.begin(file?.fd ?? -1, isOver ? { from } : undefined);
-    const { options, terms } = this.#context;
-    const verifies = options.append === "verify" || terms.traits.appendVerifies;
-    if (!append || !verifies) return true;
-    if (basis < 0) return from === 0;
-    for (let at = 0; at < from; at += RUN_BYTES) {
-      if (!this.#writer.hashBefore(basis, at, Math.min(RUN_BYTES, from - at))) return false;
-      if (this.#slices.over) await this.#rest();
-    }
-    return true;
-  }
-
-  /** The session ends in the middle of a file, or the file cannot be put into its place. */
-  async #abandon(transfer: Transfer, file: IncomingFile, hasContent: boolean): Promise<void> {
-    try {
-      this.#writer.writeOut();
-    } catch {
-      // What ended the session tells more.
-    }
-    await this.#incoming.abandon(transfer, file, hasContent);
-  }
-
-  /** −1 when it is gone, or cannot be read any more: then its blocks are missing, and the file is asked for once more. */
-  #openBasis(transfer: Transfer): number {
-    const { entry } = transfer.job;
-    const reference = this.#context.references.find(({ basis }) => basis === transfer.basis);
-    const path = pathOf(this.#context, entry);
-    try {
-      if (transfer.basis === BASIS.PARTIAL_DIR) return this.#context.partials?.openFile(path) ?? -1;
-      if (transfer.basis === BASIS.BACKUP) return this.#context.backups?.openCopy(path) ?? -1;
-      if (reference) {
-        return reference.tree
-          .directory(directoryOf(entry.name))
-          .openFile(nameBytes(baseNameOf(entry.name)));
-      }
-      const place = placeOf(this.#context, entry);
-      return place.directory.openFile(place.name);
-    } catch {
-      return -1;
-    }
-  }
-
   /** @returns false when the basis is not what it was when it was summed up */
-  async #readTokens(transfer: Transfer, basis: number): Promise<boolean> {
+  async #readTokens(transfer: Transfer): Promise<boolean> {
+    const content = this.#content;
     const { wire, tally } = this.#context;
     const { sums } = transfer;
     let intact = true;
     let runOffset = 0;
     let runLength = 0;
-    const copyRun = (): void => {
-      if (runLength === 0) return;
-      if (basis < 0 || !this.#writer.copy(basis, runOffset, runLength)) intact = false;
+    const note = (copied: boolean): void => {
+      intact &&= copied;
+    };
+    const copyRun = (): Promise<void> | undefined => {
+      if (runLength === 0) return undefined;
+      const copied = content.copy(runOffset, runLength);
       tally.matchedBytes += runLength;
       runLength = 0;
+      if (typeof copied !== "boolean") return copied.then(note);
+      note(copied);
+      return undefined;
     };
     for (;;) {
       const token = this.#tokens.read(wire.reader);
       if (!token) {
         tally.progress(wire.bytesRead);
         // With the disk full there is no use in hearing the rest of the file.
-        assertGoingOn("cannot write", transfer.job.entry.name, this.#writer.failure);
+        assertGoingOn("cannot write", transfer.job.entry.name, content.failure);
         await wire.more();
       } else if (token.is === "literal") {
-        copyRun();
+        const before = copyRun();
+        if (before) await before;
         tally.literalBytes += token.data.length;
-        this.#writer.write(token.data);
+        const written = content.write(token.data);
+        if (written) await this.#afterWrite(written);
         // A few bytes of compressed data can stand for megabytes.
         if (this.#slices.over) {
-          assertGoingOn("cannot write", transfer.job.entry.name, this.#writer.failure);
+          assertGoingOn("cannot write", transfer.job.entry.name, content.failure);
           await this.#rest();
         }
       } else if (token.is === "block") {
@@ -188,16 +129,21 @@ export class FileAssembly {
         }
         const offset = blockOffsetAt(sums, token.index);
         const length = blockLengthAt(sums, token.index);
-        if (this.#tokens.needsBlocks) this.#tokens.matched(contentOfBlock(basis, offset, length));
+        if (this.#tokens.needsBlocks) {
+          const block = content.block(offset, length);
+          this.#tokens.matched(block instanceof Promise ? await block : block);
+        }
         if (runLength === 0 || offset !== runOffset + runLength || runLength >= RUN_BYTES) {
-          copyRun();
+          const before = copyRun();
+          if (before) await before;
           runOffset = offset;
           // A few bytes of input can stand for gigabytes of the basis.
           if (this.#slices.over) await this.#rest();
         }
         runLength += length;
       } else {
-        copyRun();
+        const last = copyRun();
+        if (last) await last;
         return intact;
       }
     }
@@ -206,6 +152,12 @@ export class FileAssembly {
   /** What has come can stand for hours of work: in between, the session may have ended. */
   async #rest(): Promise<void> {
     await this.#slices.rest();
+    this.#context.wire.assertAlive();
+  }
+
+  /** However slow a store is, a session that has ended ends the waiting for it. */
+  async #afterWrite(written: Promise<void>): Promise<void> {
+    await written;
     this.#context.wire.assertAlive();
   }
 
@@ -238,16 +190,4 @@ export class FileAssembly {
 export function outcomeOf(transfer: Transfer): "new" | "updated" {
   const isNew = (transfer.flags & ITEM.IS_NEW) !== 0 && transfer.job.against === undefined;
   return isNew ? "new" : "updated";
-}
-
-/** What a block holds; zeros where it cannot be read, which makes the file wrong, and leaves the session in step. */
-function contentOfBlock(basis: number, offset: number, length: number): Buffer {
-  const content = Buffer.alloc(length);
-  if (basis < 0) return content;
-  for (let at = 0; at < length; ) {
-    const got = fs.readSync(basis, content, at, length - at, offset + at);
-    if (got === 0) break;
-    at += got;
-  }
-  return content;
 }

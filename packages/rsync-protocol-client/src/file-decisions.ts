@@ -3,20 +3,21 @@ import {
   BASIS,
   baseNameOf,
   directoryOf,
-  type FileEntry,
   ITEM,
   isDirectory,
   isRegularFile,
 } from "@dialhome/rsync-protocol";
 import type { Backups } from "./backups.ts";
 import type { Deletion } from "./deletion.ts";
+import { fail, giveUp, succeed, tellSkipped } from "./entry-results.ts";
 import type { Job } from "./hard-link-groups.ts";
-import { fail, giveUp, pathOf, placeOf, succeed, tellSkipped } from "./placement.ts";
+import { pathOf, placeOf } from "./placement.ts";
 import type { PullContext } from "./pull-context.ts";
 import { sameChecksum } from "./quick-check.ts";
 import type { Found, ReferenceFiles } from "./reference-files.ts";
 import type { Basis, Requests } from "./requests.ts";
 import { releaseSource } from "./source-removal.ts";
+import type { XattrRequests } from "./xattr-requests.ts";
 
 /** Regular files: whether one stays as it is, is taken from another directory, or is asked for, and on what basis. */
 export class FileDecisions {
@@ -24,6 +25,7 @@ export class FileDecisions {
   readonly #deletion: Deletion;
   readonly #references: ReferenceFiles;
   readonly #requests: Requests;
+  readonly #xattrs: XattrRequests;
   readonly #inPlace: boolean;
   readonly #largest: number;
   readonly #smallest: number;
@@ -33,11 +35,13 @@ export class FileDecisions {
     deletion: Deletion,
     references: ReferenceFiles,
     requests: Requests,
+    xattrs: XattrRequests,
   ) {
     this.#context = context;
     this.#deletion = deletion;
     this.#references = references;
     this.#requests = requests;
+    this.#xattrs = xattrs;
     this.#inPlace = Boolean(context.options.inplace || context.options.append);
     this.#largest = context.options.maxSize ?? Number.POSITIVE_INFINITY;
     this.#smallest = context.options.minSize ?? 0;
@@ -50,14 +54,14 @@ export class FileDecisions {
    */
   decide(job: Job, stat: FileStat | undefined, redo: boolean): Promise<void> | undefined {
     const { entry } = job;
-    const { options, attributes, references, referenceUse } = this.#context;
+    const { options, comparison, references, referenceUse } = this.#context;
     if (entry.size > this.#largest || entry.size < this.#smallest) {
       tellSkipped(this.#context, job, entry.size > this.#largest ? "too large" : "too small");
       giveUp(this.#context, job);
       return undefined;
     }
     if (stat && isRegularFile(stat)) {
-      if (options.update && attributes.isNewer(entry, stat)) {
+      if (options.update && comparison.isNewer(entry, stat)) {
         succeed(this.#context, job, "unchanged", 0, { isOther: true, skipped: "newer" });
         return undefined;
       }
@@ -96,7 +100,7 @@ export class FileDecisions {
 
   #existing(job: Job, stat: FileStat, redo: boolean): Promise<void> | undefined {
     const { entry } = job;
-    const { options, attributes, tree, fileName } = this.#context;
+    const { options, attributes, comparison, tree, fileName } = this.#context;
     let differences = attributes.differences(entry, stat, tree, fileName);
     const existing: Basis = {
       type: BASIS.FILE,
@@ -113,7 +117,7 @@ export class FileDecisions {
     }
     // rsync says so of whatever it did not find equal by checksum, also where the sizes told it.
     if (options.checksum) differences |= ITEM.REPORT_CHANGE;
-    if (this.isUpToDate(entry, stat)) {
+    if (comparison.isUpToDate(entry, stat)) {
       this.#keepFile(job, stat, differences);
       return undefined;
     }
@@ -160,7 +164,7 @@ export class FileDecisions {
     if (found && found.level !== "basis") {
       const copy = (): Promise<void> => this.#references.copy(job, found);
       const { changes, at } = found;
-      return this.#requests.sendForXattrs(job, changes, at(), copy) ? undefined : copy();
+      return this.#xattrs.sendForXattrs(job, changes, at(), copy) ? undefined : copy();
     }
     const basis = found && { type: found.reference.basis, open: found.open, size: found.stat.size };
     if (!found) return this.#ask(job, basis, ITEM.IS_NEW, false);
@@ -212,13 +216,6 @@ export class FileDecisions {
     await this.#requests.send(job, { ...existing, type }, changes, false);
   }
 
-  /** Whether size and time say that the content is the same. */
-  isUpToDate(entry: FileEntry, stat: FileStat): boolean {
-    const { options, attributes } = this.#context;
-    if (options.ignoreTimes || stat.size !== entry.size) return false;
-    return options.sizeOnly === true || attributes.sameTime(entry, stat);
-  }
-
   #keepFile(job: Job, stat: FileStat, differences: number): void {
     if (!(differences & ITEM.REPORT_XATTR)) {
       this.#finishKept(job, stat, differences);
@@ -227,7 +224,7 @@ export class FileDecisions {
     const finish = (): undefined => {
       this.#finishKept(job, stat, differences);
     };
-    if (!this.#requests.sendForMissing(job, differences, true, finish)) finish();
+    if (!this.#xattrs.sendForMissing(job, differences, true, finish)) finish();
   }
 
   #finishKept(job: Job, stat: FileStat, differences: number): void {

@@ -1,32 +1,25 @@
 import type { FileStat } from "@dialhome/posix-fs";
 import { type FileEntry, ITEM, isDevice, isSymlink } from "@dialhome/rsync-protocol";
 import { nameBytes } from "./destination-tree.ts";
+import { fail, giveUp, succeed } from "./entry-results.ts";
 import { makeStandIn, readRecordedLink } from "./fake-super.ts";
 import type { Job } from "./hard-link-groups.ts";
-import {
-  fail,
-  giveUp,
-  type Place,
-  pathOf,
-  placeOf,
-  replaceAtomically,
-  succeed,
-} from "./placement.ts";
+import { type Place, pathOf, placeOf, replaceAtomically } from "./placement.ts";
 import type { PullContext } from "./pull-context.ts";
 import type { ReferenceFiles } from "./reference-files.ts";
-import type { Requests } from "./requests.ts";
 import { isUnsafeLink } from "./unsafe-link.ts";
+import type { XattrRequests } from "./xattr-requests.ts";
 
 /** What is neither a file nor a directory: symbolic links, devices, named pipes and sockets. */
 export class Nodes {
   readonly #context: PullContext;
   readonly #references: ReferenceFiles;
-  readonly #requests: Requests;
+  readonly #xattrs: XattrRequests;
 
-  constructor(context: PullContext, references: ReferenceFiles, requests: Requests) {
+  constructor(context: PullContext, references: ReferenceFiles, xattrs: XattrRequests) {
     this.#context = context;
     this.#references = references;
-    this.#requests = requests;
+    this.#xattrs = xattrs;
   }
 
   /** A symbolic link, a device, a named pipe or a socket. */
@@ -70,7 +63,7 @@ export class Nodes {
       const finish = (): undefined => {
         this.#finishNode(known, same ? stat : undefined, differs, changes);
       };
-      if (!this.#requests.sendForMissing(job, changes, !differs, finish)) finish();
+      if (!this.#xattrs.sendForMissing(job, changes, !differs, finish)) finish();
     } catch (error) {
       fail(this.#context, job, "cannot make", error);
     }

@@ -6,13 +6,13 @@ import {
 } from "@dialhome/rsync-protocol";
 import { deleteTime } from "./delete-time.ts";
 import type { Generator } from "./generator.ts";
-import type { PullContext } from "./pull-context.ts";
+import type { Session } from "./pull-context.ts";
 import type { PullOptions } from "./pull-options.ts";
 import type { Receiver } from "./receiver.ts";
 
 /** Runs the deciding and the reading half side by side. When one fails, the other is ended. */
 export async function runBoth(
-  context: PullContext,
+  context: Session,
   generator: Generator,
   receiver: Receiver,
 ): Promise<ServerStatistics> {
@@ -37,7 +37,7 @@ export async function runBoth(
  * Every list is finished and told so: the ends of the redo phase and of the phase of delayed updates follow at once, since failed
  * files were asked for again within their own list; and from protocol 31 on what was deleted.
  */
-function endPhases(context: PullContext): void {
+function endPhases(context: Session): void {
   const { wire, terms, options, progress, lists } = context;
   while (progress.told < lists.count + terms.traits.morePhases) progress.tellPhase();
   if (deletesLate(options)) wire.flush();
@@ -51,7 +51,7 @@ export function deletesLate(options: PullOptions): boolean {
 }
 
 /** From protocol 31 on the sender hears what was deleted, and that this was all. */
-export function tellDeleted({ wire, ndx, terms, options, tally }: PullContext): void {
+export function tellDeleted({ wire, ndx, terms, options, tally }: Session): void {
   if (terms.traits.answersGoodbye) {
     if (deleteTime(options)) {
       ndx.write(wire.out, NDX.DEL_STATS);

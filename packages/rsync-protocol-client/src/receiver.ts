@@ -19,14 +19,13 @@ import {
   type XattrValue,
 } from "@dialhome/rsync-protocol";
 import { deleteTime } from "./delete-time.ts";
-import type { Deletion } from "./deletion.ts";
+import { giveUp, succeed } from "./entry-results.ts";
 import { FileAssembly, outcomeOf } from "./file-assembly.ts";
-import { IncomingFiles } from "./incoming-files.ts";
 import type { ListChecks } from "./list-checks.ts";
 import { readFileList } from "./list-reader.ts";
-import { giveUp, succeed } from "./placement.ts";
-import type { PullContext, Transfer } from "./pull-context.ts";
+import type { SessionContext, Transfer } from "./pull-context.ts";
 import type { StartedTransfer } from "./pull-options.ts";
+import type { ContentTarget } from "./pull-side.ts";
 import { Slices } from "./slices.ts";
 import { VALUE_BYTES } from "./xattr-values.ts";
 
@@ -41,26 +40,24 @@ interface Reply {
 
 /** The half that reads (rsync's receiver): replies with the content of files, further lists, the ends of the phases. */
 export class Receiver {
-  readonly #context: PullContext;
+  readonly #context: SessionContext;
   readonly #decoder: FileListDecoder;
   readonly #checks: ListChecks;
-  readonly #incoming: IncomingFiles;
   readonly #files: FileAssembly;
   readonly #ndx: NdxCodec;
   readonly #slices = new Slices();
 
   constructor(
-    context: PullContext,
+    context: SessionContext,
+    content: ContentTarget,
     decoder: FileListDecoder,
-    deletion: Deletion,
     checks: ListChecks,
   ) {
     this.#context = context;
     this.#checks = checks;
     this.#ndx = createNdxCodec(context.terms.protocol);
     this.#decoder = decoder;
-    this.#incoming = new IncomingFiles(context, deletion);
-    this.#files = new FileAssembly(context, this.#incoming, this.#slices);
+    this.#files = new FileAssembly(context, content, this.#slices);
   }
 
   /** Reads until the sender has ended the last phase and told its statistics. */
@@ -215,11 +212,6 @@ export class Receiver {
     await this.#files.rebuild(transfer);
     tally.endFile();
     tally.progress(wire.bytesRead);
-  }
-
-  /** With `--delay-updates`, when everything has come. */
-  async releaseDelayed(): Promise<void> {
-    await this.#incoming.releaseDelayed();
   }
 
   /** The entries of a list are numbered without a gap, those of the next begin one number later. */

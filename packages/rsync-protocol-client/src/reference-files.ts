@@ -13,17 +13,10 @@ import {
 } from "@dialhome/rsync-protocol";
 import { copyContent } from "./copy-content.ts";
 import { nameBytes } from "./destination-tree.ts";
+import { fail, giveUp, succeed } from "./entry-results.ts";
 import { readRecordedLink } from "./fake-super.ts";
 import type { Job } from "./hard-link-groups.ts";
-import {
-  fail,
-  giveUp,
-  type Place,
-  placeOf,
-  replaceAtomically,
-  succeed,
-  temporaryFor,
-} from "./placement.ts";
+import { type Place, placeOf, replaceAtomically, temporaryFor } from "./placement.ts";
 import type { PullContext, Reference } from "./pull-context.ts";
 import { sameChecksum } from "./quick-check.ts";
 import { releaseSource } from "./source-removal.ts";
@@ -222,13 +215,9 @@ export class ReferenceFiles {
   }
 
   #findIn(reference: Reference, entry: FileEntry): Found | undefined {
-    const { options, attributes } = this.#context;
     const stat = this.#statIn(reference, entry);
     if (!stat || !isRegularFile(stat)) return undefined;
-    const unchanged =
-      stat.size === entry.size &&
-      !options.ignoreTimes &&
-      (options.sizeOnly === true || attributes.sameTime(entry, stat));
+    const unchanged = this.#context.comparison.isUpToDate(entry, stat);
     return this.#judge(reference, stat, entry, unchanged);
   }
 

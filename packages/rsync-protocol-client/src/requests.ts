@@ -1,4 +1,3 @@
-import * as fs from "node:fs";
 import {
   BASIS,
   chooseSumHeader,
@@ -7,31 +6,32 @@ import {
   type SumHeader,
   writeItem,
   writeSumHeader,
-  writeXattrRequest,
 } from "@dialhome/rsync-protocol";
+import { type BasisSource, closeSource } from "./basis-source.ts";
 import { type BlockSums, sumBlocks, writeBlockSums } from "./block-sums.ts";
+import { giveUp } from "./entry-results.ts";
 import type { Job } from "./hard-link-groups.ts";
-import { giveUp, type Place, placeOf } from "./placement.ts";
-import type { PullContext } from "./pull-context.ts";
+import type { Session } from "./pull-context.ts";
 import { smallBlockLength } from "./small-blocks.ts";
-
-/** `ITEM` bits that tell how an entry differs. */
-const REPORT_BITS = 0x1ff;
+import { REPORT_BITS, type XattrRequests } from "./xattr-requests.ts";
 
 /** What a request is based on. */
 export interface Basis {
   readonly type: number;
   /** Opens the basis for reading; the caller closes it. */
-  readonly open: () => number;
+  readonly open: () => BasisSource | Promise<BasisSource>;
   readonly size: number;
 }
 
 /** Asks for the content of files, and notes what was asked. */
 export class Requests {
-  readonly #context: PullContext;
+  readonly #context: Session;
+  readonly #xattrs: XattrRequests | undefined;
 
-  constructor(context: PullContext) {
+  /** @param xattrs - asks for extended attributes along with the content */
+  constructor(context: Session, xattrs?: XattrRequests) {
     this.#context = context;
+    this.#xattrs = xattrs;
   }
 
   /** Asks for a file's content, with sums of the basis where there is one. */
@@ -78,9 +78,9 @@ export class Requests {
     sums: SumHeader,
     redo: boolean,
   ): Promise<void> {
-    let fd: number;
+    let source: BasisSource;
     try {
-      fd = basis.open();
+      source = await basis.open();
     } catch {
       // A basis that cannot be read is none.
       this.#write(job, BASIS.FILE, changes, NO_SUMS, undefined, redo);
@@ -88,72 +88,14 @@ export class Requests {
     }
     let blocks: BlockSums | undefined;
     try {
-      blocks = await sumBlocks(fd, sums, this.#context.terms.checksum);
+      blocks = await sumBlocks(source, sums, this.#context.terms.checksum);
     } catch {
       // It shrank while it was read.
     } finally {
-      fs.closeSync(fd);
+      await closeSource(source);
     }
     if (blocks) this.#write(job, basis.type, changes, sums, blocks, redo);
     else this.#write(job, BASIS.FILE, changes, NO_SUMS, undefined, redo);
-  }
-
-  /**
-   * Asks for what is missing of an entry's extended attributes, where its content needs not be sent.
-   *
-   * @param at - a file whose attributes were compared with the entry's
-   * @param resume - goes on with the entry when they have come
-   * @returns false when nothing is missing: then `resume` is not called
-   */
-  sendForXattrs(
-    job: Job,
-    changes: number,
-    at: Place | undefined,
-    resume: () => Promise<void> | undefined,
-  ): boolean {
-    const { attributes, xattrs, options, transfers, wire, ndx } = this.#context;
-    const set = job.entry.xattrs;
-    if (!xattrs || !set || options.dryRun || !(changes & ITEM.REPORT_XATTR)) return false;
-    const lacking = attributes.lackingXattrs(job.entry, at);
-    if (xattrs.areHere(set, lacking)) return false;
-    const flags = changes & REPORT_BITS;
-    transfers.add({
-      job,
-      flags,
-      basis: BASIS.FILE,
-      sums: NO_SUMS,
-      redo: false,
-      append: false,
-      phase: 0,
-      resume,
-    });
-    writeItem(wire.out, ndx, { ndx: job.ndx, flags, basis: BASIS.FILE, xname: undefined });
-    writeXattrRequest(wire.out, xattrs.ask(set, lacking));
-    wire.pushFull();
-    return true;
-  }
-
-  /**
-   * As {@link sendForXattrs}, for an entry in its place.
-   * @param isHere - what is in its place was compared with it
-   */
-  sendForMissing(
-    job: Job,
-    changes: number,
-    isHere: boolean,
-    resume: () => Promise<void> | undefined,
-  ): boolean {
-    if (!(changes & ITEM.REPORT_XATTR) || this.#context.options.dryRun) return false;
-    // The root of the transfer has no name in a directory of the tree: all of its values are asked for.
-    const at = isHere && job.entry.name !== "." ? placeOf(this.#context, job.entry) : undefined;
-    return this.sendForXattrs(job, changes, at, resume);
-  }
-
-  #askForXattrs({ entry }: Job, isNew: boolean): void {
-    const { attributes, xattrs, wire } = this.#context;
-    const at = isNew ? undefined : placeOf(this.#context, entry);
-    const lacking = attributes.lackingXattrs(entry, at);
-    writeXattrRequest(wire.out, xattrs?.ask(entry.xattrs ?? [], lacking) ?? []);
   }
 
   #write(
@@ -167,13 +109,13 @@ export class Requests {
   ): void {
     const { wire, ndx, transfers, options, progress, reports } = this.#context;
     let flags = ITEM.TRANSFER | (changes & (ITEM.IS_NEW | REPORT_BITS));
-    if (changes & ITEM.IS_NEW) flags |= this.#context.attributes.ofNew(job.entry);
+    if (this.#xattrs && changes & ITEM.IS_NEW) flags |= this.#xattrs.ofNew(job.entry);
     if (basis !== BASIS.FILE) flags |= ITEM.BASIS_TYPE_FOLLOWS;
     transfers.add({ job, flags, basis, sums, redo, append, phase: progress.told });
     reports.asked(job.ndx);
     writeItem(wire.out, ndx, { ndx: job.ndx, flags, basis, xname: undefined });
     if (!options.dryRun) {
-      if (flags & ITEM.REPORT_XATTR) this.#askForXattrs(job, (changes & ITEM.IS_NEW) !== 0);
+      if (flags & ITEM.REPORT_XATTR) this.#xattrs?.ask(job, (changes & ITEM.IS_NEW) !== 0);
       writeSumHeader(wire.out, sums);
       if (blocks) writeBlockSums(wire, sums, blocks);
     }

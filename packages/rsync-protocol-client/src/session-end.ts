@@ -1,6 +1,6 @@
 import { EXIT, RsyncError, type ServerStatistics, TAG, type Wire } from "@dialhome/rsync-protocol";
 import type { PullOptions } from "./pull-options.ts";
-import { type SessionTerms } from "./session-start.ts";
+import type { SessionTerms } from "./session-start.ts";
 import type { PullSummary } from "./summary.ts";
 import type { Tally } from "./tally.ts";
 
@@ -12,7 +12,7 @@ export function nothingSent(
   options: PullOptions,
   rules: readonly string[],
 ): PullSummary {
-  if (terms.protocol >= 31) wire.intMessage(TAG.ERROR_EXIT, EXIT.PARTIAL);
+  if (terms.traits.tellsErrorExit) wire.intMessage(TAG.ERROR_EXIT, EXIT.PARTIAL);
   // A list of files may be empty, and without these two a directory is passed over.
   const mayBeEmpty =
     rules.length > 0 ||

@@ -7,25 +7,43 @@ import {
   isDirectory,
 } from "@dialhome/rsync-protocol";
 import { deleteTime } from "./delete-time.ts";
-import type { Deletion } from "./deletion.ts";
-import type { DirectoryWork } from "./directory-work.ts";
-import type { PullContext } from "./pull-context.ts";
+import type { Session } from "./pull-context.ts";
 import type { DeleteTime } from "./pull-options.ts";
+
+/** What is known of the directories of the destination. */
+export interface SweptDirectories {
+  /** There is such a directory. */
+  isHere(name: string): boolean | Promise<boolean>;
+  /** It was made by this pull, so that nothing can be in it that has to go. */
+  wasCreated(name: string): boolean;
+  /** It is not there, and will not be made. */
+  isMissing(name: string): boolean;
+}
+
+/** Deletes. */
+export interface Sweeper {
+  /**
+   * Removes from the directory `path` all names but those in `keep`.
+   * @param delayed - notes them for {@link removeDelayed} instead
+   */
+  sweep(path: string, keep: ReadonlySet<string>, delayed?: boolean): Promise<void>;
+  removeDelayed(): Promise<void>;
+}
 
 /**
  * When and where is deleted. During the transfer (also where that is only found then): each directory after it was looked at, before
  * its entries are. Else all of one complete list, before or after everything else.
  */
 export class Sweeps {
-  readonly #context: PullContext;
-  readonly #directories: DirectoryWork;
-  readonly #deletion: Deletion;
+  readonly #context: Session;
+  readonly #directories: SweptDirectories;
+  readonly #deletion: Sweeper;
   /** Directories of the list at work that are to be swept when they were looked at, with the names that stay. */
   #waiting: ReadonlyMap<string, ReadonlySet<string>> = new Map();
   #toldNoDeletes = false;
   readonly #when: DeleteTime | undefined;
 
-  constructor(context: PullContext, directories: DirectoryWork, deletion: Deletion) {
+  constructor(context: Session, directories: SweptDirectories, deletion: Sweeper) {
     this.#context = context;
     this.#when = deleteTime(context.options);
     this.#directories = directories;
@@ -44,7 +62,7 @@ export class Sweeps {
   /** A directory was looked at: the sweep of it, where one is due. */
   directory(name: string): Promise<void> | undefined {
     const keep = this.#waiting.get(name);
-    if (!keep || !this.#isHere(name) || !this.#mayDelete()) return undefined;
+    if (!keep || !this.#mayHaveMore(name) || !this.#mayDelete()) return undefined;
     return this.#deletion.sweep(name, keep, this.#when === "delay");
   }
 
@@ -57,12 +75,12 @@ export class Sweeps {
   /** Sweeps each directory of a complete list that is here. */
   async #sweepAll(list: FileList): Promise<void> {
     for (const [name, keep] of namesByDirectory(list, false)) {
-      if (this.#context.tree.has(name)) await this.#deletion.sweep(name, keep);
+      if (await this.#directories.isHere(name)) await this.#deletion.sweep(name, keep);
     }
   }
 
   /** Whether it was there before: nothing can be in a directory that was just made, or was not. */
-  #isHere(name: string): boolean {
+  #mayHaveMore(name: string): boolean {
     return !this.#directories.wasCreated(name) && !this.#directories.isMissing(name);
   }
 
@@ -82,7 +100,7 @@ export class Sweeps {
   async #sweepContent({ sorted }: FileList, directory: FileEntry): Promise<void> {
     const { name } = directory;
     // Of a directory on the way to something (--relative) the list is not complete.
-    if (!directory.hasContent || !this.#isHere(name)) return;
+    if (!directory.hasContent || !this.#mayHaveMore(name)) return;
     const keep = new Set(sorted.map((entry) => baseNameOf(entry.name)));
     await this.#deletion.sweep(name, keep, this.#when === "delay");
   }

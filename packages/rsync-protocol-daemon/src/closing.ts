@@ -22,9 +22,9 @@ export function sayFarewell(
   const line = error.message.replace(/[^\x20-\x7e]/g, "?").slice(0, 1000);
   if (progress.isBinary) {
     wire.flush();
-    const protocol = progress.protocol ?? PROTOCOL.MAX;
-    wire.message(traitsOf(protocol).textTag(TAG.ERROR), Buffer.from(`rsync: ${line}\n`, "latin1"));
-    if (protocol >= 31) wire.intMessage(TAG.ERROR_EXIT, error.exitCode);
+    const traits = traitsOf(progress.protocol ?? PROTOCOL.MAX);
+    wire.message(traits.textTag(TAG.ERROR), Buffer.from(`rsync: ${line}\n`, "latin1"));
+    if (traits.tellsErrorExit) wire.intMessage(TAG.ERROR_EXIT, error.exitCode);
   } else if (isTextual) {
     wire.out.latin1(`@ERROR: ${line}\n`);
     wire.flush();

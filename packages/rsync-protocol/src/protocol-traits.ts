@@ -22,6 +22,12 @@ export interface ProtocolTraits {
   readonly morePhases: number;
   /** From protocol 31 on the client tells what it deleted, and the sender answers its goodbye. */
   readonly answersGoodbye: boolean;
+  /** A side says with which exit code it ends the session early, and is answered. */
+  readonly tellsErrorExit: boolean;
+  /** The names of `--files-from` go beside the frames that the client sends. */
+  readonly namesBesideFrames: boolean;
+  /** Times have nanoseconds. */
+  readonly hasNanoseconds: boolean;
   /** Largest block of a delta, in bytes. */
   readonly largestBlockBytes: number;
   /** The tag of a text, given the one that the newest protocol has for it. */
@@ -46,6 +52,9 @@ export function traitsOf(protocol: number): ProtocolTraits {
     appendVerifies: isOld,
     morePhases: protocol >= 29 ? 2 : 1,
     answersGoodbye: protocol >= 31,
+    tellsErrorExit: protocol >= 31,
+    namesBesideFrames: protocol < 31,
+    hasNanoseconds: protocol >= 31,
     largestBlockBytes: isOld ? LIMITS.oldBlockBytes : LIMITS.blockBytes,
     textTag: isOld ? (tag) => OLD_TEXT_TAGS.get(tag) ?? tag : (tag) => tag,
   };

@@ -2,6 +2,11 @@ import { expect, test } from "vitest";
 import { TAG, traitsOf } from "../src/index.ts";
 
 test("what changed with which protocol", () => {
+  for (const protocol of [27, 30, 31, 32]) {
+    const { tellsErrorExit, namesBesideFrames, hasNanoseconds } = traitsOf(protocol);
+    const isNew = protocol >= 31;
+    expect([tellsErrorExit, namesBesideFrames, hasNanoseconds]).toEqual([isNew, !isNew, isNew]);
+  }
   const facts = (protocol: number): unknown[] => {
     const { morePhases, tellsUnsent, framesBothWays, answersGoodbye, argumentEnd } =
       traitsOf(protocol);

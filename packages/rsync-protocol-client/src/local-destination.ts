@@ -5,8 +5,8 @@ import { DirectoryHandle, errorCode, isDirectory as isDirectoryStat } from "@dia
 import { EXIT, type FileList, isDirectory, RsyncError } from "@dialhome/rsync-protocol";
 import type { TransferOptions } from "./pull-options.ts";
 
-/** Where a pull writes to. */
-export interface Destination {
+/** The directory that a pull writes to. */
+export interface LocalDestination {
   readonly root: DirectoryHandle;
   /** Set when the destination names the file itself, not the directory that it goes to. */
   readonly fileName: string | undefined;
@@ -23,7 +23,7 @@ export function openDestination(
   destination: string | Buffer,
   first: FileList,
   options: Pick<TransferOptions, "dryRun" | "mkpath">,
-): Destination {
+): LocalDestination {
   const bytes = Buffer.isBuffer(destination) ? destination : Buffer.from(destination);
   const text = bytes.toString("latin1");
   const only = first.sorted.length === 1 ? first.sorted[0] : undefined;
@@ -64,16 +64,16 @@ export function openDestination(
 }
 
 /** For a pull that only lists. */
-export function nowhere(): Destination {
+export function nowhere(): LocalDestination {
   return existing(emptyDirectory(), undefined);
 }
 
 /** A directory that is missing, in a dry run. */
-function notMade(): Destination {
+function notMade(): LocalDestination {
   return { root: emptyDirectory(), fileName: undefined, created: true };
 }
 
-function existing(root: DirectoryHandle, fileName: string | undefined): Destination {
+function existing(root: DirectoryHandle, fileName: string | undefined): LocalDestination {
   return { root, fileName, created: false };
 }
 

@@ -1,0 +1,74 @@
+import type { FileStat } from "@dialhome/posix-fs";
+import { type FileEntry, ITEM, isDirectory, isSymlink, MODE } from "@dialhome/rsync-protocol";
+import type { TransferOptions } from "./pull-options.ts";
+
+/** Execute permissions. */
+export const EXECUTABLE = 0o111;
+
+/** What of something that is here is compared with an entry. */
+export type Compared = Pick<FileStat, "mode" | "size" | "mtimeSec" | "mtimeNsec">;
+
+/** rsync's quick check, and what else is compared without knowing where things lie. */
+export class Comparison {
+  readonly #options: TransferOptions;
+  readonly #window: number;
+  readonly #nanoseconds: boolean;
+
+  /** @param nanoseconds - the sender's times have them */
+  constructor(options: TransferOptions, nanoseconds: boolean) {
+    this.#options = options;
+    this.#window = options.modifyWindow ?? 0;
+    this.#nanoseconds = nanoseconds;
+  }
+
+  /** `-u`: whether what is here is newer. */
+  isNewer(entry: FileEntry, stat: Compared): boolean {
+    return entry.mtime - stat.mtimeSec < Math.max(0, this.#window);
+  }
+
+  /** Whether the times count as equal, by `--modify-window`. */
+  sameTime(entry: FileEntry, stat: Compared): boolean {
+    if (this.#window > 0) return Math.abs(entry.mtime - stat.mtimeSec) <= this.#window;
+    if (entry.mtime !== stat.mtimeSec) return false;
+    return this.#window === 0 || !this.#nanoseconds || entry.mtimeNsec === stat.mtimeNsec;
+  }
+
+  /** The quick check: whether size and time say that the content is the same. */
+  isUpToDate(entry: FileEntry, stat: Compared): boolean {
+    if (this.#options.ignoreTimes || stat.size !== entry.size) return false;
+    return this.#options.sizeOnly === true || this.sameTime(entry, stat);
+  }
+
+  /** `ITEM` bits for times and permissions that differ. */
+  differences(entry: FileEntry, stat: Compared): number {
+    let bits = 0;
+    if (this.keepsTime(entry) && !this.sameTime(entry, stat)) bits |= ITEM.REPORT_TIME;
+    if (!isSymlink(entry) && this.#modeDiffers(entry, stat)) bits |= ITEM.REPORT_PERMS;
+    return bits;
+  }
+
+  /** Whether an entry gets the sender's time. */
+  keepsTime(entry: FileEntry): boolean {
+    const { times, omitDirTimes, omitLinkTimes } = this.#options;
+    if (!times) return false;
+    if (omitDirTimes && isDirectory(entry)) return false;
+    return !(omitLinkTimes && isSymlink(entry));
+  }
+
+  /** Whether the times are not the very same, whatever the window says. */
+  timesDiffer(entry: FileEntry, stat: Compared): boolean {
+    return (
+      entry.mtime !== stat.mtimeSec || (this.#nanoseconds && entry.mtimeNsec !== stat.mtimeNsec)
+    );
+  }
+
+  #modeDiffers(entry: FileEntry, stat: Compared): boolean {
+    const { perms, executability } = this.#options;
+    if (perms) return (entry.mode & MODE.PERMISSIONS) !== (stat.mode & MODE.PERMISSIONS);
+    return executability === true && isExecutable(entry) !== isExecutable(stat);
+  }
+}
+
+export function isExecutable({ mode }: { readonly mode: number }): boolean {
+  return (mode & EXECUTABLE) !== 0;
+}
