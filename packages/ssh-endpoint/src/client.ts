@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { connect, type Socket } from "node:net";
+import { connect, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import ssh2 from "ssh2";
 import { algorithms } from "./algorithms.ts";
@@ -37,6 +37,14 @@ export interface SshConnectOptions extends ConnectionOptions {
   /** @defaultValue 22 */
   readonly port?: number;
   readonly user: string;
+  /** The name under which its host key is known, instead of host and port (ssh's HostKeyAlias). */
+  readonly hostKeyAlias?: string;
+  /** Addresses of this family alone. */
+  readonly family?: 4 | 6;
+  /** Own address to connect from. */
+  readonly bindAddress?: string;
+  /** A host to go through (ssh's ProxyJump): the connection runs in a channel of a connection to it, which ends with this one. */
+  readonly jump?: Omit<SshConnectOptions, "signal">;
   /** Keys or agents, tried in this order. */
   readonly auth: AuthMethod | readonly AuthMethod[];
   /** How the server's host key is judged. There is no default. */
@@ -61,10 +69,14 @@ export async function connectSsh(options: SshConnectOptions): Promise<SshConnect
   signal?.throwIfAborted();
   const limits = resolveLimits(options);
   const identities = await openIdentities(options.auth);
-  const judge = await openHostKeyJudge(options.hostKey, host, port);
+  const judge = await openHostKeyJudge(options.hostKey, {
+    host,
+    port,
+    alias: options.hostKeyAlias,
+  });
   signal?.throwIfAborted();
 
-  const stream = options.stream ?? openSocket(host, port);
+  const stream = options.stream ?? (await throughJump(options, port)) ?? openSocket(options, port);
   const timeoutMs = options.connectTimeoutMs ?? DEFAULTS.connectTimeoutMs;
   const stop = new AbortController();
   const timer = setTimeout(() => {
@@ -79,7 +91,7 @@ export async function connectSsh(options: SshConnectOptions): Promise<SshConnect
   const onAbort = (): void => stop.abort(signal?.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
-    if (options.stream === undefined) await connected(stream, peer, stop.signal);
+    if (stream instanceof Socket && stream.connecting) await connected(stream, peer, stop.signal);
     return await logIn({
       stream,
       peer,
@@ -99,9 +111,41 @@ export async function connectSsh(options: SshConnectOptions): Promise<SshConnect
   }
 }
 
-function openSocket(host: string, port: number): Socket {
-  // Without noDelay the handshake waits for the other side's delayed acknowledgements (49 ms instead of 4).
-  return connect({ host, port, noDelay: true, keepAlive: true });
+function openSocket({ host, family, bindAddress }: SshConnectOptions, port: number): Socket {
+  return connect({
+    host,
+    port,
+    ...(family === undefined ? {} : { family }),
+    ...(bindAddress === undefined ? {} : { localAddress: bindAddress }),
+    // Without noDelay the handshake waits for the other side's delayed acknowledgements (49 ms instead of 4).
+    noDelay: true,
+    keepAlive: true,
+  });
+}
+
+/** A channel to the host through another one; undefined when there is none on the way. */
+async function throughJump(
+  { host, jump, signal }: SshConnectOptions,
+  port: number,
+): Promise<Duplex | undefined> {
+  if (jump === undefined) return undefined;
+  // Later the signal ends the connection within, and that one ends this one: the last words still get through.
+  const stop = new AbortController();
+  const onAbort = (): void => stop.abort(signal?.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    const connection = await connectSsh({ ...jump, signal: stop.signal });
+    try {
+      const channel = await connection.openDirect(host, port);
+      channel.once("close", () => void connection.end());
+      return channel;
+    } catch (error) {
+      connection.destroy();
+      throw error;
+    }
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+  }
 }
 
 async function connected(stream: Duplex, peer: string, stop: AbortSignal): Promise<void> {

@@ -66,6 +66,14 @@ export const BOUNDS = {
   disconnectGraceMs: 2_000,
   /** Length of a host name, address or user name, characters. */
   nameLength: 1024,
+  /** Hosts on the way to a host. */
+  jumps: 8,
+  /** Length of one ssh_config file, bytes. */
+  configFileBytes: 1_048_576,
+  /** ssh_config files that are read for one host, all of them together. */
+  configFiles: 256,
+  /** Files within files by `Include` (OpenSSH readconf.c: 16). */
+  configDepth: 16,
   /** Length of a command, bytes. */
   commandBytes: 32_000,
   /** Packets after which new keys are agreed on, whatever their size (RFC 4344 §3.1 says 2^32; half of it is left as margin). */

@@ -16,6 +16,8 @@ export type SshEndpointErrorCode =
   | "ERR_SSH_ENDPOINT_HOST_KEY_REVOKED"
   /** The caller's check refused the host key, or the file for new ones could not be written. */
   | "ERR_SSH_ENDPOINT_HOST_KEY_REFUSED"
+  /** An ssh_config file cannot be read, or asks for what is not done here. */
+  | "ERR_SSH_ENDPOINT_CONFIG"
   /** A known_hosts file cannot be read. */
   | "ERR_SSH_ENDPOINT_KNOWN_HOSTS"
   /** A private key cannot be read or used. */

@@ -27,10 +27,13 @@ export type KnownHostsSource = { readonly path: string } | { readonly text: stri
  * forwardings to anybody in the middle.
  */
 export type HostKeyPolicy =
-  /** The key must be known; with `acceptNew` an unknown host is written to that file and taken. A changed one is refused always. */
+  /**
+   * The key must be known; with `acceptNew` an unknown host is written to that file (its name hashed, if so wanted) and taken. A
+   * changed one is refused always.
+   */
   | {
       readonly knownHosts: readonly KnownHostsSource[];
-      readonly acceptNew?: { readonly path: string };
+      readonly acceptNew?: { readonly path: string; readonly isHashed?: boolean };
     }
   /** The key must have one of these fingerprints, `SHA256:…` as `ssh-keygen -l` prints them. */
   | { readonly fingerprints: readonly string[] }
@@ -56,13 +59,21 @@ export interface HostKeyJudge {
   judge(blob: Uint8Array): Promise<HostKey>;
 }
 
+/** The server whose key is judged. */
+export interface JudgedServer {
+  readonly host: string;
+  readonly port: number;
+  /** The name under which it is known, instead of both (ssh's HostKeyAlias). */
+  readonly alias?: string | undefined;
+}
+
 /** Reads what a policy needs. @throws SshEndpointError `…_KNOWN_HOSTS`, `…_OPTION` */
 export async function openHostKeyJudge(
   policy: HostKeyPolicy,
-  host: string,
-  port: number,
+  server: JudgedServer,
 ): Promise<HostKeyJudge> {
-  if ("knownHosts" in policy) return knownHostsJudge(policy, host, port);
+  const { host, port } = server;
+  if ("knownHosts" in policy) return knownHostsJudge(policy, server);
   if ("fingerprints" in policy) return fingerprintJudge(policy.fingerprints, host, port);
   const { verify } = "verify" in policy ? policy : { verify: () => true };
   return {
@@ -77,10 +88,11 @@ export async function openHostKeyJudge(
 
 async function knownHostsJudge(
   policy: Extract<HostKeyPolicy, { knownHosts: unknown }>,
-  host: string,
-  port: number,
+  { host, port, alias }: JudgedServer,
 ): Promise<HostKeyJudge> {
   const { acceptNew } = policy;
+  // An alias is looked up as it is, whatever the port.
+  const [knownAs, knownPort] = alias === undefined ? [host, port] : [alias, 22];
   const sources = [
     ...policy.knownHosts,
     ...(acceptNew === undefined ||
@@ -91,10 +103,10 @@ async function knownHostsJudge(
   const entries: KnownHost[] = [];
   for (const source of sources) entries.push(...(await readKnownHosts(source)));
   return {
-    algorithms: preferred(knownKeyTypes(entries, host, port)),
+    algorithms: preferred(knownKeyTypes(entries, knownAs, knownPort)),
     judge: async (blob) => {
       const shown = hostKeyOf(blob, host, port);
-      const verdict = judgeHostKey(entries, host, port, blob);
+      const verdict = judgeHostKey(entries, knownAs, knownPort, blob);
       switch (verdict.is) {
         case "known":
           return shown;
@@ -111,14 +123,15 @@ async function knownHostsJudge(
           break;
       }
       if (acceptNew !== undefined) {
-        await remember(acceptNew.path, shown);
+        const line = formatKnownHostLine(knownAs, knownPort, shown.key, acceptNew.isHashed);
+        await remember(acceptNew.path, line, shown);
         return shown;
       }
       throw refused(
         "UNKNOWN",
         shown,
         `its host key ${shown.fingerprint} (${shown.key.type}) is not known; ` +
-          `when it is the right one, add: ${hostName(host, port)} ${formatPublicKey(shown.key)}`,
+          `when it is the right one, add: ${hostName(knownAs, knownPort)} ${formatPublicKey(shown.key)}`,
       );
     },
   };
@@ -165,13 +178,13 @@ async function readKnownHosts(source: KnownHostsSource): Promise<KnownHost[]> {
   }
 }
 
-async function remember(path: string, shown: HostKey): Promise<void> {
+async function remember(path: string, line: string, shown: HostKey): Promise<void> {
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     // The file may lack its last line end: an empty line does no harm.
     const before = await readFile(path, "utf8").catch(() => "");
     const gap = before === "" || before.endsWith("\n") ? "" : "\n";
-    const line = formatKnownHostLine(shown.host, shown.port, shown.key);
+    // One write behind what is there: lines of several writers stay whole.
     await appendFile(path, `${gap}${line}\n`, { mode: 0o600 });
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);

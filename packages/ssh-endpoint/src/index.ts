@@ -35,6 +35,7 @@ export {
 } from "./known-hosts.ts";
 export type { ConnectionOptions } from "./limits.ts";
 export type { SignsOfLife } from "./liveness.ts";
+export { localAccount } from "./local-account.ts";
 export type { PenaltyOptions } from "./penalties.ts";
 export {
   type PassphraseSource,
@@ -42,6 +43,11 @@ export {
   type PrivateKeyText,
   parsePrivateKey,
 } from "./private-key.ts";
+export {
+  type ResolvedSshHost,
+  resolveSshHost,
+  type SshHostQuery,
+} from "./resolve-ssh-host.ts";
 export {
   createSshServer,
   type ServerLimits,
@@ -60,3 +66,6 @@ export type {
   StreamForwardWish,
 } from "./server-forwards.ts";
 export type { LoginDecision, LoginRefusal, LoginRequest } from "./server-login.ts";
+export { readSshConfig, type SshConfig, type SshConfigQuery } from "./ssh-config.ts";
+export type { LocalAccount } from "./ssh-config-tokens.ts";
+export { parseSshDestination, type SshDestination } from "./ssh-destination.ts";

@@ -1,11 +1,11 @@
 import {
   AuthorizedKeysError,
   isSameKey,
-  matchesPattern,
   type PublicKey,
   parsePublicKey,
 } from "@dialhome/authorized-keys";
-import { isHashOfName } from "./key-hash.ts";
+import { hashOfName, isHashOfName } from "./key-hash.ts";
+import { matchesPatternList } from "./pattern-list.ts";
 
 /** One usable line of a known_hosts file (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"). */
 export interface KnownHost {
@@ -59,10 +59,16 @@ const MARKERS: Readonly<Record<string, KnownHost["marker"]>> = {
   "@cert-authority": "cert-authority",
 };
 
-/** The line that makes a key known for a host. */
-export function formatKnownHostLine(host: string, port: number, key: PublicKey): string {
+/** The line that makes a key known for a host; hashed it does not tell for which. */
+export function formatKnownHostLine(
+  host: string,
+  port: number,
+  key: PublicKey,
+  isHashed = false,
+): string {
   const base64 = Buffer.from(key.blob).toString("base64");
-  return `${hostName(host, port)} ${key.type} ${base64}`;
+  const name = hostName(host, port);
+  return `${isHashed ? hashOfName(name) : name} ${key.type} ${base64}`;
 }
 
 /** A host as known_hosts names it: plain for port 22, `[host]:port` otherwise; always lower case. */
@@ -74,15 +80,7 @@ export function hostName(host: string, port: number): string {
 /** Whether a line speaks about a host name: some pattern matches and no negated one does. */
 export function namesHost(names: string, name: string): boolean {
   if (names.startsWith("|")) return isHashOfName(names, name);
-  let isNamed = false;
-  for (const written of names.toLowerCase().split(",")) {
-    const isNegated = written.startsWith("!");
-    const pattern = isNegated ? written.slice(1) : written;
-    if (pattern === "" || !matchesPattern(pattern, name)) continue;
-    if (isNegated) return false;
-    isNamed = true;
-  }
-  return isNamed;
+  return matchesPatternList(names.toLowerCase(), name);
 }
 
 /**

@@ -340,6 +340,8 @@ export function serializeLoginRequests(
  */
 export function completeIdentification(stream: Duplex | Socket): void {
   let held: Buffer | undefined;
+  // On a channel the line may be here already.
+  const early: unknown = stream.readableLength > 0 ? stream.read() : null;
   const release = (chunk: unknown): boolean => {
     Reflect.deleteProperty(stream, "push");
     return Readable.prototype.push.call(stream, chunk);
@@ -362,6 +364,7 @@ export function completeIdentification(stream: Duplex | Socket): void {
     held = all;
     return true;
   };
+  if (early !== null) stream.push(early);
 }
 
 const IDENTIFICATION = Buffer.from("SSH-");

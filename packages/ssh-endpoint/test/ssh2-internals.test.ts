@@ -8,7 +8,7 @@ import ssh2 from "ssh2";
 import { describe, expect, it } from "vitest";
 import { completeIdentification, protocolOf, RELIED_ON } from "../src/ssh2-internals.ts";
 import { duplexPair } from "./support/duplex-pair.ts";
-import { hostileClient, startServer } from "./support/peers.ts";
+import { hostileClient, startServer, turns } from "./support/peers.ts";
 
 describe("ssh2", () => {
   it("is the version that was read", () => {
@@ -62,6 +62,18 @@ describe("completeIdentification", () => {
       }),
       { numRuns: 50 },
     );
+  });
+
+  it("counts what has come before it watched, as on a channel", async () => {
+    const [near, far] = duplexPair();
+    far.write("SSH-2.0-early\r\n");
+    await turns(1);
+    completeIdentification(near);
+    const chunks: string[] = [];
+    near.on("data", (chunk: Buffer) => chunks.push(chunk.toString("latin1")));
+    far.write("packet");
+    await turns(2);
+    expect(chunks).toEqual(["SSH-2.0-early\r\n", "packet"]);
   });
 
   it("gives up on a peer that never says who it is", async () => {

@@ -1,0 +1,208 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { SshConnectOptions } from "./client.ts";
+import { BOUNDS } from "./constants.ts";
+import { SshEndpointError } from "./errors.ts";
+import type { HostKeyPolicy } from "./host-key.ts";
+import type { AuthMethod } from "./identities.ts";
+import { type PassphraseSource, parsePrivateKey } from "./private-key.ts";
+import { readSshConfig, type SshConfig, type SshConfigQuery } from "./ssh-config.ts";
+import { parseSshDestination, type SshDestination } from "./ssh-destination.ts";
+
+/** Which host is meant, and what goes before the configuration. */
+export interface SshHostQuery extends Omit<SshConfigQuery, "destination"> {
+  /** `[user@]host[:port]`, or cut apart already. */
+  readonly destination: string | SshDestination;
+  /** Asked for the passphrase of a key file; without it, and with `BatchMode yes`, encrypted keys are left to the agent. */
+  readonly passphrase?: (path: string) => Promise<string | undefined>;
+  /** Instead of the configured keys and agent. Not for the hosts on the way. */
+  readonly auth?: AuthMethod | readonly AuthMethod[];
+  /** Instead of the configured known hosts. Not for the hosts on the way. */
+  readonly hostKey?: HostKeyPolicy;
+}
+
+/** How a host is reached. */
+export interface ResolvedSshHost {
+  /** For {@link connectSsh}; a signal and whatever else is the caller's can be added. */
+  readonly options: SshConnectOptions;
+  /** All that was configured, also what is not about the connection: forwardings, warnings. */
+  readonly config: SshConfig;
+}
+
+/** Keys that are tried when none is named, below `~/.ssh`. */
+const USUAL_KEYS = ["id_ed25519", "id_ecdsa", "id_rsa"] as const;
+
+/** The longest time that a timer takes, ms. */
+const MOST_MS = 2_147_483_647;
+
+/**
+ * Finds out how to reach a host as ssh would: by ssh_config(5), known_hosts, the agent and key files.
+ *
+ * @throws SshEndpointError `ERR_SSH_ENDPOINT_CONFIG` for a configuration that cannot be read or that asks for what is not done here
+ *   (`StrictHostKeyChecking no`, `ProxyCommand`); `…_KEY` where there is no key at all; `…_OPTION` for a bad destination
+ */
+export async function resolveSshHost(query: SshHostQuery): Promise<ResolvedSshHost> {
+  return resolveHop(query, undefined, 0);
+}
+
+async function resolveHop(
+  query: SshHostQuery,
+  via: readonly string[] | undefined,
+  depth: number,
+): Promise<ResolvedSshHost> {
+  const { destination: written, ...rest } = query;
+  const destination = typeof written === "string" ? parseSshDestination(written) : written;
+  const config = await readSshConfig({ ...rest, destination });
+  const jump = await resolveJump(query, config, via ?? config.proxyJump, depth);
+  if (via === undefined && config.proxyCommand !== undefined) {
+    throw refusal(
+      config,
+      "ProxyCommand is not run here; ProxyJump does the same without a command",
+    );
+  }
+  const options: SshConnectOptions = {
+    host: config.hostName,
+    port: config.port,
+    user: config.user,
+    auth: query.auth ?? (await authOf(config, query)),
+    hostKey: query.hostKey ?? hostKeyPolicyOf(config),
+    ...(config.hostKeyAlias === undefined ? {} : { hostKeyAlias: config.hostKeyAlias }),
+    ...(config.addressFamily === "any" ? {} : { family: config.addressFamily === "inet" ? 4 : 6 }),
+    ...(config.bindAddress === undefined ? {} : { bindAddress: config.bindAddress }),
+    ...(config.connectTimeoutSeconds === undefined || config.connectTimeoutSeconds === 0
+      ? {}
+      : { connectTimeoutMs: inMs(config.connectTimeoutSeconds) }),
+    ...keepaliveOf(config),
+    ...rekeyOf(config),
+    ...(jump === undefined ? {} : { jump }),
+  };
+  return { options, config };
+}
+
+/** The host that this one is reached through; its own chain is the rest of the list, else its own configuration. */
+async function resolveJump(
+  query: SshHostQuery,
+  config: SshConfig,
+  chain: readonly string[],
+  depth: number,
+): Promise<SshConnectOptions | undefined> {
+  const last = chain.at(-1);
+  if (last === undefined) return undefined;
+  if (depth >= BOUNDS.jumps) {
+    throw refusal(config, `more than ${BOUNDS.jumps} hosts on the way: is ProxyJump a loop?`);
+  }
+  const { overrides: _, auth: _auth, hostKey: _hostKey, ...shared } = query;
+  const before = chain.slice(0, -1);
+  const hop = await resolveHop(
+    { ...shared, destination: last },
+    before.length === 0 ? undefined : before,
+    depth + 1,
+  );
+  return hop.options;
+}
+
+function hostKeyPolicyOf(config: SshConfig): HostKeyPolicy {
+  const { userKnownHostsFiles, globalKnownHostsFiles, strictHostKeyChecking } = config;
+  if (strictHostKeyChecking === "no") {
+    throw refusal(
+      config,
+      "StrictHostKeyChecking no would trust anybody in the middle; accept-new trusts a new host once",
+    );
+  }
+  if (config.revokedHostKeys !== undefined) {
+    throw refusal(config, "RevokedHostKeys is not read here; @revoked lines in known_hosts are");
+  }
+  const [own] = userKnownHostsFiles;
+  if (strictHostKeyChecking === "accept-new" && own === undefined) {
+    throw refusal(config, "accept-new needs a UserKnownHostsFile to remember the key in");
+  }
+  return {
+    knownHosts: [...userKnownHostsFiles, ...globalKnownHostsFiles].map((path) => ({ path })),
+    ...(strictHostKeyChecking === "accept-new" && own !== undefined
+      ? { acceptNew: { path: own, isHashed: config.hashKnownHosts } }
+      : {}),
+  };
+}
+
+async function authOf(config: SshConfig, query: SshHostQuery): Promise<readonly AuthMethod[]> {
+  const { identityAgent, identityFiles, identitiesOnly } = config;
+  if (!config.pubkeyAuthentication) {
+    throw refusal(config, "PubkeyAuthentication is off, and there is no other way to log in here");
+  }
+  const methods: AuthMethod[] = [];
+  const hasAgent = identityAgent !== undefined && existsSync(identityAgent) && !identitiesOnly;
+  if (hasAgent) methods.push({ agent: identityAgent });
+  const usual = USUAL_KEYS.map((name) => join(query.account.home, ".ssh", name));
+  const ask = config.batchMode ? undefined : query.passphrase;
+  for (const path of identityFiles ?? usual) {
+    const passphrase = ask === undefined ? undefined : rememberedPassphrase(path, ask);
+    const method = { privateKeyPath: path, ...(passphrase === undefined ? {} : { passphrase }) };
+    if (!existsSync(path)) continue;
+    if (passphrase !== undefined || !hasAgent || (await isOpen(path))) methods.push(method);
+  }
+  if (methods.length > 0) return methods;
+  const looked = (identityFiles ?? usual).join(", ");
+  throw new SshEndpointError(
+    "ERR_SSH_ENDPOINT_KEY",
+    `there is no key to log in with: no agent, and none of ${looked}`,
+  );
+}
+
+/** Whether a key file can be used without a passphrase. One that cannot be read at all is left for the connection to tell. */
+async function isOpen(path: string): Promise<boolean> {
+  try {
+    await parsePrivateKey(await readFile(path), path);
+    return true;
+  } catch (error) {
+    return !(error instanceof SshEndpointError && error.code === "ERR_SSH_ENDPOINT_PASSPHRASE");
+  }
+}
+
+/** Asks once: a connection that comes back must not ask again. */
+function rememberedPassphrase(
+  path: string,
+  ask: (path: string) => Promise<string | undefined>,
+): PassphraseSource {
+  let answer: string | undefined;
+  return async () => {
+    answer ??= await ask(path);
+    return answer;
+  };
+}
+
+function keepaliveOf(
+  config: SshConfig,
+): Pick<SshConnectOptions, "keepaliveIntervalMs" | "keepaliveCountMax"> {
+  const { serverAliveIntervalSeconds: seconds, serverAliveCountMax: count } = config;
+  // In ssh none of the two ends a connection when the count is 0.
+  if (count === 0) return { keepaliveIntervalMs: 0 };
+  // One interval of silence is the same bound as two of half its length, which ask before they judge.
+  const isOne = count === 1;
+  return {
+    ...(seconds === undefined
+      ? {}
+      : { keepaliveIntervalMs: isOne ? Math.ceil(inMs(seconds) / 2) : inMs(seconds) }),
+    ...(count === undefined ? {} : { keepaliveCountMax: isOne ? 2 : Math.min(count, 1000) }),
+  };
+}
+
+function rekeyOf({
+  rekeyLimit,
+}: SshConfig): Pick<SshConnectOptions, "rekeyBytes" | "rekeyIntervalMs"> {
+  if (rekeyLimit === undefined) return {};
+  const { bytes, seconds } = rekeyLimit;
+  return {
+    ...(bytes === 0 ? {} : { rekeyBytes: Math.min(Math.max(bytes, 65_536), 2 ** 40) }),
+    ...(seconds === 0 ? {} : { rekeyIntervalMs: inMs(seconds) }),
+  };
+}
+
+function inMs(seconds: number): number {
+  return Math.min(seconds * 1000, MOST_MS);
+}
+
+function refusal(config: SshConfig, what: string): SshEndpointError {
+  const peer = config.originalHost;
+  return new SshEndpointError("ERR_SSH_ENDPOINT_CONFIG", `${peer}: ${what}`, { peer });
+}
