@@ -6,6 +6,7 @@ import type { PullOptions } from "./pull-options.ts";
 import { readRules } from "./pull-rules.ts";
 import { offersIncRecursion } from "./server-command.ts";
 import { runSession } from "./session.ts";
+import { serverEnd } from "./session-end.ts";
 import { startSession } from "./session-start.ts";
 import { StopTime } from "./stop-time.ts";
 import type { PullSummary } from "./summary.ts";
@@ -34,7 +35,9 @@ export async function pull(given: PullOptions): Promise<PullSummary> {
   try {
     protocol = await openSession(wire, options);
     const terms = await startSession(wire, protocol, options, offersIncRecursion(options));
-    return await runSession(wire, terms, options, rules);
+    const summary = await runSession(wire, terms, options, rules);
+    if (options.source.kind === "server") await serverEnd(wire);
+    return summary;
   } catch (error) {
     const failure = asRsyncError(error);
     // The sender is told; where the connection is gone, this does nothing.

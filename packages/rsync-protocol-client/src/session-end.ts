@@ -4,6 +4,21 @@ import type { SessionTerms } from "./session-start.ts";
 import type { PullSummary } from "./summary.ts";
 import type { Tally } from "./tally.ts";
 
+/** How long a server that has all it needs may take to leave, ms. */
+const SERVER_END_MS = 5_000;
+
+/**
+ * Waits until the server has ended its side; not for ever, and whatever happens to the connection. rsync(1) keeps its own side open
+ * until then, and openrsync's server takes an end that comes before its own for data that it has not read.
+ */
+export async function serverEnd(wire: Wire): Promise<void> {
+  const timer = setTimeout(() => {
+    wire.fail(new RsyncError("ERR_RSYNC_TIMEOUT", "the server does not end"));
+  }, SERVER_END_MS);
+  await wire.drainInput();
+  clearTimeout(timer);
+}
+
 /** The sender had nothing to list, and told why; it does not wait for an answer. */
 export function nothingSent(
   wire: Wire,

@@ -5,7 +5,7 @@ import {
   type ServerOptions,
 } from "@dialhome/rsync-protocol";
 import { compresses } from "./binary-start.ts";
-import { isRefusedOption, optionLabel } from "./refused-options.ts";
+import { isRefusedOption, optionLabel, refusedOption } from "./refused-options.ts";
 
 /** Options that change what is sent, in ways that are not offered here. */
 const NOT_OFFERED: readonly (readonly [keyof ServerOptions, string])[] = [
@@ -38,7 +38,7 @@ export function refusal(
   if (isRefusedOption("compress", refused) && compresses(options)) {
     return `The server is configured to refuse ${optionLabel("compress")}`;
   }
-  const denied = args.given.find((name) => isRefusedOption(name, refused));
+  const denied = refusedOption(args.given, refused);
   if (denied !== undefined) return `The server is configured to refuse ${optionLabel(denied)}`;
   // As rsync's own daemon has it for modules without a character set.
   if (options.iconv !== undefined) return "The server is configured to refuse --iconv";

@@ -18,6 +18,38 @@ const EXACT_ONLY: ReadonlySet<string> = new Set([
 /** What `a` and `archive` stand for. */
 const ARCHIVE_LETTERS = "ardlptgoD";
 
+/** Every way in which something is deleted: all are refused with `delete`, that of the sender's own files too. */
+const DELETING: ReadonlySet<string> = new Set([
+  "delete",
+  "del",
+  "delete-before",
+  "delete-during",
+  "delete-delay",
+  "delete-after",
+  "delete-excluded",
+  "delete-missing-args",
+  "remove-source-files",
+  "remove-sent-files",
+]);
+
+/**
+ * The first of the options given that a module refuses, by the name that it is refused by; undefined when there is none.
+ *
+ * @param given - long names
+ */
+export function refusedOption(
+  given: readonly string[],
+  patterns: readonly string[],
+): string | undefined {
+  for (const name of given) {
+    if (DELETING.has(name) && isRefusedOption("delete", patterns)) return "delete";
+    if (isRefusedOption(name, patterns)) return name;
+    // What it is where nothing more is said.
+    if (name === "delete" && isRefusedOption("delete-before", patterns)) return "delete-before";
+  }
+  return undefined;
+}
+
 /**
  * Whether a module's `refuse options` mean an option: names, letters and wildcards, later ones before earlier ones, and with `!`
  * in front of what is allowed after all.

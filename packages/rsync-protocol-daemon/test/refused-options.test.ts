@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isRefusedOption, optionLabel } from "../src/refused-options.ts";
+import { isRefusedOption, optionLabel, refusedOption } from "../src/refused-options.ts";
 
 const refuses = (patterns: string, names: string): string[] =>
   names.split(" ").filter((name) => isRefusedOption(name, patterns.split(" ")));
@@ -30,4 +30,17 @@ test("a refusal names the letter too", () => {
     "--checksum (-c)",
     "--files-from",
   ]);
+});
+
+// As the real daemon has it, tried with -M.
+test("who refuses to delete refuses it in each of its kinds", () => {
+  const refused = (patterns: string, given: string): string | undefined =>
+    refusedOption(given.split(" "), patterns.split(" "));
+  expect(refused("delete", "links delete-during")).toBe("delete");
+  expect(refused("delete", "remove-source-files")).toBe("delete");
+  expect(refused("delete", "max-delete force")).toBeUndefined();
+  expect(refused("delete-*", "delete")).toBe("delete-before");
+  expect(refused("delete-*", "delete-excluded")).toBe("delete-excluded");
+  expect(refused("delete-during", "delete")).toBeUndefined();
+  expect(refused("i", "stats itemize-changes")).toBe("itemize-changes");
 });

@@ -1,5 +1,6 @@
 import { RsyncError } from "./errors.ts";
 import { EXIT } from "./exit-codes.ts";
+import { IGNORED_OPTIONS, type IgnoredFlag, type IgnoredValue } from "./ignored-options.ts";
 import {
   FLAGS,
   type FlagRow,
@@ -28,16 +29,14 @@ export const MAX_ARGUMENTS = 4096;
 /** Most bytes of all arguments together. */
 export const MAX_ARGUMENT_BYTES: number = 1024 * 1024;
 
-const byLetter = new Map<string, FlagRow | ValueRow>();
-const flagsByName = new Map<string, FlagRow>();
-const valuesByName = new Map<string, ValueRow>();
-for (const row of FLAGS) {
+type Flag = FlagRow | IgnoredFlag;
+type Value = ValueRow | IgnoredValue;
+
+const byLetter = new Map<string, Flag | Value>();
+const byName = new Map<string, Flag | Value>();
+for (const row of [...IGNORED_OPTIONS, ...FLAGS, ...VALUES]) {
   if (row.letter !== undefined) byLetter.set(row.letter, row);
-  flagsByName.set(row.name, row);
-}
-for (const row of VALUES) {
-  if (row.letter !== undefined) byLetter.set(row.letter, row);
-  valuesByName.set(row.name, row);
+  byName.set(row.name, row);
 }
 
 /** Long options that only set another one: rsync(1)'s older spellings and the negations a client sends. */
@@ -172,11 +171,10 @@ function parseLong(text: string, rest: string[], found: Found): void {
   }
   const equals = text.indexOf("=");
   const name = equals < 0 ? text : text.slice(0, equals);
-  const flag = flagsByName.get(name);
-  const value = valuesByName.get(name);
-  if (value !== undefined) {
-    takeValue(value, equals < 0 ? rest.shift() : text.slice(equals + 1), found);
-  } else if (equals < 0 && flag !== undefined) takeFlag(flag, options);
+  const row = byName.get(name);
+  if (row !== undefined && "is" in row) {
+    takeValue(row, equals < 0 ? rest.shift() : text.slice(equals + 1), found);
+  } else if (equals < 0 && row !== undefined) takeFlag(row, options);
   else if (equals < 0 && Object.hasOwn(OTHER_NAMES, name)) OTHER_NAMES[name]?.(options);
   else {
     found.problems.push(unknownOption(`--${name}`));
@@ -215,18 +213,20 @@ function parseLetters(letters: string, rest: string[], found: Found): void {
   }
 }
 
-function takeFlag(row: FlagRow, options: ServerOptions): void {
+function takeFlag(row: Flag, options: ServerOptions): void {
+  if (!("key" in row)) return;
   const set: Record<string, boolean | number> = {};
   const before = options[row.key];
   set[row.key] = typeof before === "number" ? before + 1 : true;
   Object.assign(options, set);
 }
 
-function takeValue(row: ValueRow, value: string | undefined, found: Found): void {
+function takeValue(row: Value, value: string | undefined, found: Found): void {
   if (value === undefined) {
     found.problems.push(`--${row.name}: missing value`);
     return;
   }
+  if (row.is === "ignored") return;
   if (row.is === "text") {
     Object.assign(found.options, { [row.key]: value });
     return;
@@ -247,7 +247,7 @@ function unknownOption(option: string): string {
 /** The letter of an option of a server, by its long name; `devices` and `specials` are both `D`. */
 export function serverOptionLetter(name: string): string | undefined {
   if (name === "devices" || name === "specials") return "D";
-  return (flagsByName.get(name) ?? valuesByName.get(name))?.letter;
+  return byName.get(name)?.letter;
 }
 
 /** Escapes what a server would take for a wildcard or an escape in a path. */

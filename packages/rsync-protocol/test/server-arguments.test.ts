@@ -106,6 +106,21 @@ describe("a server's command line", () => {
     ]);
   });
 
+  // openrsync's client tells a sender how it deletes, as the real rsync's server lets it.
+  test("may have what is a receiver's business, which is told and nothing else", () => {
+    const line = "-rmKOy -T /tmp -@-1 --delete-before --max-size=1 --link-dest d --stats";
+    const parsed = parse(...line.split(" "));
+    expect(parsed.problems).toEqual([]);
+    expect(parsed.options).toEqual(parse("-r").options);
+    const given =
+      "recursive prune-empty-dirs keep-dirlinks omit-dir-times fuzzy temp-dir modify-window delete-before max-size link-dest stats";
+    expect(parsed.given.join(" ")).toBe(given);
+    expect(parseServerArguments(["--server", "--max-size"]).problems).toEqual([
+      "--max-size: missing value",
+    ]);
+    expect(parse("--delete=1").problems).toEqual(["--delete: option is not supported"]);
+  });
+
   test("with an unknown option is refused by its name", () => {
     expect(parse("-rQ").problems).toEqual(["-Q: option is not supported"]);
     expect(parse("--foo=1").problems).toEqual(["--foo: option is not supported"]);

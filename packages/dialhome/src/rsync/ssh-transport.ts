@@ -50,10 +50,10 @@ export async function runOverSsh(
     return {
       stream: channel,
       ended: async () => {
-        const { code } = await Promise.race([
-          channel.exit,
-          pause(EXIT_GRACE_MS, NO_EXIT, { ref: false }),
-        ]);
+        const left = new AbortController();
+        const grace = pause(EXIT_GRACE_MS, NO_EXIT, { ref: false, signal: left.signal });
+        const { code } = await Promise.race([channel.exit, grace.catch(() => NO_EXIT)]);
+        left.abort();
         await connection.end();
         return code ?? SSH_FAILED;
       },
