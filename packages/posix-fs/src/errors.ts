@@ -8,7 +8,7 @@ export type PosixFsErrorCode =
   | "ERR_POSIX_FS_UNSUPPORTED"
   /** The entry is a symbolic link, and the operation must not follow one. */
   | "ERR_POSIX_FS_SYMLINK"
-  /** A helper program (`mknod`, `mkfifo`, `sync`) failed. */
+  /** A helper program (`mknod`, `mkfifo`, `sync`, `flock`) failed. */
   | "ERR_POSIX_FS_HELPER";
 
 /** Facts that go with a {@link PosixFsError}. */

@@ -20,6 +20,7 @@ export {
   isRegularFile,
   isSymlink,
 } from "./file-stat.ts";
+export { tryLockFile } from "./lock-file.ts";
 export { OpenXattrs } from "./open-xattrs.ts";
 export {
   ACL_ATTRIBUTE,

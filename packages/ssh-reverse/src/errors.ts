@@ -6,6 +6,8 @@ export type SshReverseErrorCode =
   | "ERR_SSH_REVERSE_TARGET"
   /** A local forwarding's port or socket cannot be had. */
   | "ERR_SSH_REVERSE_LISTEN"
+  /** The lock of a process cannot be had, or its holder does not end. */
+  | "ERR_SSH_REVERSE_LOCK"
   /** The tunnel was closed before it was up. */
   | "ERR_SSH_REVERSE_CLOSED"
   /** The authorized_keys file cannot be read. */

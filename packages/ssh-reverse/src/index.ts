@@ -21,6 +21,7 @@ export type { LocalForward, TunnelForward } from "./forward.ts";
 export { type ForwardSpec, formatForward, formatTarget, parseForward } from "./forward-spec.ts";
 export type { TunnelState } from "./link.ts";
 export type { NetworkChange, NetworkWatch } from "./network-watch.ts";
+export { type ProcessLock, stopLockHolder, takeProcessLock } from "./process-lock.ts";
 export {
   createTunnelServer,
   type ForwardPolicy,
