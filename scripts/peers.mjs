@@ -18,6 +18,7 @@ export const PEERS = {
   "ssh-keygen": { debian: "openssh-client", use: "keys and certificates in every format" },
   "ssh-agent": { debian: "openssh-client", use: "authentication by a key in an agent" },
   "ssh-add": { debian: "openssh-client", use: "authentication by a key in an agent" },
+  autossh: { debian: "autossh", use: "keeps the real client connected to our server" },
   sshd: {
     debian: "openssh-server",
     use: "the real server against our client, receive as ForceCommand",

@@ -2,8 +2,8 @@
 import { once } from "node:events";
 import { appendFileSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
-import { connectSsh, type SshConnection, type SshServerEvent } from "@dialhome/ssh-endpoint";
-import type { ForwardPolicy, TunnelIdentity } from "@dialhome/ssh-reverse";
+import { connectSsh, type SshConnection } from "@dialhome/ssh-endpoint";
+import type { ForwardPolicy, TunnelServerEvent } from "@dialhome/ssh-reverse";
 import { expect, it } from "vitest";
 import { describeWithPeers, requirePeer } from "./support/peers.ts";
 import { run, start } from "./support/processes.ts";
@@ -20,7 +20,7 @@ const listenOnLoopback = ({ bindPort }: { bindPort: number }): ForwardPolicy => 
   port: bindPort,
 });
 
-function isForwarded(event: SshServerEvent<TunnelIdentity>): boolean {
+function isForwarded(event: TunnelServerEvent): boolean {
   return event.is === "connection" && event.event.is === "forwarded";
 }
 
@@ -138,7 +138,7 @@ describeWithPeers(["ssh", "ssh-keygen"], "ssh -R to our server", () => {
       DESTINATION,
     ]);
     expect(code).toBe(255);
-    expect(stderr).toContain("remote port forwarding failed");
+    expect(stderr).toContain(`port ${service.port} of 127.0.0.1 is in use on the server`);
   });
 
   it("survives re-keying by the client and by the server, under load", async () => {

@@ -37,7 +37,7 @@ describeWithPeers(["ssh", "ssh-keygen"], "a server without sessions, tried with 
     expect(code).toBe(255);
     expect(stdout).toBe("");
     expect(stderr).toContain("administratively prohibited");
-    expect(server.refusals).toEqual(["session: not offered"]);
+    expect(server.refusals).toEqual(["session: sessions are not offered here"]);
   });
 
   it("refuses a command", async () => {
@@ -47,7 +47,7 @@ describeWithPeers(["ssh", "ssh-keygen"], "a server without sessions, tried with 
   });
 
   it("refuses a remote forwarding where none is offered, and the connection is over", async () => {
-    await using server = await startTunnelServer();
+    await using server = await startTunnelServer({ bind: false, keepRefused: true });
     const { code, stderr } = await ssh(server, [
       "-N",
       "-o",
@@ -164,7 +164,7 @@ describeWithPeers(
       ]);
       expect(streams.code).toBe(255);
       expect(existsSync(path)).toBe(false);
-      expect(server.refusals).toContain(`forwarding of ${path}: not offered`);
+      expect(server.refusals).toContain(`forwarding of ${path}: unix sockets are not offered here`);
     });
 
     it("refuses passwords: public keys are all that it names", async () => {

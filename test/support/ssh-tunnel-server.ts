@@ -1,8 +1,9 @@
 import { writeFileSync } from "node:fs";
-import { generateKey, type SshServer, type SshServerEvent } from "@dialhome/ssh-endpoint";
+import { generateKey } from "@dialhome/ssh-endpoint";
 import {
   createTunnelServer,
-  type TunnelIdentity,
+  type TunnelServer,
+  type TunnelServerEvent,
   type TunnelServerOptions,
 } from "@dialhome/ssh-reverse";
 import { type KeyFiles, sshArguments, sshKeygen } from "./ssh-sshd.ts";
@@ -10,31 +11,35 @@ import { type TempDir, tempDir } from "./temp-dir.ts";
 
 /** A tunnel server of ours with files that the real `ssh` can use. */
 export interface TestTunnelServer extends AsyncDisposable {
-  readonly server: SshServer<TunnelIdentity>;
+  readonly server: TunnelServer;
   readonly port: number;
   readonly clientKey: KeyFiles;
   readonly folder: TempDir;
   readonly authorizedKeysPath: string;
-  readonly events: readonly SshServerEvent<TunnelIdentity>[];
+  readonly events: readonly TunnelServerEvent[];
   /** `what: why` of everything that was refused on a connection so far. */
   readonly refusals: readonly string[];
   /** Arguments for the real `ssh`, `scp` and `sftp` up to the destination, which is `tun@127.0.0.1`. */
   readonly sshArgs: readonly string[];
   /** Resolves as soon as an event passes the test; those of the past count. */
-  waitForEvent(test: (event: SshServerEvent<TunnelIdentity>) => boolean): Promise<void>;
+  waitForEvent(test: (event: TunnelServerEvent) => boolean): Promise<void>;
 }
 
 /** Starts a tunnel server on a free port of 127.0.0.1; `line` makes the authorized_keys line of the client's key. */
 export async function startTunnelServer(
-  options: Partial<TunnelServerOptions> & { readonly line?: (publicLine: string) => string } = {},
+  options: Partial<TunnelServerOptions> & {
+    readonly line?: (publicLine: string) => string;
+    /** Takes forwarded unix sockets, in a folder of its own. */
+    readonly withSockets?: boolean;
+  } = {},
 ): Promise<TestTunnelServer> {
-  const { line = (publicLine) => publicLine, ...rest } = options;
+  const { line = (publicLine) => publicLine, withSockets = false, ...rest } = options;
   const folder = tempDir();
   const hostKey = generateKey();
   const clientKey = await sshKeygen(folder.at("client_key"), "ed25519");
   const authorizedKeysPath = folder.at("authorized_keys");
   writeFileSync(authorizedKeysPath, `${line(clientKey.publicLine)}\n`);
-  const events: SshServerEvent<TunnelIdentity>[] = [];
+  const events: TunnelServerEvent[] = [];
   const watchers = new Set<() => void>();
   const server = await createTunnelServer({
     hostKeys: [hostKey.privateKey],
@@ -43,6 +48,7 @@ export async function startTunnelServer(
       events.push(event);
       for (const watch of watchers) watch();
     },
+    ...(withSockets ? { sockets: folder.at("sockets") } : {}),
     ...rest,
   });
   const { port } = await server.listen(0);

@@ -126,6 +126,11 @@ export class ServerConnection<Identity> implements AsyncDisposable {
     })();
   }
 
+  /** Whether it has ended, or is about to: nothing more goes out. */
+  get isOver(): boolean {
+    return this.layer.isOver;
+  }
+
   /** Forwardings in force. */
   get forwards(): readonly ServerForward[] {
     return this.#forwards.list;

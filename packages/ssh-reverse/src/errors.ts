@@ -12,6 +12,8 @@ export type SshReverseErrorCode =
   | "ERR_SSH_REVERSE_CLOSED"
   /** The authorized_keys file cannot be read. */
   | "ERR_SSH_REVERSE_AUTHORIZED_KEYS"
+  /** A device is not connected to the server, or has no such forwarding. */
+  | "ERR_SSH_REVERSE_NOT_CONNECTED"
   /** The processes of this machine cannot be read. */
   | "ERR_SSH_REVERSE_PROC"
   /** logind is not there, or did not do what it was asked for. */

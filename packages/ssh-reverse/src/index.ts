@@ -3,7 +3,6 @@
  *
  * @packageDocumentation
  */
-export type { AuthorizedKeysSource } from "./authorized-keys-source.ts";
 export type { ReconnectOptions } from "./backoff.ts";
 export {
   type ClosingLoginSession,
@@ -22,13 +21,23 @@ export { type ForwardSpec, formatForward, formatTarget, parseForward } from "./f
 export type { TunnelState } from "./link.ts";
 export type { NetworkChange, NetworkWatch } from "./network-watch.ts";
 export { type ProcessLock, stopLockHolder, takeProcessLock } from "./process-lock.ts";
-export {
-  createTunnelServer,
-  type ForwardPolicy,
-  type TunnelConnection,
-  type TunnelIdentity,
-  type TunnelServerOptions,
-} from "./server.ts";
+export type { BindPolicy } from "./server/bind-policy.ts";
+export type { ProbeOptions } from "./server/greeting-probe.ts";
+export type { TunnelConnection, TunnelIdentity } from "./server/identity.ts";
+export type { KeyListEvent } from "./server/key-file.ts";
+export type { KeyLimits } from "./server/key-use.ts";
+export type { ListenPlace, ServedConnection } from "./server/listener-lease.ts";
+export type {
+  Admission,
+  AuthorizedKeysSource,
+  ForwardChoice,
+  ForwardPolicy,
+  TunnelServer,
+  TunnelServerEvent,
+  TunnelServerOptions,
+} from "./server/options.ts";
+export type { ForwardStatus, TunnelStatus } from "./server/status.ts";
+export { createTunnelServer } from "./server/tunnel-server.ts";
 export { splice } from "./splice.ts";
 export type { ForwardTarget, SocketTarget, TargetFailure } from "./target.ts";
 export {

@@ -7,16 +7,22 @@ import { pipeline } from "node:stream/promises";
  * error of either destroys both. Resolves when both are closed, rejects with what broke it.
  *
  * A TCP socket whose other side breaks off in the middle is reset: with a plain end its reader would take half of the data for all.
+ *
+ * @param through - makes what a direction goes through on its way, such as a limit of its rate
  */
-export async function splice(a: Duplex, b: Duplex): Promise<void> {
+export async function splice(
+  a: Duplex,
+  b: Duplex,
+  through?: { readonly fromA: () => Duplex; readonly fromB: () => Duplex },
+): Promise<void> {
   resetWithError(a, b);
   resetWithError(b, a);
-  await Promise.all([oneWay(a, b), oneWay(b, a)]);
+  await Promise.all([oneWay(a, b, through?.fromA()), oneWay(b, a, through?.fromB())]);
 }
 
-async function oneWay(from: Duplex, to: Duplex): Promise<void> {
+async function oneWay(from: Duplex, to: Duplex, between: Duplex | undefined): Promise<void> {
   try {
-    await pipeline(from, to);
+    await (between === undefined ? pipeline(from, to) : pipeline(from, between, to));
   } catch (error) {
     const reason = error instanceof Error ? error : new Error(String(error));
     from.destroy(reason);

@@ -2,6 +2,7 @@ import type { BackupHostEvent } from "@dialhome/reverse-backup";
 import { codeOf, describeFailure } from "../failure.ts";
 import { formatAddress } from "../host-address.ts";
 import type { CommandIo } from "../io.ts";
+import { type DescribedEvent, describeEvent } from "../serve/describe-event.ts";
 import { writeJsonLine } from "../terminal/json-lines.ts";
 import { printable, printableBytes } from "../terminal/printable.ts";
 import { openPullBars } from "../terminal/pull-bars.ts";
@@ -41,8 +42,8 @@ function jsonReport(flags: ReportFlags, io: CommandIo): HostReport {
     listening: (start) => write("listening", { ...start }),
     onEvent: (event) => {
       if (event.is === "ssh") {
-        const told = flags.verbose ? describeSsh(event.event) : undefined;
-        if (told !== undefined) write("ssh", { message: told });
+        const told = describeSsh(event.event, flags);
+        if (told !== undefined) write("ssh", { level: told.level, message: told.text });
         return;
       }
       const { address, fingerprint, keyId, name } = event.device;
@@ -113,8 +114,8 @@ function textReport(flags: ReportFlags, io: CommandIo): HostReport {
     },
     onEvent: (event) => {
       if (event.is === "ssh") {
-        const told = flags.verbose ? describeSsh(event.event) : undefined;
-        if (told !== undefined) say(told);
+        const told = describeSsh(event.event, flags);
+        if (told !== undefined) (told.level === "warning" ? complain : say)(told.text);
         return;
       }
       const who = event.device.name ?? `${event.device.address} (${event.device.fingerprint})`;
@@ -165,28 +166,8 @@ function describePublished({
 
 type SshEvent = Extract<BackupHostEvent, { is: "ssh" }>["event"];
 
-/** What happened on the SSH server, for `--verbose`; undefined for what the other events tell already. */
-function describeSsh(event: SshEvent): string | undefined {
-  switch (event.is) {
-    case "dropped":
-      return `${event.address}: dropped, ${event.why}`;
-    case "login-refused":
-      return `${event.address}: login refused, ${describeRefusal(event.refusal)}`;
-    case "login-ended":
-      return `${event.address}: gone before its login${event.why === "" ? "" : `: ${printable(event.why)}`}`;
-    case "connection":
-      return event.event.is === "refused"
-        ? `${event.connection.login.address}: refused ${printable(event.event.what)}, ${printable(event.event.why)}`
-        : undefined;
-    case "opened":
-      return `${event.connection.login.address}: logged in with ${event.connection.identity.fingerprint}`;
-    case "closed":
-      return `${event.connection.login.address}: gone`;
-    default:
-      throw new Error(`no such event: ${String(event satisfies never)}`);
-  }
-}
-
-function describeRefusal(refusal: Extract<SshEvent, { is: "login-refused" }>["refusal"]): string {
-  return printable(JSON.stringify(refusal));
+/** What happened on the SSH server beneath: warnings always, the rest with `--verbose`. */
+function describeSsh(event: SshEvent, flags: ReportFlags): DescribedEvent | undefined {
+  const told = describeEvent(event);
+  return told?.level === "warning" || flags.verbose === true ? told : undefined;
 }

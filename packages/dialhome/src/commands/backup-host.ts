@@ -10,7 +10,7 @@ Examples:
 
 The file of --authorized-keys has sshd's format: a public key per line. A machine gets its name at its first backup and
 no other key can have it then; environment="DIALHOME_NAME=laptop" in front of a key gives it a name beforehand.
-It is read anew at each login.`;
+Changes count from the next login on; a file that cannot be read, or has a new line that is wrong, changes nothing.`;
 
 /** `dialhome backup-host` */
 export function declareBackupHost(command: Command, execute: Execute): void {

@@ -1,10 +1,11 @@
 import type { PullMessage, PullProgress } from "@dialhome/rsync-protocol-client";
-import type { ServerLimits, SshChannel, SshServer, SshServerEvent } from "@dialhome/ssh-endpoint";
+import type { ServerLimits, SshChannel } from "@dialhome/ssh-endpoint";
 import {
   type AuthorizedKeysSource,
   createTunnelServer,
   type TunnelConnection,
   type TunnelIdentity,
+  type TunnelServerEvent,
   type TunnelServerOptions,
 } from "@dialhome/ssh-reverse";
 import { consoleOf } from "../console-lines.ts";
@@ -25,7 +26,7 @@ export type BackupHostEvent =
   | { readonly is: "message"; readonly device: HostedDevice; readonly message: PullMessage }
   | { readonly is: "published"; readonly device: HostedDevice; readonly backup: ReceivedBackup }
   | { readonly is: "failed"; readonly device: HostedDevice; readonly error: unknown }
-  | { readonly is: "ssh"; readonly event: SshServerEvent<TunnelIdentity> };
+  | { readonly is: "ssh"; readonly event: TunnelServerEvent };
 
 /** A device that is connected. */
 export interface HostedDevice {
@@ -68,10 +69,12 @@ export async function createBackupHost(options: BackupHostOptions): Promise<Back
   const running = new Set<Promise<void>>();
   const stop = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
-  const server: SshServer<TunnelIdentity> = await createTunnelServer({
+  const server = await createTunnelServer({
     hostKeys: options.hostKeys,
     authorizedKeys: options.authorizedKeys,
     ...options.limits,
+    // A device tries another port, and tells its user itself what it could not get.
+    keepRefused: true,
     onShell: (channel, connection) => {
       const backup = takeBackup(options, signal, channel, connection);
       running.add(backup);

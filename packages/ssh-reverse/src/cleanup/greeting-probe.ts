@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { connect } from "node:net";
-import type { Duplex } from "node:stream";
+import { readsGreeting } from "../greeting.ts";
 import { CLEANUP } from "./constants.ts";
 import type { ListeningSocket } from "./listening-sockets.ts";
 
 /** How every server begins that speaks SSH's version 2 (RFC 4253 §4.2). */
-const GREETING = /^SSH-2\.0-/m;
+const GREETING = "SSH-2.0-";
 
 /**
  * Whether an SSH server answers behind a socket: connects, reads its greeting, and hangs up. A refusal, an end, silence
@@ -23,29 +23,11 @@ export async function answersAsSsh(
   stream.on("error", () => {}); // told by the events below; after them nobody listens
   try {
     await once(stream, "connect", { signal: stop });
-    return await readsGreeting(stream, stop);
+    return await readsGreeting(stream, GREETING, CLEANUP.greetingBytes, stop);
   } catch {
     return false;
   } finally {
     stream.destroy();
-  }
-}
-
-async function readsGreeting(stream: Duplex, stop: AbortSignal): Promise<boolean> {
-  const onStop = (): void => void stream.destroy();
-  stop.addEventListener("abort", onStop, { once: true });
-  try {
-    if (stop.aborted) return false;
-    let text = "";
-    stream.setEncoding("latin1");
-    for await (const chunk of stream) {
-      text += String(chunk);
-      if (GREETING.test(text)) return true;
-      if (text.length > CLEANUP.greetingBytes) return false;
-    }
-    return false;
-  } finally {
-    stop.removeEventListener("abort", onStop);
   }
 }
 
