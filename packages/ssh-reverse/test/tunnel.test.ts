@@ -204,7 +204,7 @@ describe("openTunnel", () => {
     await clock.waiting(1);
     expect(tunnel.state).toMatchObject({
       is: "waiting",
-      error: { code: "ERR_SSH_ENDPOINT_FORWARD_REFUSED" },
+      error: { code: "ERR_SSH_ENDPOINT_DISCONNECTED" },
     });
     await Promise.all([...one.server.connections].map(({ closed }) => closed));
   });
