@@ -9,7 +9,7 @@ import { Demultiplexer, encodeFrame, type Message, writeFrameHeader } from "./mu
 /** How much is gathered before a frame is handed to the stream; 64 KiB is what an SSH channel likes best. */
 const FRAME_BYTES = 64 * 1024 - 4;
 /** Input that may wait to be read before the stream is paused. */
-const INPUT_HIGH_WATER = 1024 * 1024;
+const INPUT_HIGH_WATER = 256 * 1024;
 /** An attempt that went through so many bytes in vain is not made again for each byte that drips in, in bytes. */
 const LONG_ATTEMPT_BYTES = 16 * 1024;
 /** How long bytes are gathered before such an attempt is made again, in ms. */

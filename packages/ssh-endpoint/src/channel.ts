@@ -2,6 +2,7 @@ import { Duplex, Readable, Writable } from "node:stream";
 import { BOUNDS } from "./constants.ts";
 import { SshEndpointError } from "./errors.ts";
 import { type Outgoing, takeBytes } from "./outgoing.ts";
+import { ReceiveWindow } from "./receive-window.ts";
 
 /** How a command or shell at the other end ended; both are null when the channel closed without a word about it. */
 export interface ExitStatus {
@@ -66,14 +67,11 @@ export class SshChannel extends Duplex {
   readonly #replies: ((isSuccess: boolean) => void)[] = [];
   readonly #exit: PromiseWithResolve<ExitStatus>;
   #sendWindow: number;
-  #receiveWindow: number;
-  #receiveTarget: number;
+  readonly #receiveWindow: ReceiveWindow;
   #stderrIn: Readable | undefined;
   #stderrOut: Writable | undefined;
   #onRequest: ChannelRequestHandler | undefined;
   #exitCode: number | undefined;
-  /** Bytes consumed since the window last grew. */
-  #consumed = 0;
   #isCreditScheduled = false;
   #isEofSent = false;
   #isEofReceived = false;
@@ -94,8 +92,7 @@ export class SshChannel extends Duplex {
     this.#peerId = numbers.peerId;
     this.#peerPacketBytes = Math.min(numbers.peerPacketBytes, BOUNDS.packetBytes);
     this.#sendWindow = numbers.sendWindow;
-    this.#receiveWindow = numbers.receiveWindow;
-    this.#receiveTarget = numbers.receiveWindow;
+    this.#receiveWindow = new ReceiveWindow(numbers.receiveWindow);
     this.#exit = promiseWithResolve();
     // The connection can die in the very turn in which a channel is opened, before its owner could listen.
     this.on("error", () => {});
@@ -146,7 +143,7 @@ export class SshChannel extends Duplex {
 
   /** @internal Bytes of the receive window that this channel may use now. */
   get receiveTarget(): number {
-    return this.#receiveTarget;
+    return this.#receiveWindow.target;
   }
 
   /** @internal Waits for the peer's answer to a request of ours. */
@@ -163,11 +160,11 @@ export class SshChannel extends Duplex {
       return;
     }
     // Hazard H5: without this a peer fills the memory.
-    if (data.length > this.#receiveWindow || data.length > BOUNDS.packetBytes) {
-      this.#wire.violated(`${data.length} bytes of data, window ${this.#receiveWindow}`);
+    if (data.length > this.#receiveWindow.left || data.length > BOUNDS.packetBytes) {
+      this.#wire.violated(`${data.length} bytes of data, window ${this.#receiveWindow.left}`);
       return;
     }
-    this.#receiveWindow -= data.length;
+    this.#receiveWindow.receive(data.length);
     if (data.length === 0 || this.destroyed || this.readableEnded) return;
     if (isExtended) {
       if (this.#stderrOut === undefined) this.stderr.push(data);
@@ -327,24 +324,15 @@ export class SshChannel extends Duplex {
     });
   }
 
-  /**
-   * Gives the peer window for what was consumed. The window doubles each time that as much as all of it was consumed while
-   * little lay unread: a reader that keeps up is only held back by the way to the peer and back.
-   */
+  /** Gives the peer window for what was consumed. */
   #credit(): void {
     if (this.#isEofReceived || this.#isCloseSent) return;
     const unread = this.readableLength + (this.#stderrIn?.readableLength ?? 0);
-    const free = this.#receiveTarget - this.#receiveWindow - unread;
-    if (free < this.#receiveTarget / 4) return; // each grant is a packet and a system call
-    this.#consumed += free;
-    if (this.#consumed >= this.#receiveTarget && unread < this.#receiveTarget / 4) {
-      this.#consumed = 0;
-      const most = this.#wire.windowBytesMax - this.#receiveTarget;
-      this.#receiveTarget += this.#wire.growWindow(Math.min(this.#receiveTarget, most));
-    }
-    const amount = this.#receiveTarget - this.#receiveWindow - unread;
-    this.#receiveWindow += amount;
-    this.#wire.sendWindowAdjust(this.#peerId, amount);
+    const amount = this.#receiveWindow.grant(unread, (wanted) => {
+      const most = this.#wire.windowBytesMax - this.#receiveWindow.target;
+      return this.#wire.growWindow(Math.min(wanted, most));
+    });
+    if (amount > 0) this.#wire.sendWindowAdjust(this.#peerId, amount);
   }
 
   #endReadable(): void {
