@@ -3,6 +3,11 @@ import type { CommandRow } from "./command-definition.ts";
 /** Every command, in the order in which the help shows them. Nothing is loaded before it is needed. */
 export const COMMANDS: readonly CommandRow[] = [
   {
+    name: "tunnel",
+    summary: "keep a tunnel to a host open: ssh -R and -L that come back by themselves",
+    load: async () => (await import("./commands/tunnel.ts")).declareTunnel,
+  },
+  {
     name: "backup",
     summary: "back up a directory of this machine to a backup host",
     load: async () => (await import("./commands/backup.ts")).declareBackup,

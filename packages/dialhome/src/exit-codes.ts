@@ -11,6 +11,10 @@ export const EXIT_CODE = {
   partial: 23,
   /** Done, but for some files that vanished meanwhile; as rsync(1). */
   vanished: 24,
+  /** `tunnel`: the host's key is unknown, revoked or another one; sysexits(3) EX_PROTOCOL. */
+  hostKey: 76,
+  /** `tunnel`: the host takes none of the keys; sysexits(3) EX_NOPERM. */
+  notLetIn: 77,
   /** The SSH connection could not be made, was refused, or broke; as ssh(1). */
   connection: 255,
 } as const;

@@ -7,6 +7,7 @@ import { printable } from "./terminal/printable.ts";
 /** Codes of `ssh-endpoint` that are about local options and files, not about the connection. */
 const LOCAL_SSH_CODES: ReadonlySet<string> = new Set([
   "ERR_SSH_ENDPOINT_OPTION",
+  "ERR_SSH_ENDPOINT_CONFIG",
   "ERR_SSH_ENDPOINT_KEY",
   "ERR_SSH_ENDPOINT_PASSPHRASE",
   "ERR_SSH_ENDPOINT_KNOWN_HOSTS",

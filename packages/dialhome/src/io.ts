@@ -20,6 +20,8 @@ export interface CommandIo {
 
 /** What a command may do with its process. */
 export interface ProcessFace {
+  /** The interpreter and the program, by their paths: what comes before the arguments of a command line. */
+  readonly program: readonly string[];
   /** SIGHUP calls the listener instead of ending the command, until the function that is given back is called. */
   readonly onHangup: (listener: () => void) => () => void;
   /** Becomes another user and group for good, by names or numbers. Throws when the system refuses. */

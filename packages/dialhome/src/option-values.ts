@@ -18,6 +18,15 @@ export function portNumber(text: string): number {
   return port;
 }
 
+/** Reads a whole number from 1. For `commander`. */
+export function wholeNumber(text: string): number {
+  const number = Number(text);
+  if (!/^\d{1,9}$/.test(text) || number < 1) {
+    throw new InvalidArgumentError("it takes a whole number from 1.");
+  }
+  return number;
+}
+
 /** Gathers an option that can be given several times. For `commander`. */
 export function gather(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text];

@@ -32,6 +32,7 @@ export function start(): void {
     });
   }
   void run(stop.signal, {
+    program: process.argv.slice(0, 2),
     onHangup: (listener) => {
       onHangup = listener;
       return () => {

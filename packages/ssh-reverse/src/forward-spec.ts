@@ -42,13 +42,13 @@ export function parseForward(text: string): ForwardSpec {
         return { bindPath: checkPath(a, text), target: { host: b, port: parsePort(c, text) } };
       }
       if (paths[2] === true) {
-        const place = { bindAddress: wildcard(a), bindPort: parsePort(b, text, 0) };
+        const place = { bindAddress: wildcard(a, text), bindPort: parsePort(b, text, 0) };
         return { ...place, target: { path: checkPath(c, text) } };
       }
       return { bindPort: parsePort(a, text, 0), target: tcpTarget(b, c, text) };
     case 4:
       return {
-        bindAddress: wildcard(a),
+        bindAddress: wildcard(a, text),
         bindPort: parsePort(b, text, 0),
         target: tcpTarget(c, d, text),
       };
@@ -113,12 +113,17 @@ function splitFields(text: string): Field[] {
 }
 
 function tcpTarget(host: string, port: string, text: string): SocketTarget {
-  if (host === "" || /\s/.test(host)) throw bad(text, "the host of the target is missing");
-  return { host, port: parsePort(port, text) };
+  if (host === "") throw bad(text, "the host of the target is missing");
+  return { host: checkHost(host, text), port: parsePort(port, text) };
 }
 
-function wildcard(address: string): string {
-  return address === "*" ? "" : address;
+function wildcard(address: string, text: string): string {
+  return address === "*" ? "" : checkHost(address, text);
+}
+
+function checkHost(host: string, text: string): string {
+  if (!/[\s\p{Cc}[\]\\]/u.test(host)) return host;
+  throw bad(text, `${JSON.stringify(host)} is no host`);
 }
 
 function parsePort(written: string, text: string, least = 1): number {
@@ -139,7 +144,7 @@ function noSocks(place: string): string {
 }
 
 function formatHost(host: string): string {
-  return /[:[\]\\/]/.test(host) ? `[${host}]` : host;
+  return /[:/]/.test(host) ? `[${host}]` : host;
 }
 
 function escape(path: string): string {

@@ -65,6 +65,8 @@ describe("parseForward", () => {
     ["8080::80", /host of the target is missing/],
     ["::1:8080:web:80", /too many parts; an IPv6 address stands in \[brackets\]/],
     ["[::1:8080:web:80", /a bracket is not closed/],
+    ["8080:a]b:80", /"a]b" is no host/],
+    ["a b:8080:web:80", /"a b" is no host/],
     ["[::1]8080:web:80", /a bracket is not closed/],
     [`8080:/${"x".repeat(107)}`, /at most 107 bytes/],
   ])("%s is refused", (text, why) => {
