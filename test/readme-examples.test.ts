@@ -10,23 +10,28 @@ const packages = new URL("../packages/", import.meta.url);
 /** Their examples are servers. */
 const SERVES = new Set(["rsync-protocol-daemon"]);
 
-/** The first TypeScript block of a package's README. */
-function exampleOf(name: string): string | undefined {
+/** The first TypeScript block of a package's README, and those that say that they run. */
+function examplesOf(name: string): readonly string[] {
   const readme = readFileSync(new URL(`${name}/README.md`, packages), "utf8");
-  return /^```ts\n(.*?)^```/ms.exec(readme)?.[1];
+  const first = /^```ts\n(.*?)^```/ms.exec(readme)?.[1];
+  const more = [...readme.matchAll(/^```ts run\n(.*?)^```/gms)].map((match) => match[1]);
+  return [first ?? "", ...more.map((each) => each ?? "")];
 }
 
 const libraries = readdirSync(packages).filter((name) => name !== "dialhome");
+const examples = libraries.flatMap((name) =>
+  examplesOf(name).map((example, index) => ({ name, number: index + 1, example })),
+);
 
-test.each(libraries)("the example in the README of %s runs as it stands", async (name) => {
-  const example = exampleOf(name);
-  expect(example).toBeDefined();
+test.each(examples)("example $number in the README of $name runs as it stands", async (one) => {
+  const { name, number, example } = one;
+  expect(example).not.toBe("");
   // Beside the package's sources, so that its imports are found; never committed.
-  const folder = new URL(`${name}/node_modules/.readme/`, packages);
+  const folder = new URL(`${name}/node_modules/.readme-${number}/`, packages);
   const file = new URL("example.mts", folder);
   await mkdir(folder, { recursive: true });
   await using temporary = tempDir();
-  await writeFile(file, example ?? "");
+  await writeFile(file, example);
   try {
     const child = spawn(
       process.execPath,

@@ -26,7 +26,7 @@ export const ARCHIVE: TransferOptions = {
 
 export interface DaemonPull extends Partial<PullOptions> {
   readonly port: number;
-  readonly destination: string;
+  readonly destination: PullOptions["destination"];
   readonly module?: string;
   readonly path?: string;
   readonly user?: string;

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { OpenXattrs } from "@dialhome/posix-fs";
 import { LIMITS, PROTOCOL, RsyncError } from "@dialhome/rsync-protocol";
+import { assertDestination } from "./check-destination.ts";
 import { parseChmod } from "./chmod-rules.ts";
 import { deleteTime } from "./delete-time.ts";
 import { MUNGED } from "./entry-changes.ts";
@@ -16,6 +17,7 @@ import { choiceOf } from "./session-start.ts";
  */
 export function assertOptions(options: PullOptions): void {
   const { source, protocol, blockSize, modifyWindow } = options;
+  assertDestination(options);
   if (protocol !== undefined && !isWithin(protocol, PROTOCOL.MIN, PROTOCOL.MAX)) {
     throw wrong(`protocol ${protocol}: only ${PROTOCOL.MIN} to ${PROTOCOL.MAX} are spoken`);
   }

@@ -2,18 +2,18 @@ import { type DirectoryHandle, errorCode, type FileStat, isDirectory } from "@di
 import {
   compareEntries,
   type FilterChain,
-  IO_ERROR,
   type Placed,
   RsyncError,
   type Wire,
 } from "@dialhome/rsync-protocol";
 import type { Backups } from "./backups.ts";
+import { DeletionCount } from "./deletion-count.ts";
 import { type DestinationTree, nameBytes } from "./destination-tree.ts";
 import { type LocalFilters, readRuleFile } from "./local-filters.ts";
-import type { DeletedEntry, PullOptions } from "./pull-options.ts";
+import type { PullOptions } from "./pull-options.ts";
 import { Slices } from "./slices.ts";
 import type { Sweeper } from "./sweeps.ts";
-import { countKind, describeFailure, type Tally } from "./tally.ts";
+import { describeFailure, type Tally } from "./tally.ts";
 
 /** Directories this deep below the one being removed are removed in one go and counted as one. */
 const COUNTED_DEPTH = 64;
@@ -52,8 +52,7 @@ export class Deletion implements Sweeper {
   readonly #slices = new Slices();
   /** With `--delete-delay`: what was found, in the order in which it goes. */
   readonly #delayed: { readonly directory: string; readonly name: string }[] = [];
-  #count = 0;
-  #skipped = 0;
+  readonly #count: DeletionCount;
 
   constructor(
     tree: DestinationTree,
@@ -69,6 +68,7 @@ export class Deletion implements Sweeper {
     this.#wire = wire;
     this.#filters = filters;
     this.#options = options;
+    this.#count = new DeletionCount(tally, options);
   }
 
   /**
@@ -113,12 +113,9 @@ export class Deletion implements Sweeper {
     return gone;
   }
 
-  /** After the last: says what `--max-delete` has kept. */
+  /** After the last. */
   finish(): void {
-    if (this.#skipped === 0) return;
-    const text = `Deletions stopped due to --max-delete limit (${this.#skipped} skipped)`;
-    this.#tally.message({ level: "warning", text, fromPeer: false });
-    this.#tally.ioError |= IO_ERROR.DELETE_LIMIT;
+    this.#count.finish();
   }
 
   async #removeHere(
@@ -163,18 +160,11 @@ export class Deletion implements Sweeper {
       this.#tree.forget(path);
       if (!(await this.#empty(parent, bytes, stat.mode, path, removal))) return false;
     }
-    if (told && this.#count >= (this.#options.maxDelete ?? Number.POSITIVE_INFINITY)) {
-      this.#skipped++;
-      return false;
-    }
+    if (told && !this.#count.mayDelete()) return false;
     if (!dryRun && !directory) {
       if (!this.#unlink(parent, bytes, path)) return false;
     } else if (!dryRun && depth < COUNTED_DEPTH && !this.#rmdir(parent, bytes, path)) return false;
-    if (told) {
-      countKind(this.#tally.deleted, stat);
-      this.#count++;
-      this.#tell({ name: path, isDirectory: directory });
-    }
+    if (told) this.#count.deleted({ name: path, isDirectory: directory }, stat);
     return true;
   }
 
@@ -199,23 +189,9 @@ export class Deletion implements Sweeper {
       return true;
     } catch (error) {
       if (errorCode(error) !== "ENOTEMPTY") throw error;
-      this.#tellNotEmpty(path);
+      this.#count.notEmpty(path);
       return false;
     }
-  }
-
-  #tell(deleted: DeletedEntry): void {
-    try {
-      this.#options.onDelete?.(deleted);
-    } catch (error) {
-      const text = `stopped by the caller at "${deleted.name}"`;
-      throw new RsyncError("ERR_RSYNC_ABORTED", text, { cause: error });
-    }
-  }
-
-  #tellNotEmpty(path: string): void {
-    const text = `cannot delete non-empty directory: ${path}`;
-    this.#tally.message({ level: "info", text, fromPeer: false });
   }
 
   /** Removes the content of a directory; far down, without rules, the directory itself as well. */
@@ -252,7 +228,7 @@ export class Deletion implements Sweeper {
     } finally {
       if (reads) rules.leaveDirectory();
     }
-    if (!empty) this.#tellNotEmpty(path);
+    if (!empty) this.#count.notEmpty(path);
     return empty;
   }
 

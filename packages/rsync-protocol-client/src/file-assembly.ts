@@ -61,8 +61,7 @@ export class FileAssembly {
         await content.discard(true);
         this.#mismatch(transfer);
       } else {
-        await content.publish();
-        published = true;
+        published = await content.publish(expected, digest);
         sum = expected;
         contentDigest = digest;
       }
@@ -76,10 +75,7 @@ export class FileAssembly {
       const closing = content.close();
       if (closing) await closing;
     }
-    if (!published) return;
-    const extra = { digest: contentDigest, checksum: sum };
-    const told = transfer.job.against ?? transfer.flags;
-    succeed(this.#context, transfer.job, outcomeOf(transfer), told, extra);
+    if (published) tellPublished(this.#context, transfer, sum, contentDigest);
   }
 
   /** @returns false when the basis is not what it was when it was summed up */
@@ -184,6 +180,17 @@ export class FileAssembly {
   #failed(transfer: Transfer, error: unknown): void {
     fail(this.#context, transfer.job, "cannot write", error);
   }
+}
+
+/** A file whose content came has its name. */
+export function tellPublished(
+  context: SessionContext,
+  transfer: Transfer,
+  checksum: Uint8Array | undefined,
+  digest: Uint8Array | undefined,
+): void {
+  const { job, flags } = transfer;
+  succeed(context, job, outcomeOf(transfer), job.against ?? flags, { digest, checksum });
 }
 
 /** Whether a file is new here, as it was asked for. */

@@ -1,4 +1,5 @@
 import type { FileEntry } from "@dialhome/rsync-protocol";
+import type { StoredEntry } from "./destination.ts";
 import type { ListWork } from "./list-progress.ts";
 
 /** An entry with its place in the session. */
@@ -10,6 +11,8 @@ export interface Job {
   readonly changes?: number;
   /** `ITEM` bits against what is made the basis or the model of an entry that is not here: told of it instead of "new". */
   readonly against?: number;
+  /** What a store of the caller's has under its name. */
+  readonly stored?: StoredEntry;
 }
 
 type Group =

@@ -3,7 +3,17 @@
  *
  * @packageDocumentation
  */
+export type { BasisReader } from "./basis-source.ts";
 export { listModules } from "./daemon-login.ts";
+export type {
+  Awaitable,
+  CommittedContent,
+  ContentWriter,
+  Destination,
+  DestinationPull,
+  ListedName,
+  StoredEntry,
+} from "./destination.ts";
 export { displayName, itemize } from "./itemize.ts";
 export { keptAttributes } from "./kept-attributes.ts";
 export { pull } from "./pull.ts";

@@ -83,11 +83,12 @@ export class LocalContent implements ContentTarget {
     return this.#failure === undefined ? finished : { ...finished, failure: this.#failure };
   }
 
-  async publish(): Promise<void> {
+  async publish(): Promise<boolean> {
     const transfer = this.#transfer;
     if (!transfer || !this.#file) throw new Error("no file is open");
     await this.#incoming.publish(transfer, this.#file);
     if (!this.#context.delayed) this.#context.attributes.placed(transfer.job.entry);
+    return true;
   }
 
   async discard(isComplete: boolean): Promise<void> {

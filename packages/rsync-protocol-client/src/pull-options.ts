@@ -5,6 +5,7 @@ import type {
   CompressionName,
   FileEntry,
 } from "@dialhome/rsync-protocol";
+import type { Destination } from "./destination.ts";
 
 /** Where the files come from. Paths are latin1 views of raw bytes. */
 export type PullSource =
@@ -320,8 +321,8 @@ export interface PullOptions extends TransferOptions {
   /** The connection to the sender. It is read and written, and ended, never destroyed. */
   readonly stream: Duplex;
   readonly source: PullSource;
-  /** Directory to write to (bytes, or UTF-8 text); its last component is made when it is missing. */
-  readonly destination: string | Buffer;
+  /** Directory to write to (bytes, or UTF-8 text), whose last component is made when it is missing; or another store. */
+  readonly destination: string | Buffer | Destination;
   /** Longest silence in ms; 0 is for ever. @defaultValue 0 */
   readonly timeoutMs?: number;
   /** `--stop-at`, ms since 1970: then the pull ends with exit code 30; what was finished stays. */

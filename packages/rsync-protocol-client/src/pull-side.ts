@@ -57,8 +57,11 @@ export interface ContentTarget {
   readonly failure: unknown;
   /** Nothing more is appended. */
   finish(): FinishedContent | Promise<FinishedContent>;
-  /** The content is right: it gets its attributes and its name. */
-  publish(): Promise<void>;
+  /**
+   * The content is right: it gets its attributes and its name.
+   * @returns false when it will have them later: then the file is told as finished from there
+   */
+  publish(checksum: Uint8Array, digest: Uint8Array | undefined): Promise<boolean>;
   /** The content is wrong (`isComplete`), or could not be written. */
   discard(isComplete: boolean): Promise<void>;
   /** The session ends in the middle of the file, or it cannot get its name. Never throws. */

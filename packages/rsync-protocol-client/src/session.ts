@@ -12,6 +12,7 @@ import {
   writeFilterList,
 } from "@dialhome/rsync-protocol";
 import { Comparison } from "./comparison.ts";
+import { isStore } from "./destination.ts";
 import { dropEmptyDirectories } from "./empty-directories.ts";
 import { entryChanges } from "./entry-changes.ts";
 import { EntryReports } from "./entry-reports.ts";
@@ -32,6 +33,7 @@ import { Receiver } from "./receiver.ts";
 import { hear } from "./sender-messages.ts";
 import { makeSummary, nothingSent } from "./session-end.ts";
 import type { SessionTerms } from "./session-start.ts";
+import { openStoreSide } from "./store-side.ts";
 import type { PullSummary } from "./summary.ts";
 import { Tally } from "./tally.ts";
 import { TransferQueue } from "./transfer-queue.ts";
@@ -61,7 +63,7 @@ export async function runSession(
   if (options.pruneEmptyDirs) {
     dropEmptyDirectories(first, new FilterChain(rules.local, { side: "receiver" }));
   }
-  side = openSide(session, begun, rules);
+  side = await openSide(session, begun, rules);
   let summary: PullSummary;
   try {
     summary = await transfer(session, begun, side);
@@ -135,16 +137,21 @@ async function beginSession(
 }
 
 /** Opens what the session writes to. */
-function openSide(
+async function openSide(
   session: Session,
   { decoder, first }: Omit<Begun, "session">,
   rules: PullRules,
-): PullSide {
+): Promise<PullSide> {
   const { options } = session;
-  const path = options.destination;
-  const destination = options.onListed ? nowhere() : openDestination(path, first, options);
-  options.onStep?.({ is: "destination", created: destination.created });
-  return openLocalSide(session, destination, path, rules.local, decoder);
+  const { destination, onListed, onStep } = options;
+  if (!onListed && isStore(destination)) {
+    onStep?.({ is: "destination", created: false });
+    return openStoreSide(session, destination, rules.local, decoder);
+  }
+  const path = isStore(destination) ? "" : destination;
+  const directory = onListed ? nowhere() : openDestination(path, first, options);
+  onStep?.({ is: "destination", created: directory.created });
+  return openLocalSide(session, directory, path, rules.local, decoder);
 }
 
 /** Both halves, from the first list to the last word. */

@@ -41,6 +41,7 @@ export class Wire {
   #ended = false;
   #closed = false;
   #failure: RsyncError | undefined;
+  #onFailure: ((error: RsyncError) => void) | undefined;
   #peerExit: RsyncError | undefined;
   #waiters: (() => void)[] = [];
   #drainWaiters: (() => void)[] = [];
@@ -82,8 +83,17 @@ export class Wire {
 
   /** Ends the session with `error`: every wait rejects with it. Only the first one counts. */
   fail(error: RsyncError): void {
-    this.#failure ??= error;
+    if (!this.#failure) {
+      this.#failure = error;
+      this.#onFailure?.(error);
+    }
     this.#wake();
+  }
+
+  /** Calls `listener` when the session fails, or at once if it has. Only the last listener is kept. */
+  onFailure(listener: (error: RsyncError) => void): void {
+    this.#onFailure = listener;
+    if (this.#failure) listener(this.#failure);
   }
 
   /** Throws what the session has failed with, if it has: for whoever is about to wait for something else than the stream. */

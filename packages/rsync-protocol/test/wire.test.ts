@@ -52,6 +52,18 @@ describe("Wire", () => {
     expect(far.read()).toEqual(encodeFrame(TAG.DATA, Buffer.from("abc")));
   });
 
+  it("tells its failure once, also to one who comes late", () => {
+    const { wire } = pair();
+    const heard: string[] = [];
+    const listen = ({ message }: RsyncError): void => void heard.push(message);
+    wire.onFailure(listen);
+    wire.fail(new RsyncError("ERR_RSYNC_ABORTED", "first"));
+    wire.fail(new RsyncError("ERR_RSYNC_ABORTED", "second"));
+    expect(heard).toEqual(["first"]);
+    wire.onFailure(listen);
+    expect(heard).toEqual(["first", "first"]);
+  });
+
   it("tells the end of the stream, an error of it, and an abort", async () => {
     const ended = pair();
     ended.far.end();
