@@ -279,7 +279,7 @@ export class ClientConnection implements SshConnection {
       const message = { name: "streamlocal-forward@openssh.com", path } as const;
       this.layer.globalRequest(message, (isSuccess) => {
         if (!isSuccess) {
-          reject(this.#forwardRefused(`the socket ${path}`));
+          reject(this.#forwardRefused(`the socket ${path}`, WHY_NO_SOCKET));
           return;
         }
         resolve(
@@ -313,7 +313,7 @@ export class ClientConnection implements SshConnection {
     };
   }
 
-  #forwardRefused(what: string): SshEndpointError {
+  #forwardRefused(what: string, guess: string = WHY_NO_PORT): SshEndpointError {
     if (this.#error !== undefined) return this.#error;
     if (this.layer.isOver) {
       return new SshEndpointError(
@@ -321,7 +321,7 @@ export class ClientConnection implements SshConnection {
         `${this.#peer}: the connection broke off`,
       );
     }
-    const why = this.remark || "it may be in use there, or not allowed for this key";
+    const why = this.remark || guess;
     return new SshEndpointError(
       "ERR_SSH_ENDPOINT_FORWARD_REFUSED",
       `${this.#peer}: the server refuses to forward ${what}; ${why}`,
@@ -358,6 +358,11 @@ export class ClientConnection implements SshConnection {
     );
   }
 }
+
+/** The refusal itself says nothing. */
+const WHY_NO_PORT = "it may be in use there, or not allowed for this key";
+const WHY_NO_SOCKET =
+  "it may be there already (sshd removes an old one with StreamLocalBindUnlink yes), or not be allowed for this key";
 
 /** @throws SshEndpointError `…_OPTION` for what is no path of a socket */
 function checkedPath(path: string): string {

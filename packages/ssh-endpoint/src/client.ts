@@ -257,7 +257,9 @@ async function logIn(login: Login): Promise<SshConnection> {
       else if (connection !== undefined) connection.farewell = quotePeerText(text);
     });
     watchRemarks(protocolOf(client), (text) => {
-      if (connection !== undefined) connection.remark = quotePeerText(text);
+      // sshd's first ones are about the line of authorized_keys that let us in: `/file:line: key options: …`.
+      const isAboutLogin = /^\/.*:\d+: |key options:/.test(text);
+      if (connection !== undefined && !isAboutLogin) connection.remark = quotePeerText(text);
     });
   });
 }
