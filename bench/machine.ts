@@ -1,5 +1,6 @@
-import { readFileSync, statfsSync } from "node:fs";
+import { closeSync, openSync, readFileSync, rmSync, statfsSync, writeSync } from "node:fs";
 import { cpus, loadavg, release, tmpdir } from "node:os";
+import { join } from "node:path";
 import { requirePeer } from "../test/support/peers.ts";
 import { run } from "../test/support/processes.ts";
 
@@ -21,6 +22,22 @@ export async function describeMachine(): Promise<string> {
     ssh.split(",")[0]?.trim() ?? "ssh",
     `load ${loadavg()[0]?.toFixed(1)}`,
   ].join(" · ");
+}
+
+/** What a run may write: W4's file once more, and some. */
+const TOUCHED_BYTES = 3 * GiB;
+
+/**
+ * Uses as much memory as a run will, and frees it. A virtual machine gives what is free back to its host within seconds, and a file
+ * that is then written to a tmpfs costs several times as much: whoever comes after a pause would pay for it.
+ */
+export function touchMemory(folder: string): void {
+  const path = join(folder, "touched");
+  const zeros = Buffer.alloc(1 << 20);
+  const fd = openSync(path, "w");
+  for (let done = 0; done < TOUCHED_BYTES; done += zeros.length) writeSync(fd, zeros);
+  closeSync(fd);
+  rmSync(path);
 }
 
 /** The folder to work in: a tmpfs when it has the room, for a disk's own habits would be measured otherwise. */

@@ -11,7 +11,7 @@ import { Chain } from "./contenders/chain.ts";
 import { DialhomeBackup } from "./contenders/dialhome-backup.ts";
 import { RsyncOverTcp } from "./contenders/rsync-over-tcp.ts";
 import { type Figures, summarize, type WireBytes } from "./figures.ts";
-import { describeMachine, workFolder } from "./machine.ts";
+import { describeMachine, touchMemory, workFolder } from "./machine.ts";
 import { makeWorkload } from "./make-workload.ts";
 import { formatTable } from "./table.ts";
 import { isWorkloadName, WORKLOADS, type Workload, type WorkloadName } from "./workloads.ts";
@@ -155,6 +155,7 @@ async function measure(workload: Workload, plan: Plan): Promise<Figures[]> {
     for (let round = 0; round < plan.rounds; round++) {
       for (const { contender, arena, runs } of entries) {
         await contender.prepare(arena);
+        touchMemory(root);
         runs.push(await contender.run(arena, async (port) => port));
         if (plan.check) await check(contender, arena);
       }

@@ -1,15 +1,15 @@
 import {
   blockLengthAt,
   type Checksum,
+  KERNEL_BLOCKS,
+  SHORT_INPUT_BYTES,
   type SumHeader,
-  signedView,
   type Wire,
-  weakSum,
 } from "@dialhome/rsync-protocol";
 import { type BasisSource, readBasis } from "./basis-source.ts";
 import { Slices } from "./slices.ts";
 
-/** Bytes of the basis that are read at once; a multiple of no block length in particular. */
+/** Bytes of the basis that are read at once, where a block is no longer. */
 const READ_BYTES = 512 * 1024;
 
 /** Sums of all blocks of a basis, as they travel: for each block the weak sum and the beginning of the strong one. */
@@ -27,24 +27,35 @@ export async function sumBlocks(
   header: SumHeader,
   checksum: Checksum,
 ): Promise<BlockSums> {
-  const weak = new Int32Array(header.count);
-  const strong = new Uint8Array(header.count * header.strongLength);
-  const perRead = Math.max(1, Math.floor(READ_BYTES / header.blockLength));
-  const buffer = Buffer.allocUnsafe(Math.min(perRead, header.count) * header.blockLength);
-  const signed = signedView(buffer);
+  const { count, blockLength, strongLength, remainder } = header;
+  const weak = new Int32Array(count);
+  const strong = new Uint8Array(count * strongLength);
+  const kernel = checksum.secondKernel;
+  const isForKernel = checksum.name === "xxh128" && blockLength > SHORT_INPUT_BYTES;
+  const { content } = kernel;
+  const fullBlocks = remainder > 0 ? count - 1 : count;
+  const perRead = Math.min(KERNEL_BLOCKS, Math.max(1, Math.floor(READ_BYTES / blockLength)));
   const slices = new Slices();
-  for (let block = 0; block < header.count; ) {
-    const end = Math.min(header.count, block + perRead);
-    const bytes = (end - block - 1) * header.blockLength + blockLengthAt(header, end - 1);
-    const later = readBasis(source, buffer, bytes, block * header.blockLength);
+  const sumStrongly = (block: number, at: number): void => {
+    const sum = checksum.block(content, at, blockLengthAt(header, block));
+    strong.set(sum.subarray(0, strongLength), block * strongLength);
+  };
+  for (let block = 0; block < fullBlocks; ) {
+    const blocks = Math.min(fullBlocks - block, perRead);
+    const later = readBasis(source, content, blocks * blockLength, block * blockLength);
     if (later) await later;
-    for (let at = 0; block < end; block++, at += header.blockLength) {
-      const length = blockLengthAt(header, block);
-      weak[block] = weakSum(signed, at, length);
-      const sum = checksum.block(buffer, at, length);
-      strong.set(sum.subarray(0, header.strongLength), block * header.strongLength);
-    }
+    const sums = kernel.sums(0, blockLength, blocks, isForKernel ? strongLength : 0);
+    weak.set(sums.weak, block);
+    if (isForKernel) strong.set(sums.strong, block * strongLength);
+    else for (let i = 0; i < blocks; i++) sumStrongly(block + i, i * blockLength);
+    block += blocks;
     if (slices.over) await slices.rest();
+  }
+  if (remainder > 0) {
+    const later = readBasis(source, content, remainder, fullBlocks * blockLength);
+    if (later) await later;
+    weak[fullBlocks] = kernel.weak(0, remainder);
+    sumStrongly(fullBlocks, 0);
   }
   return { weak, strong };
 }

@@ -44,6 +44,25 @@ describe("sumBlocks", () => {
     }
   });
 
+  it("gives the same sums one by one and in rows, whatever the length of a block", async () => {
+    const { fd, data } = basis(300_001);
+    const checksum = await createChecksum("xxh128", { seed: -5 });
+    for (const blockLength of [100, 240, 241, 700, 4096, 131_072]) {
+      const header = chooseSumHeader(data.length, { digestLength: 16, blockLength });
+      const { weak, strong } = await sumBlocks(fd, header, checksum);
+      for (let block = 0; block < header.count; block += Math.ceil(header.count / 50)) {
+        const at = block * header.blockLength;
+        const piece = data.subarray(at, at + blockLengthAt(header, block));
+        expect(weak[block]).toBe(weakSumOf(piece));
+        const { strongLength } = header;
+        const sum = checksum.block(piece, 0, piece.length).subarray(0, strongLength);
+        const found = strong.subarray(block * strongLength, (block + 1) * strongLength);
+        expect([blockLength, block, ...found]).toEqual([blockLength, block, ...sum]);
+      }
+    }
+    closeSync(fd);
+  });
+
   it("rejects when the basis is shorter than its header says", async () => {
     const { fd } = basis(5_000);
     const checksum = await createChecksum("md5", { seed: 0, seedFirst: true });

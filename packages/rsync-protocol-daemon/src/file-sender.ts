@@ -43,7 +43,6 @@ export class FileSender {
   readonly #hasher: FileHasher;
   /** Made for the first delta: most sessions of a first backup need none. */
   #search: BlockSearch | undefined;
-  readonly #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
   constructor(session: Session, ndx: NdxCodec) {
     this.#session = session;
@@ -149,7 +148,8 @@ export class FileSender {
     take: (piece: Buffer) => void,
   ): Promise<unknown> {
     const { pace } = this.#session;
-    const buffer = this.#buffer;
+    // Where it is hashed without being copied.
+    const buffer = this.#session.checksum.kernel.content.subarray(0, READ_BYTES);
     for (let at = start; at < end; ) {
       let got = 0;
       try {

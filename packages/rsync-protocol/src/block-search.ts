@@ -1,5 +1,7 @@
 import { type BlockSums, BlockTable } from "./block-table.ts";
-import { rollingHigh, rollingLow, signedView, weakSum } from "./rolling-sum.ts";
+import { LIMITS } from "./constants.ts";
+import { type ContentKernel, SHORT_INPUT_BYTES } from "./content-kernel.ts";
+import { rollingHigh, rollingLow } from "./rolling-sum.ts";
 import type { Checksum } from "./strong-sum.ts";
 import { blockLengthAt, blockOffsetAt } from "./sum-header.ts";
 
@@ -29,19 +31,24 @@ interface Search {
   readonly sink: SearchSink;
   readonly inPlace: boolean;
   readonly blockLength: number;
+  /** Blocks that are no shorter than that. */
+  readonly fullBlocks: number;
+  /** Whether the kernel knows the strong sums. */
+  readonly runs: boolean;
 }
 
 /**
  * The sender's half of a delta: slides a window over the file and names the blocks of the receiver's
  * basis that it meets, greedily as rsync does (match.c hash_search). The file passes through a fixed
- * buffer. One object serves one file after the other, in slices: {@link BlockSearch.begin}, then
- * {@link BlockSearch.step} until it says that the file is done.
+ * buffer, the content of the checksum's kernel. One object serves one file after the other, in slices:
+ * {@link BlockSearch.begin}, then {@link BlockSearch.step} until it says that the file is done.
  */
 export class BlockSearch {
   readonly #checksum: Checksum;
-  readonly #table = new BlockTable();
+  readonly #kernel: ContentKernel;
+  readonly #table: BlockTable;
   #buffer: Uint8Array = new Uint8Array(0);
-  #signed: Int8Array = new Int8Array(0);
+  #window: Int32Array = new Int32Array(2);
   #search: Search | undefined;
   /** Offset in the file of the buffer's first byte. */
   #base = 0;
@@ -50,31 +57,33 @@ export class BlockSearch {
   /** Start of the window, and of the literal bytes not yet handed out. */
   #position = 0;
   #literalStart = 0;
-  /** The window's weak sum; not valid after a match until it is computed anew. */
-  #low = 0;
-  #high = 0;
+  /** The window's weak sum is there; not so after a match, until it is computed anew. */
   #sumValid = false;
   /** The block after the last match: preferred, so that runs stay runs. */
   #wanted = 0;
 
   constructor(checksum: Checksum) {
     this.#checksum = checksum;
+    this.#kernel = checksum.kernel;
+    this.#table = new BlockTable(this.#kernel);
   }
 
   /**
    * Starts on a file.
    *
-   * @param sums - at least one block, with a header that has passed `assertSumHeader`
+   * @param sums - at least one block, with a header that has passed `assertSumHeader`, of at most {@link LIMITS.blockBytes} a block
    * @param inPlace - the receiver overwrites its basis: only blocks at or behind the current offset are used
    */
   begin(sums: BlockSums, source: SearchSource, sink: SearchSink, inPlace = false): void {
-    const { blockLength } = sums.header;
-    this.#table.fill(sums);
-    if (this.#buffer.length < READ_BYTES + blockLength) {
-      this.#buffer = new Uint8Array(READ_BYTES + blockLength);
-      this.#signed = signedView(this.#buffer);
-    }
-    this.#search = { sums, source, sink, inPlace, blockLength };
+    const { blockLength, count, remainder } = sums.header;
+    if (blockLength > LIMITS.blockBytes) throw new RangeError(`blocks of ${blockLength} bytes`);
+    this.#table.enter(sums);
+    const { buffer, byteOffset } = this.#kernel.content;
+    this.#buffer = new Uint8Array(buffer, byteOffset, READ_BYTES + LIMITS.blockBytes);
+    this.#window = this.#kernel.window;
+    const runs = this.#checksum.name === "xxh128" && blockLength > SHORT_INPUT_BYTES;
+    const fullBlocks = remainder > 0 ? count - 1 : count;
+    this.#search = { sums, source, sink, inPlace, blockLength, fullBlocks, runs };
     this.#base = 0;
     this.#filled = 0;
     this.#atEnd = false;
@@ -100,7 +109,11 @@ export class BlockSearch {
         this.#finish(search);
         return true;
       }
-      if (!this.#sumValid) this.#startWindow(blockLength);
+      if (!this.#sumValid) {
+        const passed = this.#takeRun(search, work);
+        work -= passed;
+        if (passed > 0) continue;
+      }
       const rollable = this.#filled - blockLength - 1;
       if (this.#position > rollable) {
         // The last full window of the file: nothing comes in behind it.
@@ -116,41 +129,64 @@ export class BlockSearch {
     return false;
   }
 
+  /** Takes the blocks that are next in the basis, as many as follow here; else sums up the window. @returns the bytes passed */
+  #takeRun(search: Search, work: number): number {
+    const { blockLength, fullBlocks, sums } = search;
+    const first = this.#wanted;
+    const most = Math.min(
+      fullBlocks - first,
+      Math.floor((this.#filled - this.#position) / blockLength),
+      Math.ceil(work / blockLength),
+    );
+    if (!search.runs || most <= 0 || this.#isOverwritten(search, first)) {
+      this.#startWindow(this.#kernel.weak(this.#position, blockLength));
+      return 0;
+    }
+    const { strongLength } = sums.header;
+    const { tables } = this.#table;
+    const found = this.#kernel.run(this.#position, blockLength, first, most, tables, strongLength);
+    for (let block = first; block < first + found; block++) {
+      this.#takeMatch(search, block, blockLength);
+    }
+    if (found < most) this.#startWindow(this.#kernel.stoppedSum);
+    return found * blockLength;
+  }
+
+  #startWindow(sum: number): void {
+    this.#window[0] = rollingLow(sum);
+    this.#window[1] = rollingHigh(sum);
+    this.#sumValid = true;
+  }
+
   /** Rolls from the current position up to and including `last`, or to the first match. */
   #slide(search: Search, last: number): number {
     const { blockLength } = search;
-    const bytes = this.#signed;
-    const { filter } = this.#table;
     const first = this.#position;
     let hashed = 0;
-    let position = first;
-    let low = this.#low;
-    let high = this.#high;
-    for (; position <= last; position++) {
-      const bit = BlockTable.filterIndex(low, high);
-      if ((filter[bit >>> 5]! & (1 << (bit & 31))) !== 0) {
-        this.#position = position;
-        this.#low = low;
-        this.#high = high;
-        if (this.#table.first((low & 0xffff) | (high << 16)) >= 0) {
-          hashed += blockLength;
-          if (this.#tryMatch(search)) return position - first + hashed;
-        }
-      }
-      const out = bytes[position]!;
-      low = (low + bytes[position + blockLength]! - out) | 0;
-      high = (high + low - blockLength * out) | 0;
+    while (this.#position <= last) {
+      this.#position = this.#kernel.slide(this.#position, last, blockLength, this.#table.tables);
+      if (this.#position > last) break;
+      hashed += blockLength;
+      if (this.#tryMatch(search)) break;
+      this.#roll(blockLength);
     }
-    this.#position = position;
-    this.#low = low;
-    this.#high = high;
-    return position - first + hashed;
+    return this.#position - first + hashed;
+  }
+
+  /** Moves the window by one byte. */
+  #roll(blockLength: number): void {
+    const window = this.#window;
+    const out = (this.#buffer[this.#position]! << 24) >> 24;
+    const into = (this.#buffer[this.#position + blockLength]! << 24) >> 24;
+    window[0] = window[0]! + into - out;
+    window[1] = window[1]! + window[0] - blockLength * out;
+    this.#position++;
   }
 
   /** Compares the window with the blocks that share its weak sum; on a match hands out and jumps. */
   #tryMatch(search: Search): boolean {
     const { sums, blockLength } = search;
-    const sum = (this.#low & 0xffff) | (this.#high << 16);
+    const sum = (this.#window[0]! & 0xffff) | (this.#window[1]! << 16);
     const head = this.#table.first(sum);
     if (head < 0) return false;
     const digest = this.#checksum.block(this.#buffer, this.#position, blockLength);
@@ -177,12 +213,16 @@ export class BlockSearch {
 
   #isBlock(search: Search, block: number, digest: Uint8Array): boolean {
     const { header, strong } = search.sums;
-    if (search.inPlace && blockOffsetAt(header, block) < this.#base + this.#position) return false;
+    if (this.#isOverwritten(search, block)) return false;
     const start = block * header.strongLength;
     for (let i = 0; i < header.strongLength; i++) {
       if (digest[i] !== strong[start + i]) return false;
     }
     return true;
+  }
+
+  #isOverwritten({ inPlace, sums }: Search, block: number): boolean {
+    return inPlace && blockOffsetAt(sums.header, block) < this.#base + this.#position;
   }
 
   #takeMatch(search: Search, block: number, length: number): void {
@@ -197,13 +237,6 @@ export class BlockSearch {
   #flushLiteral(search: Search, end: number): void {
     if (end > this.#literalStart) search.sink.literal(this.#buffer, this.#literalStart, end);
     this.#literalStart = end;
-  }
-
-  #startWindow(blockLength: number): void {
-    const sum = weakSum(this.#signed, this.#position, blockLength);
-    this.#low = rollingLow(sum);
-    this.#high = rollingHigh(sum);
-    this.#sumValid = true;
   }
 
   /** Drops what lies before the window and reads on; returns the bytes read. */
@@ -235,7 +268,7 @@ export class BlockSearch {
     if (header.remainder > 0 && start >= this.#literalStart) {
       this.#position = start;
       if (
-        weakSum(this.#signed, start, header.remainder) === weak[last] &&
+        this.#kernel.weak(start, header.remainder) === weak[last] &&
         this.#isBlock(search, last, this.#checksum.block(this.#buffer, start, header.remainder))
       ) {
         this.#takeMatch(search, last, header.remainder);

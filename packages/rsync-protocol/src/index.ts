@@ -49,6 +49,13 @@ export {
   TAG,
   XMIT,
 } from "./constants.ts";
+export {
+  CONTENT_BYTES,
+  ContentKernel,
+  KERNEL_BLOCKS,
+  type SearchTables,
+  SHORT_INPUT_BYTES,
+} from "./content-kernel.ts";
 export { compareEntries, type EntryOrder, entryOrderOf, type Placed } from "./entry-order.ts";
 export {
   protocolError,

@@ -1,6 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { createMD4, createXXHash3, createXXHash64, createXXHash128, type IHasher } from "hash-wasm";
 import { CHECKSUM_BYTES, type ChecksumName } from "./checksum.ts";
+import { ContentKernel } from "./content-kernel.ts";
 
 /** How block sums are seeded. */
 export interface ChecksumOptions {
@@ -30,6 +31,10 @@ export interface Checksum {
   block(data: Uint8Array, start: number, length: number): Uint8Array;
   /** The one whole-file hasher of this object, emptied. */
   fileHasher(): FileHasher;
+  /** Loops over content with the sums of this object. What lies in its `content` needs not be copied by {@link block} and the hasher. */
+  readonly kernel: ContentKernel;
+  /** Another one, for work that goes on meanwhile. */
+  readonly secondKernel: ContentKernel;
 }
 
 /** What the concrete digests have in common: bytes in, digest in wire order out. */
@@ -105,6 +110,45 @@ function seedPlace(name: ChecksumName, options: ChecksumOptions): "before" | "af
   return name === "md4" ? "after" : "nowhere";
 }
 
+function digesterHasher(files: Digester, seed: Uint8Array | undefined): FileHasher {
+  const reset = (): void => {
+    files.reset();
+    if (seed) files.update(seed);
+  };
+  return {
+    reset,
+    update: (chunk) => files.update(chunk),
+    digest: () => {
+      const digest = files.digest();
+      reset();
+      return digest;
+    },
+  };
+}
+
+/** @param short - for files that the kernel leaves to others */
+function kernelHasher(kernel: () => ContentKernel, short: Digester): FileHasher {
+  let it: ContentKernel | undefined;
+  return {
+    reset: () => it?.fileReset(),
+    update: (chunk) => {
+      if (!it) {
+        it = kernel();
+        it.fileReset();
+      }
+      it.fileUpdate(chunk);
+    },
+    digest: () => {
+      const done = it?.fileDigest() ?? { bytes: new Uint8Array(0) };
+      it?.fileReset();
+      if ("digest" in done) return done.digest.slice();
+      short.reset();
+      short.update(done.bytes);
+      return short.digest();
+    },
+  };
+}
+
 /**
  * Makes the strong checksum of a session. WebAssembly is compiled here; everything after is synchronous.
  *
@@ -121,33 +165,39 @@ export async function createChecksum(
   const place = seedPlace(name, options);
   const seed = seedBytes(options.seed);
 
+  // Most sessions need no sums of blocks, and many none at all.
+  let first: ContentKernel | undefined;
+  let second: ContentKernel | undefined;
+  const kernel = (): ContentKernel => (first ??= new ContentKernel(options.seed));
+  const hasKernel = name === "xxh128";
+  const blockDigest = new Uint8Array(16);
   const block = (data: Uint8Array, start: number, length: number): Uint8Array => {
+    if (hasKernel && kernel().canHash(data, length)) {
+      kernel().block(data, start, length, blockDigest);
+      return blockDigest;
+    }
     blocks.reset();
     if (place === "before") blocks.update(seed);
     blocks.update(data.subarray(start, start + length));
     if (place === "after") blocks.update(seed);
     return blocks.digest();
   };
-  const begin = (): void => {
-    files.reset();
-    if (options.seedsFiles === true) files.update(seed);
-  };
-  const file: FileHasher = {
-    reset: begin,
-    update: (chunk) => files.update(chunk),
-    digest: () => {
-      const digest = files.digest();
-      begin();
-      return digest;
-    },
-  };
+  const file = hasKernel
+    ? kernelHasher(kernel, files)
+    : digesterHasher(files, options.seedsFiles === true ? seed : undefined);
   return {
     name,
     digestLength: CHECKSUM_BYTES[name],
     block,
     fileHasher: () => {
-      begin();
+      file.reset();
       return file;
+    },
+    get kernel() {
+      return kernel();
+    },
+    get secondKernel() {
+      return (second ??= new ContentKernel(options.seed));
     },
   };
 }
