@@ -1,4 +1,4 @@
-// npm run bench [-- W1 W3 … --rounds N --contenders A,B,dialhome --check]: see README.md beside this file.
+// npm run bench -- tunnels […], or npm run bench [-- W1 W3 … --rounds N --contenders A,B,dialhome --check]: see README.md beside this file.
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -14,6 +14,7 @@ import { type Figures, summarize, type WireBytes } from "./figures.ts";
 import { describeMachine, touchMemory, workFolder } from "./machine.ts";
 import { makeWorkload } from "./make-workload.ts";
 import { formatTable } from "./table.ts";
+import { benchTunnels } from "./tunnels/main.ts";
 import { isWorkloadName, WORKLOADS, type Workload, type WorkloadName } from "./workloads.ts";
 
 /** What ssh2 negotiates as well: the denominator that shows the program and not the cipher. */
@@ -171,14 +172,20 @@ async function measure(workload: Workload, plan: Plan): Promise<Figures[]> {
   }
 }
 
-const plan = readPlan(process.argv.slice(2));
-if (plan.contenders.some((name) => name.startsWith("dialhome"))) await bundle();
-say(await describeMachine());
-say(
-  `in ${plan.folder}, rsync ${plan.rsyncOptions.join(" ")}, medians of ${plan.rounds} round(s), taking turns`,
-);
-for (const name of plan.contenders) say(`  ${name.padEnd(16)} ${CONTENDERS[name]().about}`);
-for (const name of plan.workloads) {
-  say(`\n${name}: ${WORKLOADS[name].about}`);
-  say(formatTable(await measure(WORKLOADS[name], plan)));
+async function benchBackups(args: readonly string[]): Promise<void> {
+  const plan = readPlan(args);
+  if (plan.contenders.some((name) => name.startsWith("dialhome"))) await bundle();
+  say(await describeMachine());
+  say(
+    `in ${plan.folder}, rsync ${plan.rsyncOptions.join(" ")}, medians of ${plan.rounds} round(s), taking turns`,
+  );
+  for (const name of plan.contenders) say(`  ${name.padEnd(16)} ${CONTENDERS[name]().about}`);
+  for (const name of plan.workloads) {
+    say(`\n${name}: ${WORKLOADS[name].about}`);
+    say(formatTable(await measure(WORKLOADS[name], plan)));
+  }
 }
+
+const [first, ...rest] = process.argv.slice(2);
+if (first === "tunnels") await benchTunnels(rest, say);
+else await benchBackups(process.argv.slice(2));

@@ -84,7 +84,7 @@ export class SshChannel extends Duplex {
     super({
       allowHalfOpen: true,
       readableHighWaterMark,
-      writableHighWaterMark: 65_536,
+      writableHighWaterMark: BOUNDS.channelBufferBytes,
       autoDestroy: !numbers.isOurSession,
     });
     this.#wire = wire;

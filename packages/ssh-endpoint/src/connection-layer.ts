@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import { type ChannelNumbers, type ChannelWire, type ExitStatus, SshChannel } from "./channel.ts";
 import { BOUNDS, DISCONNECT, OPEN_FAILURE } from "./constants.ts";
+import { DataPackets } from "./data-packets.ts";
 import { quotePeerText, SshEndpointError } from "./errors.ts";
 import { GlobalRequests, type IncomingGlobalRequest } from "./global-requests.ts";
 import { KeyExchanges } from "./key-exchanges.ts";
@@ -12,6 +13,7 @@ import {
   writeOpenMessage,
 } from "./outgoing-messages.ts";
 import {
+  forgetExchangedKeys,
   isKeyExchangeRunning,
   isUsable,
   type Protocol,
@@ -69,6 +71,7 @@ export class ConnectionLayer implements ChannelWire {
   readonly #protocol: Protocol;
   readonly #peer: object;
   readonly #stream: Duplex;
+  readonly #packets: DataPackets;
   readonly #limits: ConnectionLimits;
   readonly #events: ConnectionEvents;
   readonly #channels = new Map<number, SshChannel | PendingOpen | "deciding">();
@@ -95,6 +98,7 @@ export class ConnectionLayer implements ChannelWire {
     this.#peer = peer;
     this.#protocol = protocol;
     this.#stream = stream;
+    this.#packets = new DataPackets(protocol, stream);
     this.#limits = limits;
     this.#events = events;
     this.windowBytesMax = limits.windowBytesMax;
@@ -123,8 +127,12 @@ export class ConnectionLayer implements ChannelWire {
       });
     });
     this.#takeOver();
+    forgetExchangedKeys(protocol);
     stream.on("data", () => this.#liveness.heard());
-    stream.on("drain", () => this.#resume());
+    stream.on("drain", () => {
+      this.#packets.flushed();
+      this.#resume();
+    });
     // In front of ssh2's own listeners: after theirs, writing throws.
     stream.prependListener("end", () => this.#over(undefined));
     stream.prependListener("close", () => this.#over(undefined));
@@ -200,6 +208,7 @@ export class ConnectionLayer implements ChannelWire {
 
   /** A key exchange ended (whoever started it). */
   keysChanged(): void {
+    forgetExchangedKeys(this.#protocol);
     this.#keys.ended();
     this.#resume();
   }
@@ -246,7 +255,7 @@ export class ConnectionLayer implements ChannelWire {
     this.#cork();
     this.#write(() => {
       if (isExtended) this.#protocol.channelExtData(peerId, data, 1);
-      else this.#protocol.channelData(peerId, data);
+      else if (!this.#packets.write(peerId, data)) this.#protocol.channelData(peerId, data);
     });
     this.#keys.count(data.length);
   }
@@ -493,6 +502,7 @@ export class ConnectionLayer implements ChannelWire {
     process.nextTick(() => {
       this.#isCorked = false;
       this.#stream.uncork();
+      this.#packets.flushed();
     });
   }
 

@@ -16,7 +16,7 @@ export interface ConnectionOptions {
   readonly rekeyTimeoutMs?: number;
   /** Receive window of a new channel, bytes: what may lie unread. @defaultValue 1 MiB */
   readonly windowBytes?: number;
-  /** Receive window that a channel grows to while it is what holds the peer back, bytes. @defaultValue 8 MiB */
+  /** Receive window that a channel grows to while it is what holds the peer back, bytes. @defaultValue 16 MiB */
   readonly windowBytesMax?: number;
   /** Sum of the receive windows of all channels beyond which none grows, bytes. @defaultValue 64 MiB */
   readonly windowBudgetBytes?: number;

@@ -1,3 +1,5 @@
+import { BOUNDS } from "./constants.ts";
+
 /**
  * The receive window of a channel (RFC 4254 §5.2): what the peer may send before it is given more, and how far it grows.
  *
@@ -51,15 +53,15 @@ export class ReceiveWindow {
   }
 
   /**
-   * How much the peer is to be given for what was consumed; 0 while it is less than a quarter of the window, since each grant is
-   * a packet and a system call.
+   * How much the peer is to be given for what was consumed; 0 while it is little, a quarter of a small window, since each grant is
+   * a packet and a system call. Of a large one it is less: what waits to be granted is missing on a long way.
    *
    * @param unread - bytes that came and were not consumed yet
    * @param grow - gives as many of so many bytes as the window may grow by
    */
   grant(unread: number, grow: (wanted: number) => number): number {
     const free = this.#target - this.#left - unread;
-    if (free < this.#target / 4) return 0;
+    if (free < Math.min(this.#target / 4, BOUNDS.creditBytes)) return 0;
     const now = this.#now();
     this.#consumed += free;
     if (this.#consumed >= this.#target) {

@@ -62,6 +62,7 @@ export interface Protocol {
   readonly _kexinit: unknown;
   /** Undefined once the protocol object was taken down: writing throws from then on. */
   readonly _destruct: unknown;
+  readonly _cipher: object & PacketCipher;
   rekey(): void;
   disconnect(reason: number): void;
   ping(): void;
@@ -100,6 +101,11 @@ export interface Protocol {
   exitStatus(id: number, status: number): void;
 }
 
+/** Encrypts a packet with the present keys and writes it to the stream. */
+export interface PacketCipher {
+  encrypt(packet: Buffer): void;
+}
+
 /** Addresses in the open message of a `direct-tcpip` channel. */
 export interface DirectAddress {
   readonly dstIP: string;
@@ -133,7 +139,6 @@ interface PrivateProtocol extends Protocol {
   _onHandshakeComplete: (...args: unknown[]) => void;
   readonly _kex: { remoteExtInfoEnabled: boolean } | undefined;
   readonly _packetRW: { readonly write: PacketWriter };
-  readonly _cipher: { encrypt(packet: Buffer): void };
 }
 
 /** Names of the methods and fields that the code relies on; the test of ssh2's shape walks them. */
@@ -222,6 +227,31 @@ export function watchRemarks(protocol: Protocol, onRemark: (text: string) => voi
 /** Whether a key exchange runs: what is written now is queued in memory until it ends. */
 export function isKeyExchangeRunning(protocol: Protocol): boolean {
   return protocol._kexinit !== undefined;
+}
+
+/**
+ * ssh2's AES-GCM in compiled code, which encrypts a packet where it lies and expects 16 bytes of room behind it. Undefined for every
+ * other cipher, and while a key exchange runs: then ssh2 has to keep what is written.
+ */
+export function inPlaceCipher(protocol: Protocol): PacketCipher | undefined {
+  const { _cipher: cipher, _kexinit: exchange } = protocol;
+  return exchange === undefined && cipher.constructor.name === "AESGCMCipherBinding"
+    ? cipher
+    : undefined;
+}
+
+/**
+ * Lets go of the key pair of a key exchange that is over: ssh2 keeps it as long as the connection, for nothing, and it is half of what
+ * it would take to read the traffic later.
+ */
+export function forgetExchangedKeys(protocol: Protocol): void {
+  const exchange: unknown = Reflect.get(protocol, "_kex");
+  if (
+    typeof exchange === "object" &&
+    exchange !== null &&
+    Reflect.get(exchange, "_keys") !== undefined
+  )
+    Reflect.set(exchange, "_keys", null);
 }
 
 /** Whether packets can still be written. */

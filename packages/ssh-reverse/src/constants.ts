@@ -14,6 +14,8 @@ export const DEFAULTS = {
   networkPollMs: 5_000,
   /** So much further the clock on the wall must be than the one that stands still in sleep, ms. */
   clockJumpMs: 5_000,
+  /** Bytes that wait for a socket before its tunnel is held back. Below a few packets each one would hold it back and let it go on again. */
+  socketBufferBytes: 262_144,
   /** Connections that may wait in a listener's queue of the system. */
   listenBacklog: 128,
 } as const;

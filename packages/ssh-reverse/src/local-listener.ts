@@ -5,7 +5,7 @@ import type { ForwardOrigin, SshConnection } from "@dialhome/ssh-endpoint";
 import { DEFAULTS } from "./constants.ts";
 import { SshReverseError } from "./errors.ts";
 import type { LocalForward } from "./forward.ts";
-import { splice } from "./splice.ts";
+import { SPLICED_SOCKET, splice } from "./splice.ts";
 import type { SocketTarget, TargetFailure } from "./target.ts";
 
 /** A local forwarding in force. */
@@ -107,7 +107,7 @@ async function bindPort(
   isFirst: boolean,
   serve: (socket: Socket) => void,
 ): Promise<Server | undefined> {
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, serve);
+  const server = createServer({ noDelay: true, ...SPLICED_SOCKET }, serve);
   try {
     server.listen({ host, port, backlog: DEFAULTS.listenBacklog });
     await once(server, "listening");
@@ -124,7 +124,7 @@ async function bindPort(
 /** A socket file that only its owner may connect to. One that a killed process left is replaced. */
 async function bindSocket(path: string, serve: (socket: Socket) => void): Promise<Server> {
   for (let isSecond = false; ; isSecond = true) {
-    const server = createServer({ allowHalfOpen: true }, serve);
+    const server = createServer({ ...SPLICED_SOCKET }, serve);
     try {
       server.listen({ path, backlog: DEFAULTS.listenBacklog });
       // It is bound by now, or an error is on its way; nobody could connect in between.

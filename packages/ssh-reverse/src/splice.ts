@@ -1,6 +1,13 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { DEFAULTS } from "./constants.ts";
+
+/** Options of a socket that is joined with a channel. */
+export const SPLICED_SOCKET: { readonly allowHalfOpen: true; readonly highWaterMark: number } = {
+  allowHalfOpen: true,
+  highWaterMark: DEFAULTS.socketBufferBytes,
+};
 
 /**
  * Joins two streams until both directions are done. The end of one direction is passed on and the other goes on; an
@@ -22,6 +29,7 @@ export async function splice(
 
 async function oneWay(from: Duplex, to: Duplex, between: Duplex | undefined): Promise<void> {
   try {
+    if (to instanceof Socket) writeOnceATurn(between ?? from, to);
     await (between === undefined ? pipeline(from, to) : pipeline(from, between, to));
   } catch (error) {
     const reason = error instanceof Error ? error : new Error(String(error));
@@ -29,6 +37,20 @@ async function oneWay(from: Duplex, to: Duplex, between: Duplex | undefined): Pr
     to.destroy(reason);
     throw error;
   }
+}
+
+/** One read of an SSH connection holds several packets: they go on in one system call. In front of the pipeline's own listener. */
+function writeOnceATurn(from: Duplex, to: Socket): void {
+  let isCorked = false;
+  from.on("data", () => {
+    if (isCorked) return;
+    isCorked = true;
+    to.cork();
+    process.nextTick(() => {
+      isCorked = false;
+      to.uncork();
+    });
+  });
 }
 
 /** In front of the pipeline's own listener, which destroys, and so ends, the socket. */

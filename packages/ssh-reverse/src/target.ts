@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import type { ForwardedOpen, ForwardOrigin, SshChannel } from "@dialhome/ssh-endpoint";
 import { DEFAULTS } from "./constants.ts";
 import { SshReverseError } from "./errors.ts";
-import { splice } from "./splice.ts";
+import { SPLICED_SOCKET, splice } from "./splice.ts";
 
 /** A TCP address or a unix socket. */
 export type SocketTarget =
@@ -64,8 +64,8 @@ export async function serveTarget(
 async function openTarget(target: SocketTarget): Promise<Socket> {
   const socket =
     "path" in target
-      ? connect({ path: target.path, allowHalfOpen: true })
-      : connect({ host: target.host, port: target.port, allowHalfOpen: true, noDelay: true });
+      ? connect({ path: target.path, ...SPLICED_SOCKET })
+      : connect({ host: target.host, port: target.port, noDelay: true, ...SPLICED_SOCKET });
   const timeout = AbortSignal.timeout(DEFAULTS.targetTimeoutMs);
   try {
     await once(socket, "connect", { signal: timeout });

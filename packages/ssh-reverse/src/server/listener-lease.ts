@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { chmodSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import type { SshChannel } from "@dialhome/ssh-endpoint";
-import { splice } from "../splice.ts";
+import { SPLICED_SOCKET, splice } from "../splice.ts";
 import { SERVER } from "./constants.ts";
 import type { TunnelConnection } from "./identity.ts";
 import type { KeyUse } from "./key-use.ts";
@@ -62,7 +62,7 @@ export class ListenerLease {
     holder: LeaseHolder,
     share: ListenerShare,
   ): Promise<ListenerLease> {
-    const server = createServer({ allowHalfOpen: true, noDelay: true });
+    const server = createServer({ noDelay: true, ...SPLICED_SOCKET });
     server.listen({ ...wanted, backlog: SERVER.listenBacklog });
     await once(server, "listening");
     if ("path" in wanted) chmodSync(wanted.path, 0o600);
