@@ -1,11 +1,15 @@
 import { type DirectoryHandle, FILE_TYPE } from "@dialhome/posix-fs";
 import { STORE_NAMES } from "./constants.ts";
+import { type DigestLine, DigestLineScanner } from "./digest-lines.ts";
 import type { ManifestEntry } from "./manifest-entry.ts";
 import { ManifestReader } from "./manifest-reader.ts";
 import { PathTable } from "./path-table.ts";
 import { TimeSlice } from "./time-slice.ts";
 
 const DIGEST_BYTES = 32;
+const HEX = /^[0-9a-f]{64}$/;
+/** Lines of a chunk of the manifest, about, for the clock. */
+const STEPS_OF_BATCH = 1000;
 
 /**
  * The digests of an earlier snapshot's files by path, for files that are taken over from it. Some 65 bytes
@@ -33,9 +37,12 @@ export class DigestTable {
   /** Adds what a snapshot's manifest has. Throws what {@link ManifestReader} throws, and the signal's reason. */
   async load(snapshot: DirectoryHandle, signal?: AbortSignal): Promise<void> {
     const slice = new TimeSlice(signal);
-    for await (const batch of new ManifestReader(snapshot, STORE_NAMES.manifest).batches()) {
+    const scanner = new DigestLineScanner();
+    const take = (bytes: Buffer, start: number, end: number): boolean =>
+      scanner.scan(bytes, start, end) && this.#addLine(bytes, scanner.line);
+    for await (const batch of new ManifestReader(snapshot, STORE_NAMES.manifest).batches(take)) {
       for (const entry of batch) this.add(entry);
-      if (slice.due(batch.length)) await slice.pause();
+      if (slice.due(STEPS_OF_BATCH)) await slice.pause();
     }
   }
 
@@ -52,12 +59,29 @@ export class DigestTable {
   /** Keeps a regular file's digest; other entries are passed over. No path comes twice. */
   add(entry: ManifestEntry): void {
     if (entry.digest === undefined || (entry.mode & FILE_TYPE.MASK) !== FILE_TYPE.REGULAR) return;
-    const number = this.#paths.append(entry.name);
+    this.#digests.set(entry.digest, this.#append(entry.name, entry) * DIGEST_BYTES);
+  }
+
+  /** @returns false when the digest is none; nothing is added then */
+  #addLine(bytes: Buffer, line: DigestLine): boolean {
+    const { digestStart } = line;
+    const digest = bytes.toString("latin1", digestStart, digestStart + 2 * DIGEST_BYTES);
+    if (!HEX.test(digest)) return false;
+    const number = this.#append(bytes.subarray(line.nameStart, line.nameEnd), line);
+    this.#digests.write(digest, number * DIGEST_BYTES, "hex");
+    return true;
+  }
+
+  #append(
+    name: Uint8Array,
+    { size, mtimeSec, mtimeNsec }: Pick<ManifestEntry, "size" | "mtimeSec" | "mtimeNsec">,
+  ): number {
+    const number = this.#paths.append(name);
     if (number >= this.#sizes.length) this.#grow();
-    this.#digests.set(entry.digest, number * DIGEST_BYTES);
-    this.#sizes[number] = entry.size;
-    this.#times[number] = entry.mtimeSec;
-    this.#nanoseconds[number] = entry.mtimeNsec;
+    this.#sizes[number] = size;
+    this.#times[number] = mtimeSec;
+    this.#nanoseconds[number] = mtimeNsec;
+    return number;
   }
 
   /** The digest of the file that had this path, size and time; undefined when there was none. */
