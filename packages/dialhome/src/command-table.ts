@@ -49,6 +49,16 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import("./commands/rsyncd.ts")).declareRsyncd,
   },
   {
+    name: "serve",
+    summary: "take reverse tunnels (ssh -R): an SSH server that does nothing else",
+    load: async () => (await import("./commands/serve.ts")).declareServe,
+  },
+  {
+    name: "tunnels",
+    summary: "list the devices that are connected to the tunnel server of this machine",
+    load: async () => (await import("./commands/tunnels.ts")).declareTunnels,
+  },
+  {
     name: "tunnels-cleanup",
     summary: "find dead tunnels of OpenSSH's sshd, and end them",
     load: async () => (await import("./commands/tunnels-cleanup.ts")).declareTunnelsCleanup,

@@ -36,6 +36,7 @@ export type {
   TunnelServerEvent,
   TunnelServerOptions,
 } from "./server/options.ts";
+export { freeSocketPath } from "./server/socket-folder.ts";
 export type { ForwardStatus, TunnelStatus } from "./server/status.ts";
 export { createTunnelServer } from "./server/tunnel-server.ts";
 export { splice } from "./splice.ts";

@@ -169,5 +169,5 @@ type SshEvent = Extract<BackupHostEvent, { is: "ssh" }>["event"];
 /** What happened on the SSH server beneath: warnings always, the rest with `--verbose`. */
 function describeSsh(event: SshEvent, flags: ReportFlags): DescribedEvent | undefined {
   const told = describeEvent(event);
-  return told?.level === "warning" || flags.verbose === true ? told : undefined;
+  return told.level === "warning" || flags.verbose === true ? told : undefined;
 }

@@ -2,19 +2,18 @@ import { accessSync, constants } from "node:fs";
 import { resolve } from "node:path";
 import {
   applyPriority,
-  type BackupHost,
   createBackupHost,
   parsePriority,
   SnapshotStore,
 } from "@dialhome/reverse-backup";
 import { DialhomeError, reasonOf, usageError } from "../errors.ts";
-import { codeOf } from "../failure.ts";
-import { type ListenAddress, parseListenAddress } from "../host-address.ts";
+import { parseListenAddress } from "../host-address.ts";
 import type { CommandIo } from "../io.ts";
 import { untilAborted } from "../until-aborted.ts";
 import { openHostReport } from "./backup-host-report.ts";
 import { type HookFlags, hookList, openHooks } from "./hooks.ts";
 import { type HostKeyFiles, openHostKeys } from "./host-keys.ts";
+import { listenEverywhere } from "./listen-everywhere.ts";
 
 /** The options of `dialhome backup-host`. */
 export interface BackupHostFlags extends HookFlags, HostKeyFiles {
@@ -62,7 +61,10 @@ export async function runBackupHost(
     ...(hooks ? { hooks } : {}),
     ...(flags.handshakeTimeout === undefined ? {} : { handshakeTimeoutMs: flags.handshakeTimeout }),
   });
-  const listening = await listen(host, address ?? { host: undefined, port: DEFAULT_PORT });
+  const listening = await listenEverywhere(
+    host,
+    address ?? { host: undefined, port: DEFAULT_PORT },
+  );
   report.listening({
     ...listening,
     store: store.root,
@@ -72,33 +74,6 @@ export async function runBackupHost(
   await untilAborted(io.signal);
   return 0;
 }
-
-/** Every address is `::`, or `0.0.0.0` on a machine without IPv6. */
-async function listen(
-  host: BackupHost,
-  address: ListenAddress,
-): Promise<{ readonly address: string; readonly port: number }> {
-  try {
-    if (address.host !== undefined) return await host.listen(address.port, address.host);
-    try {
-      return await host.listen(address.port, "::");
-    } catch (error) {
-      if (codeOf(error) !== "EAFNOSUPPORT" && codeOf(error) !== "EADDRNOTAVAIL") throw error;
-      return await host.listen(address.port, "0.0.0.0");
-    }
-  } catch (cause) {
-    const where = `${address.host === undefined ? "" : `${address.host}, `}port ${address.port}`;
-    const why = WHY_NOT_LISTENING[codeOf(cause)] ?? reasonOf(cause);
-    throw new DialhomeError("ERR_DIALHOME_REFUSED", `cannot listen on ${where}: ${why}`, { cause });
-  }
-}
-
-const WHY_NOT_LISTENING: Readonly<Record<string, string>> = {
-  EADDRINUSE: "another program listens there",
-  EACCES: "this user may not (ports below 1024 are for root)",
-  EADDRNOTAVAIL: "no network interface has that address",
-  ENOTFOUND: "there is no such address",
-};
 
 function assertReadable(path: string): void {
   try {

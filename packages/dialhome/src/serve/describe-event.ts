@@ -9,12 +9,12 @@ export interface DescribedEvent {
 }
 
 /** What happened on a tunnel server or a backup host, in one line without control characters. */
-export function describeEvent(event: TunnelServerEvent): DescribedEvent | undefined {
-  const said = wordsFor(event);
-  return said === undefined ? undefined : { level: said[0], text: printable(said[1]) };
+export function describeEvent(event: TunnelServerEvent): DescribedEvent {
+  const [level, text] = wordsFor(event);
+  return { level, text: printable(text) };
 }
 
-function wordsFor(event: TunnelServerEvent): [DescribedEvent["level"], string] | undefined {
+function wordsFor(event: TunnelServerEvent): [DescribedEvent["level"], string] {
   switch (event.is) {
     case "dropped":
       return ["detail", `${event.address}: dropped, ${event.why}`];

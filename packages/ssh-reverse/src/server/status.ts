@@ -82,11 +82,14 @@ export function statusOf(record: TunnelRecord): TunnelStatus {
     bytesIn: stats.bytesIn,
     bytesOut: stats.bytesOut,
     channels: stats.channels,
-    forwards: connection.forwards.map((forward) => {
-      const asked = forwardKey(forward);
-      const place = places.get(asked);
-      return { asked, listens: place === undefined ? null : formatPlace(place) };
-    }),
+    // Ports before sockets: which of them was granted first says nothing.
+    forwards: connection.forwards
+      .toSorted((a, b) => Number("socketPath" in a) - Number("socketPath" in b))
+      .map((forward) => {
+        const asked = forwardKey(forward);
+        const place = places.get(asked);
+        return { asked, listens: place === undefined ? null : formatPlace(place) };
+      }),
     answers: record.answers,
   };
 }

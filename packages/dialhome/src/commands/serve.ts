@@ -1,0 +1,91 @@
+import type { Command } from "commander";
+import type { Execute } from "../command-definition.ts";
+import { gather } from "../option-values.ts";
+import type { ServeFlags } from "../serve/flags.ts";
+
+const EXAMPLES = `
+Examples:
+  $ dialhome serve --authorized-keys keys
+  $ dialhome serve --listen 2222 --authorized-keys /etc/dialhome/keys --metrics 9222 --log-file /var/log/dialhome.log
+  $ dialhome serve --status
+
+  on a device:  ssh -N -R 2213:localhost:22 -p 2222 kitchen@this-host.example   (or autossh, or dialhome tunnel)
+  here:         ssh -p 2213 localhost
+
+The file of --authorized-keys has sshd's format, a public key per line; in front of it count restrict, port-forwarding, from="…",
+expiry-time="…", permitlisten="…" and environment="DIALHOME_NAME=…". Changes count by themselves: who is removed is thrown out.
+A device that comes back has its port at once, whatever became of its old connection; a device is a key and a name (that of
+its line, else the user name that it gives). SIGHUP reads the keys and opens the log file again, and no tunnel falls; SIGTERM lets
+those who are served finish (--drain); asked twice it ends at once.
+
+Exit codes: 0 ended on request, or the status was printed; 1 it cannot serve, or there is no server to ask; 2 usage.`;
+
+/** `dialhome serve` */
+export function declareServe(command: Command, execute: Execute): void {
+  command
+    .option("--listen <[addr:]port>", "where to listen (default: port 2222 of every address)")
+    .option("--authorized-keys <file>", "public keys of the devices that are let in")
+    .option(
+      "--host-key <file>",
+      "private key by which devices know this host; can be given again (default: ~/.config/dialhome/host_key, made at the first start)",
+      gather,
+    )
+    .option("--generate-host-key", "make the file of --host-key, if it is missing")
+    .option("--state <dir>", "where the control socket lies (default: ~/.local/state/dialhome)")
+    .option("--control <path>", "the control socket (default: serve.sock in --state)")
+    .optionsGroup("What may be forwarded:")
+    .option(
+      "--bind-policy <policy>",
+      "loopback, permitlisten (other addresses that the key's line names), any, or none (default: loopback)",
+    )
+    .option("--ports <min-max>", "ports that may be had (default: 1024-65535)")
+    .option("--sockets <dir>", "take forwarded unix sockets too, into this directory")
+    .optionsGroup("Who is kept away:")
+    .option("--login-grace <seconds>", "time to log in (default: 30)")
+    .option("--max-auth-tries <count>", "failed tries on a connection (default: 6)")
+    .option(
+      "--max-startups <start:rate:full>",
+      "connections without login: from start on rate percent of the new ones are dropped, from full on all (default: 10:30:100)",
+    )
+    .option("--max-startups-per-source <count>", "the same for one address (default: 10)")
+    .option("--max-connections <count>", "in all (default: 8192)")
+    .option("--max-connections-per-source <count>", "from one address (default: 256)")
+    .option("--penalty-exempt <list>", "addresses that get no penalties: 10.0.0.0/8,192.0.2.7")
+    .option("--no-penalties", "do not keep sources away that fail to log in again and again")
+    .optionsGroup("What one key may use:")
+    .option("--max-connections-per-key <count>", "connections (default: 64)")
+    .option("--max-forwards-per-key <count>", "forwardings (default: 64)")
+    .option("--max-channels-per-key <count>", "connections through its tunnels (default: 512)")
+    .option(
+      "--bandwidth <size>",
+      "bytes a second in each direction, with k, M, G (default: no limit)",
+    )
+    .optionsGroup("When a tunnel ends:")
+    .option(
+      "--keepalive <seconds[:count]>",
+      "a device that is silent is asked, and given up after count times (default: 15:3)",
+    )
+    .option("--unused <seconds>", "a login without forwarding is ended (default: 60; 0: never)")
+    .option(
+      "--idle <seconds>",
+      "a connection through a tunnel without traffic is cut (default: never)",
+    )
+    .option("--probe <greeting>", "end a tunnel behind which nothing says this, such as SSH-2.0-")
+    .option("--probe-interval <seconds>", "how often to look (default: 60)")
+    .option("--drain <seconds>", "at the end, time for those who are served (default: 10)")
+    .optionsGroup("What is told:")
+    .option("--status", "ask the running server who is connected, as dialhome tunnels")
+    .option("--metrics <[addr:]port>", "figures for Prometheus, at /metrics (addr: 127.0.0.1)")
+    .option("--log-file <file>", "append everything that happens, as JSON lines")
+    .option("-v, --verbose", "tell also of refused logins and of each connection")
+    .option("-q, --quiet", "say nothing but what went wrong, after the first lines")
+    .option("--json", "one JSON object per line on standard output")
+    .option("--print-unit", "print a unit for systemd with these options")
+    .addHelpText("after", EXAMPLES)
+    .action((flags: ServeFlags) =>
+      execute(async (io) => {
+        const { runServe } = await import("../actions/serve.ts");
+        return runServe(flags, io);
+      }),
+    );
+}

@@ -1,0 +1,51 @@
+import type { HostKeyFiles } from "../actions/host-keys.ts";
+
+/** The options of `dialhome serve`, as they were written. */
+export interface ServeFlags extends HostKeyFiles {
+  readonly listen?: string;
+  readonly authorizedKeys?: string;
+  readonly state?: string;
+  readonly control?: string;
+  readonly bindPolicy?: string;
+  readonly ports?: string;
+  readonly sockets?: string;
+  readonly loginGrace?: string;
+  readonly maxAuthTries?: string;
+  readonly maxStartups?: string;
+  readonly maxStartupsPerSource?: string;
+  readonly maxConnections?: string;
+  readonly maxConnectionsPerSource?: string;
+  readonly penaltyExempt?: string;
+  /** false with `--no-penalties`. */
+  readonly penalties?: boolean;
+  readonly maxConnectionsPerKey?: string;
+  readonly maxForwardsPerKey?: string;
+  readonly maxChannelsPerKey?: string;
+  readonly bandwidth?: string;
+  readonly keepalive?: string;
+  readonly unused?: string;
+  readonly idle?: string;
+  readonly probe?: string;
+  readonly probeInterval?: string;
+  readonly drain?: string;
+  readonly status?: boolean;
+  readonly metrics?: string;
+  readonly logFile?: string;
+  readonly verbose?: boolean;
+  readonly quiet?: boolean;
+  readonly json?: boolean;
+  readonly printUnit?: boolean;
+}
+
+/** Options whose value is a path, which a unit has to name in full. */
+export const PATH_FLAGS: readonly (keyof ServeFlags)[] = [
+  "authorizedKeys",
+  "hostKey",
+  "state",
+  "control",
+  "sockets",
+  "logFile",
+];
+
+/** Options that are about one run, and not for a unit. */
+export const RUN_FLAGS: readonly (keyof ServeFlags)[] = ["status", "printUnit"];
