@@ -12,6 +12,9 @@ interface Turn {
 /** Turns that wait at most, but for those behind a file that is still coming. */
 const HELD_TURNS = 10_000;
 
+/** Turns that are over are given back to memory when there are this many, and no fewer than others. */
+const COMPACT_AT = 1_024;
+
 /**
  * Tells whoever listens of entries: at once, or in the order in which they were decided upon (`entryOrder: "listed"`), as rsync(1)
  * prints them. There what was decided is told when the sender begins to answer, so that what was deleted meanwhile goes before;
@@ -123,8 +126,9 @@ export class EntryReports {
       this.#head++;
       if (turn.pulled) this.#emit(turn.pulled);
     }
-    if (this.#head < this.#turns.length) return;
-    this.#turns = [];
+    // In a transfer of many files somebody always waits.
+    if (this.#head < COMPACT_AT || this.#head * 2 < this.#turns.length) return;
+    this.#turns.splice(0, this.#head);
     this.#head = 0;
   }
 

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { FileList } from "@dialhome/rsync-protocol";
 import { describe, expect, it } from "vitest";
 import { EntryReports } from "../src/entry-reports.ts";
@@ -99,5 +101,26 @@ describe("entries are told", () => {
     expect(() => broken.tell(pulled("a"), 0)).toThrow(
       expect.objectContaining({ code: "ERR_RSYNC_ABORTED" }),
     );
+  });
+});
+
+describe("what was told", () => {
+  it("is let go while others still wait", async () => {
+    setFlagsFromString("--expose-gc");
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the flag has made
+    const collect = runInNewContext("gc") as () => void;
+    const { reports } = reporting("listed");
+    reports.begins(started("first"));
+    let first: WeakRef<PulledEntry> | undefined;
+    for (let n = 0; n < 5_000; n++) {
+      const entry = pulled(`file-${n}`);
+      if (n === 1) first = new WeakRef(entry);
+      // There is always one that was asked for and has not come.
+      reports.asked(n + 1);
+      if (n > 0) reports.tell(entry, n);
+    }
+    await new Promise(setImmediate);
+    collect();
+    expect(first?.deref()).toBeUndefined();
   });
 });
