@@ -136,11 +136,13 @@ export class DirectoryScan {
   }
 
   /**
-   * Adds the directories above a name, but for those that the last call has added just now.
+   * Adds the directories above a name, but for those that it shares with the last one. As in rsync(1), which counts them, the lowest
+   * one of the last name is added again for what lies deeper.
    * @returns false when one of them has vanished, which was reported
    */
   #addAllImplied(source: Source, name: string, list: FileList): boolean {
-    const last = `${this.#impliedLast}/`;
+    const last = this.#impliedLast;
+    if (directoryOf(name) === last) return true;
     const fresh = directoriesAbove(name).filter((above) => !last.startsWith(`${above}/`));
     if (!fresh.every((above) => this.#addImplied(source, above, list))) return false;
     if (fresh.length > 0) this.#impliedLast = directoryOf(name);

@@ -1,9 +1,11 @@
 import { closeSync, fstatSync, readSync } from "node:fs";
 import {
+  BASIS,
   BlockSearch,
   type BlockSums,
   basisLength,
   blockLengthAt,
+  CAPABILITY,
   type FileHasher,
   type Item,
   LIMITS,
@@ -74,7 +76,7 @@ export class FileSender {
       let failure: unknown;
       if (sums.header.count === 0 || isTooLarge(sums)) failure = await this.#sendWhole(file);
       else if (isAppended) failure = await this.#sendRest(file, basisLength(sums.header));
-      else failure = await this.#sendDelta(file, sums);
+      else failure = await this.#sendDelta(file, sums, this.#isOverwritten(item.basis));
       this.#session.tokens.end(wire.out);
       const digest = this.#hasher.digest();
       if (failure !== undefined) {
@@ -165,9 +167,21 @@ export class FileSender {
     return undefined;
   }
 
+  /** Whether the client writes over what its sums are of: then it no longer has what lies behind. */
+  #isOverwritten(basis: number): boolean {
+    const { options, traits } = this.#session;
+    if (basis === BASIS.FILE) return options.inplace || options.append > 0;
+    const { capabilities } = options;
+    return (
+      basis === BASIS.PARTIAL_DIR &&
+      traits.hasCompatFlags &&
+      capabilities.includes(CAPABILITY.INPLACE_PARTIAL)
+    );
+  }
+
   /** @returns what kept it from being read whole */
-  async #sendDelta(file: OpenFile, sums: BlockSums): Promise<unknown> {
-    const { wire, pace, progress, options, checksum, tokens } = this.#session;
+  async #sendDelta(file: OpenFile, sums: BlockSums, isOverwritten: boolean): Promise<unknown> {
+    const { wire, pace, progress, checksum, tokens } = this.#session;
     let left = file.size;
     let failure: unknown;
     const read = (target: Uint8Array, start: number, length: number): number => {
@@ -193,7 +207,7 @@ export class FileSender {
       progress.matchedBytes += blockLengthAt(sums.header, index);
     };
     this.#search ??= new BlockSearch(checksum);
-    this.#search.begin(sums, { read }, { literal, match }, options.inplace);
+    this.#search.begin(sums, { read }, { literal, match }, isOverwritten);
     while (!this.#search.step(STEP_BYTES)) {
       wire.pushFull();
       if (pace.over) await pace.rest();
