@@ -9,6 +9,7 @@ import {
 import type { Backups } from "./backups.ts";
 import { DeletionCount } from "./deletion-count.ts";
 import { type DestinationTree, nameBytes } from "./destination-tree.ts";
+import { lstatRecorded } from "./fake-super.ts";
 import { type LocalFilters, readRuleFile } from "./local-filters.ts";
 import type { PullOptions } from "./pull-options.ts";
 import { Slices } from "./slices.ts";
@@ -22,7 +23,7 @@ const WORKABLE = 0o700;
 
 export type DeletionOptions = Pick<
   PullOptions,
-  "dryRun" | "onDelete" | "maxDelete" | "oneFileSystem"
+  "dryRun" | "onDelete" | "maxDelete" | "oneFileSystem" | "fakeSuper"
 >;
 
 /** One of the entries of a directory that have to go. */
@@ -161,10 +162,12 @@ export class Deletion implements Sweeper {
       if (!(await this.#empty(parent, bytes, stat.mode, path, removal))) return false;
     }
     if (told && !this.#count.mayDelete()) return false;
+    // What stands in for a device or a link counts as one.
+    const kind = told && this.#options.fakeSuper ? lstatRecorded(parent, bytes) : undefined;
     if (!dryRun && !directory) {
       if (!this.#unlink(parent, bytes, path)) return false;
     } else if (!dryRun && depth < COUNTED_DEPTH && !this.#rmdir(parent, bytes, path)) return false;
-    if (told) this.#count.deleted({ name: path, isDirectory: directory }, stat);
+    if (told) this.#count.deleted({ name: path, isDirectory: directory }, kind ?? stat);
     return true;
   }
 

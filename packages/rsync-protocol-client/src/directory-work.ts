@@ -41,6 +41,8 @@ export class DirectoryWork {
   readonly #waiting = new Map<string, boolean>();
   /** Listed, and not there: what lies below is left out without a further word. */
   readonly #missing = new Set<string>();
+  /** Those where something else stands, as long as nothing below them was left out. */
+  readonly #untold = new Set<string>();
 
   constructor(
     tree: DestinationTree,
@@ -101,7 +103,7 @@ export class DirectoryWork {
     }
     if (this.#options.ignoreExisting && stat) {
       this.leaveOut(entry.name);
-      this.#tally.problem(`"${entry.name}" is no directory and stays: its content is left out`);
+      this.#untold.add(entry.name);
       return 0;
     }
     if (!this.#options.dryRun && parent) {
@@ -160,7 +162,11 @@ export class DirectoryWork {
   /** Whether an entry lies in a directory that was left out. */
   isLeftOut(entry: FileEntry): boolean {
     if (this.#missing.size === 0 || entry.name === ".") return false;
-    if (!this.#missing.has(directoryOf(entry.name))) return false;
+    const directory = directoryOf(entry.name);
+    if (!this.#missing.has(directory)) return false;
+    if (this.#untold.delete(directory)) {
+      this.#tally.problem(`"${directory}" is no directory and stays: its content is left out`);
+    }
     if (isDirectory(entry)) this.#missing.add(entry.name);
     return true;
   }

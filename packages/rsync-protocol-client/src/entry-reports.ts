@@ -82,6 +82,8 @@ export class EntryReports {
     }
     const turn = this.#byNdx.get(ndx);
     if (turn) {
+      // The sender has answered; in a dry run nothing else begins.
+      this.#isHeld = false;
       turn.pulled = pulled;
       this.#finish(turn);
     } else if (this.#waitsForList(pulled)) {

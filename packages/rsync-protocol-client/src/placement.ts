@@ -4,6 +4,7 @@ import { nameBytes } from "./destination-tree.ts";
 import { assertGoingOn, finishLink } from "./entry-results.ts";
 import type { Job, Leader } from "./hard-link-groups.ts";
 import type { PullContext } from "./pull-context.ts";
+import { isKnownLink } from "./reference-links.ts";
 import { describeFailure } from "./tally.ts";
 
 /** Where an entry lies in the destination. */
@@ -92,6 +93,10 @@ export function linkToLeader(context: PullContext, job: Job, to: Leader): void {
       });
     } else {
       here.link(source, leaderName, place.name);
+      if (isKnownLink(context, entry, leaderStat)) {
+        finishLink(context, job, leader, true, true);
+        return;
+      }
     }
     finishLink(context, job, leader, before !== undefined, true);
   } catch (error) {

@@ -151,7 +151,7 @@ export class ReferenceFiles {
   /** Copies the content of the file that was found, and gives it the entry's attributes. */
   async copy(job: Job, found: Found): Promise<void> {
     const { entry } = job;
-    const { options, attributes, tally } = this.#context;
+    const { options, attributes } = this.#context;
     if (options.dryRun) {
       succeed(this.#context, job, "copied", found.changes | ITEM.LOCAL_CHANGE);
       return;
@@ -181,7 +181,6 @@ export class ReferenceFiles {
         fs.closeSync(from);
       }
       directory.rename(temporary, directory, placeOf(this.#context, entry).name);
-      tally.matchedBytes += entry.size;
       succeed(this.#context, job, "copied", found.changes | ITEM.LOCAL_CHANGE, { digest });
     } catch (error) {
       if (made) {
