@@ -14,7 +14,12 @@ export interface CompareOptions {
   readonly times?: "all" | "not-of-links" | "not-of-folders" | "none";
   /** Extended attributes, access control lists among them. @defaultValue false */
   readonly attributes?: boolean;
+  /** Whether files have holes. @defaultValue false */
+  readonly holes?: boolean;
 }
+
+/** What `st_blocks` counts. */
+const BLOCK_BYTES = 512n;
 
 const slash = Buffer.from("/");
 const asText = (path: Buffer): string => JSON.stringify(path.toString("latin1"));
@@ -69,6 +74,9 @@ function describeTree(root: string, options: CompareOptions): Map<string, string
     if (type === "file") {
       const sum = createHash("sha256").update(readFileSync(path)).digest("hex");
       facts.push(`${stats.size} bytes`, `sha256 ${sum}`);
+      if (options.holes === true && stats.blocks * BLOCK_BYTES < stats.size) {
+        facts.push(`${stats.blocks} blocks`);
+      }
     }
     if (type === "link") facts.push(`-> ${asText(readlinkSync(path, "buffer"))}`);
     if (options.attributes === true) facts.push(...attributesOf(path));

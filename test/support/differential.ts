@@ -1,10 +1,15 @@
-import { mkdirSync, rmSync, utimesSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { type CompareOptions, treeDifferences } from "./compare-trees.ts";
 import { startDialhome } from "./dialhome-cli.ts";
 import { callDialhome } from "./dialhome-main.ts";
 import { requirePeer } from "./peers.ts";
 import { type Ended, run, runOk } from "./processes.ts";
-import { changeRandomly, printedNamesOfLinks } from "./random-changes.ts";
+import {
+  changeRandomly,
+  linkSomeFolders,
+  printedNamesOfLinks,
+  somePaths,
+} from "./random-changes.ts";
 import { makeRandomTree } from "./random-tree.ts";
 import { startRealRsyncd } from "./real-rsyncd.ts";
 import { tempDir } from "./temp-dir.ts";
@@ -16,11 +21,24 @@ export interface DifferentialCase {
   readonly compare?: CompareOptions;
   /** What is compared: the destination alone, or also what came beside it. @defaultValue all */
   readonly only?: "dest";
+  /** What is at the destination before the first pull: nothing, or a changed copy of the source. @defaultValue "nothing" */
+  readonly start?: "nothing" | "copy";
+  /**
+   * What `../ref` is: nothing; a changed copy of the first source; or what the last pull has made, while the destination begins anew.
+   * @defaultValue "nothing"
+   */
+  readonly reference?: "nothing" | "copy" | "last";
+  /** The file `list` names about half of the source, with a NUL behind each path. */
+  readonly hasList?: boolean;
+  /** Some folders of the destination have moved, and links lead there, before every pull but the first. */
+  readonly linksFolders?: boolean;
 }
 
 export interface DifferentialRun {
   readonly seed: string;
   readonly entries: number;
+  /** Of the tree: see `RandomTreeOptions`. */
+  readonly links?: "any" | "leading";
   /** How often the source is changed after the first pull. */
   readonly changes: number;
   readonly cases: readonly DifferentialCase[];
@@ -122,18 +140,46 @@ async function callWay(way: Way, args: readonly string[], cwd: string): Promise<
   return { signal: null, ...(await callDialhome(["rsync", ...args], { cwd, env: LOCALE })) };
 }
 
+/** Makes what a case wants to be there before a pull: the same for every way. */
+async function prepare(
+  { seed, source, changes }: Comparison,
+  each: DifferentialCase,
+  root: string,
+  step: number,
+): Promise<void> {
+  const isLast = step > 0 && step === changes;
+  const [dest, ref] = [`${root}/dest`, `${root}/ref`];
+  // The real rsync tells and counts what is in the way of a backup.
+  rmSync(`${root}/kept`, { recursive: true, force: true });
+  if (step === 0) {
+    mkdirSync(root, { recursive: true });
+    if (each.start === "copy") await copyChanged(source, dest, `${seed}/start`);
+    if (each.reference === "copy") await copyChanged(source, ref, `${seed}/ref`);
+  } else if (each.reference === "last") {
+    rmSync(ref, { recursive: true });
+    renameSync(dest, ref);
+    if (isLast) changeRandomly(ref, `${seed}/ref`);
+  }
+  for (const path of [dest, ref]) mkdirSync(path, { recursive: true });
+  if (isLast) changeRandomly(dest, `${seed}/dest`);
+  if (each.linksFolders === true && step > 0) linkSomeFolders(dest, `${seed}/${step}/folders`);
+  if (each.hasList === true) {
+    writeFileSync(`${root}/list`, somePaths(source, `${seed}/${step}/list`));
+    utimesSync(`${root}/list`, 0, 0);
+  }
+}
+
+async function copyChanged(source: string, target: string, seed: string): Promise<void> {
+  await runOk("cp", ["-a", source, target]);
+  changeRandomly(target, seed);
+}
+
 /** One case in one state of the source. */
 async function compareCase(comparison: Comparison, index: number, step: number): Promise<void> {
   const { cases, seed, entries, changes, urls, failures, failed } = comparison;
   const each = cases[index];
   if (each === undefined || failed.has(each)) return;
-  for (const way of WAYS) {
-    const root = rootOf(comparison, index, way);
-    // The real rsync tells and counts what is in the way of a backup.
-    rmSync(`${root}/kept`, { recursive: true, force: true });
-    for (const name of ["dest", "ref"]) mkdirSync(`${root}/${name}`, { recursive: true });
-    if (step > 0 && step === changes) changeRandomly(`${root}/dest`, `${seed}/dest`);
-  }
+  for (const way of WAYS) await prepare(comparison, each, rootOf(comparison, index, way), step);
   const line = (way: Way): string[] => [...each.args, "-i", "--stats", urls[way], "dest/"];
   const [theirs, ...others] = await Promise.all(
     WAYS.map((way) => callWay(way, line(way), rootOf(comparison, index, way))),
@@ -147,7 +193,8 @@ async function compareCase(comparison: Comparison, index: number, step: number):
     };
     // When the test itself made the outermost ones says nothing.
     for (const root of Object.values(roots)) {
-      for (const name of ["ref", ""]) utimesSync(`${root}/${name}`, 0, 0);
+      const unnamed = each.hasList === true ? ["dest"] : [];
+      for (const name of [...unnamed, "ref", ""]) utimesSync(`${root}/${name}`, 0, 0);
     }
     const below = (root: string): string => (each.only === undefined ? root : `${root}/dest`);
     const lines = [
@@ -189,11 +236,11 @@ async function keepCase({ scratch, source }: Comparison, index: number): Promise
  * @returns what differed: each with the seed, the state and the command lines; empty when nothing did
  */
 export async function compareWithReal(wanted: DifferentialRun): Promise<string[]> {
-  const { seed, entries, changes, cases } = wanted;
+  const { seed, entries, changes, cases, links = "any" } = wanted;
   await using dir = tempDir();
   const source = dir.at("src");
   mkdirSync(source);
-  await makeRandomTree(source, { seed, entries });
+  await makeRandomTree(source, { seed, entries, links });
   await using real = await startRealRsyncd({ modules: { src: { path: source } } });
   const listen = ["--listen", "127.0.0.1:0", "--json"];
   await using ours = startDialhome(["rsyncd", "--module", `src=${source}`, ...listen]);

@@ -61,6 +61,38 @@ export function printedNamesOfLinks(root: string): string[] {
     );
 }
 
+/**
+ * About half of the paths below a folder, each with a NUL behind it: for `--files-from`. Of those with wildcards or backslashes, and of
+ * very long ones, the real client refuses some that it has asked for.
+ */
+export function somePaths(root: string, seed: string): Buffer {
+  const random = seededRandom(seed);
+  const nul = Buffer.from([0]);
+  const paths = list(Buffer.from(root)).map(({ path }) =>
+    path.subarray(Buffer.byteLength(root) + 1),
+  );
+  const isPlain = (path: Buffer): boolean =>
+    path.length < 200 && !/[*?[\\]/.test(path.toString("latin1"));
+  return Buffer.concat(
+    paths.filter((path) => random.below(2) === 0 && isPlain(path)).flatMap((path) => [path, nul]),
+  );
+}
+
+/** Moves some of the folders right below `root` away, and has links lead to where they are now. */
+export function linkSomeFolders(root: string, seed: string): void {
+  const random = seededRandom(seed);
+  const top = Buffer.from(root);
+  for (const { path, folder, stats } of list(top)) {
+    if (!folder.equals(top) || !stats.isDirectory() || random.below(4) > 0) continue;
+    const name = path.subarray(folder.length + 1);
+    const moved = Buffer.concat([Buffer.from("real-"), name]);
+    if (name.length > 200 || statsOf(joinBytes(top, moved))) continue;
+    renameSync(path, joinBytes(top, moved));
+    symlinkSync(moved, path);
+  }
+  settle(top, 1_600_000_000);
+}
+
 /** Gives what is new the same time in every run. */
 function settle(folder: Buffer, time: number): void {
   for (const { path, stats } of list(folder).toReversed()) {

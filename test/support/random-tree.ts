@@ -14,6 +14,7 @@ import {
   writeSync,
 } from "node:fs";
 import { createServer } from "node:net";
+import { relative } from "node:path";
 import { ACL_ATTRIBUTE, DirectoryHandle, encodePosixAcl } from "@dialhome/posix-fs";
 import { runOk } from "./processes.ts";
 import { type SeededRandom, seededRandom } from "./random.ts";
@@ -30,6 +31,11 @@ const ODD = "\n\t\r\x01\x7f \\-#~*?[]'\"$`;%:,=!@^&()|<>{}+\x80\x8f\xa0\xc3\xe9\
 /** A path below a folder, both as bytes. */
 export function joinBytes(folder: Buffer, name: Buffer): Buffer {
   return Buffer.concat([folder, SLASH, name]);
+}
+
+/** The way from a folder to a path. */
+function relativeBytes(folder: Buffer, path: Buffer): Buffer {
+  return Buffer.from(relative(folder.toString("latin1"), path.toString("latin1")), "latin1");
 }
 
 /** A name of random bytes: most are plain words, the others have what breaks programs. There is room for a suffix. */
@@ -103,7 +109,12 @@ function decorate(folder: Buffer, name: Buffer, random: SeededRandom): void {
 export interface RandomTreeOptions {
   readonly seed: string;
   readonly entries: number;
+  /** Symbolic links lead anywhere, also round in circles; or to files and folders of the tree, mostly. @defaultValue "any" */
+  readonly links?: "any" | "leading";
 }
+
+/** Rules for `-F`, in some folders. */
+const RULES = ["- *a\n+ *b*\n- b*\n", "P *x*\n- /[c-e]*\n", "-s *0*\n:C\n"] as const;
 
 /**
  * Fills the empty folder `root` with a tree of random names, depths, types, sizes, modes, times, owners, links, attributes. The same
@@ -111,13 +122,15 @@ export interface RandomTreeOptions {
  */
 export async function makeRandomTree(
   root: string,
-  { seed, entries }: RandomTreeOptions,
+  { seed, entries, links = "any" }: RandomTreeOptions,
 ): Promise<void> {
   const random = seededRandom(seed);
   const top = Buffer.from(root);
   const folders: Buffer[] = [top];
   const files: Buffer[] = [];
   const taken = new Set<string>();
+  /** Folders with files alone, which links may lead to without ever leading back. */
+  const plain: Buffer[] = [];
   const times: [Buffer, number][] = [];
   /** A free path in a folder that was made before; in the newest ones rather often, so that some paths get deep. */
   const free = (): { folder: Buffer; name: Buffer; path: Buffer } => {
@@ -148,12 +161,37 @@ export async function makeRandomTree(
     const kind = random.below(20);
     if (kind < 3) {
       mkdirSync(path);
-      folders.push(path);
       finish(path, random.pick(FOLDER_MODES));
+      if (links === "leading" && kind === 0) {
+        plain.push(path);
+        const inside = joinBytes(path, randomName(random));
+        writeFileSync(inside, randomContent(random, false));
+        finish(inside, random.pick(MODES));
+        continue;
+      }
+      folders.push(path);
+      if (random.below(8) === 0) {
+        const rules = joinBytes(path, Buffer.from(".rsync-filter"));
+        taken.add(rules.toString("latin1"));
+        writeFileSync(rules, random.pick(RULES));
+        finish(rules, 0o644);
+      }
     } else if (kind === 3) {
-      const target = random.pick(["../gone", "/nowhere", ".", "..", "x".repeat(300), "\xe9\n\\"]);
-      const shown = random.below(2) === 0 ? Buffer.from(target, "latin1") : randomName(random);
-      symlinkSync(shown, path);
+      const leading = links === "leading" ? [...plain.slice(-3), ...files.slice(-3)] : [];
+      if (leading.length > 0 && random.below(5) > 0) {
+        symlinkSync(relativeBytes(folder, random.pick(leading)), path);
+      } else {
+        const circles = links === "any" ? [".", ".."] : [];
+        const target = random.pick([
+          ...circles,
+          "../gone",
+          "/nowhere",
+          "x".repeat(300),
+          "\xe9\n\\",
+        ]);
+        const shown = random.below(2) === 0 ? Buffer.from(target, "latin1") : randomName(random);
+        symlinkSync(shown, path);
+      }
       finish(path);
     } else if (kind === 4 && files.length > 0) {
       linkSync(random.pick(files), path);
