@@ -6,7 +6,7 @@ import { describeWithPeers } from "./support/peers.ts";
 const seed = process.env["DIALHOME_SEED"] ?? "usual";
 
 describeWithPeers(["rsync"], "random trees, pulled as the real rsync pulls them", () => {
-  it("by our client, and from our daemon", { timeout: 400_000 }, async () => {
+  it("by our client, and from our daemon", { timeout: 300_000 }, async () => {
     const failures = await compareWithReal({ seed, entries: 300, changes: 2, cases: CASES });
     expect(failures.join("\n")).toBe("");
   });
