@@ -120,9 +120,41 @@ describeWithPeers(["rsync", "sshd", "ssh-keygen"], "dialhome rsync over SSH", ()
       expect.stringMatching(/no key to log in with.*--identity/),
     ]);
     expect(existsSync(folder.at("untrusted"))).toBe(false);
-    const accepted = await pull(identity, "--accept-new");
+    const accepted = await pull(identity, "--accept-new", "--ssh-config=none");
     expect([accepted.code, accepted.stderr]).toEqual([0, ""]);
     expect(readFileSync(folder.at(".ssh/known_hosts"), "utf8")).toContain(`:${sshd.port}`);
+  });
+
+  it("reads ssh's configuration: another name, a key, a port, known hosts and a host on the way", async () => {
+    await using hop = await startSshd();
+    mkdirSync(folder.at("home/.ssh"), { recursive: true });
+    const config = [
+      "Host files",
+      `  HostName 127.0.0.1\n  Port ${sshd.port}\n  ProxyJump hop`,
+      `  IdentityFile ${sshd.clientKey.privatePath}\n  UserKnownHostsFile ${sshd.knownHostsPath}`,
+      "Host hop",
+      `  HostName 127.0.0.1\n  Port ${hop.port}\n  HostKeyAlias the-hop`,
+      `  IdentityFile ${hop.clientKey.privatePath}\n  UserKnownHostsFile ~/.ssh/hops`,
+    ];
+    writeFileSync(folder.at("home/.ssh/config"), `${config.join("\n")}\n`, { mode: 0o600 });
+    writeFileSync(folder.at("home/.ssh/hops"), `the-hop ${hop.hostKeyLine}\n`);
+    const pull = (...args: string[]): ReturnType<typeof callDialhome> =>
+      callDialhome(["rsync", "-aHD", ...args, `files:${source}/`, "by-name/"], {
+        cwd: folder.path,
+        env: { HOME: folder.at("home"), SSH_AUTH_SOCK: undefined },
+      });
+    expect(await pull()).toEqual({ code: 0, stdout: "", stderr: "" });
+    await assertEqualTrees(source, folder.at("by-name"));
+    expect(hop.log).toMatch(/Accepted publickey/);
+    const identity = `--identity=${sshd.clientKey.privatePath}`;
+    const without = await pull("--ssh-config=none", identity);
+    expect([without.code, oneLine(without.stderr)]).toEqual([255, expect.stringMatching(/files/)]);
+    writeFileSync(folder.at("loose"), "StrictHostKeyChecking no\n");
+    const loose = await pull("--ssh-config=loose", identity);
+    expect([loose.code, oneLine(loose.stderr)]).toEqual([
+      255,
+      expect.stringMatching(/StrictHostKeyChecking no would trust.*--ssh-config/),
+    ]);
   });
 
   it("says when there is no rsync, and when the connection breaks", async () => {

@@ -1,5 +1,5 @@
 // From "host" and the files that people already have to a connection with the real sshd.
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import {
@@ -8,11 +8,13 @@ import {
   localAccount,
   resolveSshHost,
   type SshConnection,
+  SshEndpointError,
 } from "@dialhome/ssh-endpoint";
 import { expect, it } from "vitest";
-import { describeWithPeers } from "./support/peers.ts";
+import { describeWithPeers, requirePeer } from "./support/peers.ts";
+import { run, runOk, start } from "./support/processes.ts";
 import { readToEnd } from "./support/ssh-read.ts";
-import { type Sshd, startSshd } from "./support/ssh-sshd.ts";
+import { type Sshd, sshKeygen, startSshd } from "./support/ssh-sshd.ts";
 import { type TempDir, tempDir } from "./support/temp-dir.ts";
 
 /** A home directory with a configuration of its own. */
@@ -96,3 +98,197 @@ describeWithPeers(["sshd", "ssh-keygen"], "a host by its configuration", () => {
     expect(outer.log).not.toMatch(/Accepted/);
   });
 });
+
+describeWithPeers(["sshd", "ssh-keygen", "ssh-agent", "ssh-add"], "the agent and key files", () => {
+  it("a key that the configuration names is the first of the agent's, or the only one", async () => {
+    await using sshd = await startSshd({ config: ["MaxAuthTries 2"] });
+    await using folder = tempDir();
+    const socket = folder.at("agent");
+    await using agent = start(requirePeer("ssh-agent"), ["-D", "-a", socket]);
+    await agent.waitFor("stdout", /SSH_AUTH_SOCK/);
+    const others = [1, 2, 3].map((n) => folder.at(`other-${n}`));
+    for (const path of others) await sshKeygen(path, "ed25519");
+    await runOk(requirePeer("ssh-add"), ["-q", ...others, sshd.clientKey.privatePath], {
+      env: { SSH_AUTH_SOCK: socket },
+    });
+    // Only the public half lies beside the configuration.
+    writeFileSync(folder.at("chosen.pub"), `${sshd.clientKey.publicLine}\n`);
+    const lines = (...more: string[]): string =>
+      block("box", sshd, [...more, `UserKnownHostsFile ${sshd.knownHostsPath}`]).replace(
+        /^ *IdentityFile.*client_key$/m,
+        `  IdentityAgent ${socket}`,
+      );
+    const tooMany = await homeWith(folder, lines());
+    await expect(connectBy(tooMany, "box")).rejects.toMatchObject({
+      code: "ERR_SSH_ENDPOINT_AUTHENTICATION",
+    });
+    for (const chosen of [folder.at("chosen"), folder.at("chosen.pub")]) {
+      for (const only of ["yes", "no"]) {
+        const account = await homeWith(
+          folder,
+          lines(`IdentityFile ${chosen}`, `IdentitiesOnly ${only}`),
+        );
+        await using connection = await connectBy(account, "box");
+        expect(connection.hostKey.fingerprint).toBe(sshd.hostKeyFingerprint);
+      }
+    }
+    const alone = await homeWith(
+      folder,
+      lines(`IdentityFile ${others[0]}.pub`, "IdentitiesOnly yes"),
+    );
+    const before = sshd.log.length;
+    await expect(connectBy(alone, "box")).rejects.toMatchObject({
+      code: "ERR_SSH_ENDPOINT_AUTHENTICATION",
+    });
+    expect(sshd.log.slice(before).match(/Failed publickey/g) ?? []).toHaveLength(1);
+  });
+
+  it("a passphrase is asked for when the server would take the key, until it is right, and once", async () => {
+    await using sshd = await startSshd();
+    await using folder = tempDir();
+    const stranger = await sshKeygen(folder.at("stranger"), "ed25519", "secret");
+    const locked = await sshKeygen(folder.at("locked"), "rsa", "open sesame");
+    writeFileSync(join(sshd.folder, "authorized_keys"), `${locked.publicLine}\n`);
+    const account = await homeWith(
+      folder,
+      block("box", sshd, [`UserKnownHostsFile ${sshd.knownHostsPath}`]).replace(
+        /IdentityFile .*/,
+        `IdentityFile ${stranger.privatePath}\n  IdentityFile ${locked.privatePath}`,
+      ),
+    );
+    const asked: string[] = [];
+    const answers = ["sesame", "open sesame"];
+    const { options } = await resolveSshHost({
+      destination: "box",
+      account,
+      systemDirectory: folder.at("nothing"),
+      passphrase: async (path) => {
+        asked.push(path);
+        return answers.shift();
+      },
+    });
+    for (let times = 0; times < 2; times++) {
+      await using connection = await connectSsh(options);
+      expect(connection.hostKey.fingerprint).toBe(sshd.hostKeyFingerprint);
+    }
+    expect(asked).toEqual([locked.privatePath, locked.privatePath]);
+    // Without anybody to ask: one line that says so.
+    await expect(connectBy(account, "box")).rejects.toMatchObject({
+      code: "ERR_SSH_ENDPOINT_PASSPHRASE",
+    });
+  });
+});
+
+/** What stands in known_hosts, and whether ssh goes on with `yes` and with `accept-new`. HOST is the name, KEY and OTHER are keys. */
+const KNOWN_HOSTS: readonly (readonly [name: string, text: string])[] = [
+  ["nothing", ""],
+  ["the key", "HOST KEY\n"],
+  ["another key of the type", "HOST OTHER\n"],
+  ["both", "HOST OTHER\nHOST KEY\n"],
+  ["the key for another port", "[127.0.0.1]:9 KEY\n"],
+  ["the key under the plain name", "127.0.0.1 KEY\n"],
+  ["another key under the plain name", "127.0.0.1 OTHER\n"],
+  ["a pattern", "[127.0.0.*]:* KEY\n"],
+  ["a negated pattern", "[127.0.0.*]:*,!HOST KEY\n"],
+  ["several names", "somewhere,HOST,else KEY comment\n"],
+  ["revoked", "HOST KEY\n@revoked HOST KEY\n"],
+  ["revoked for all", "@revoked * KEY\nHOST KEY\n"],
+  ["another one revoked", "@revoked * OTHER\nHOST KEY\n"],
+  ["a certificate authority", "@cert-authority HOST KEY\n"],
+  ["an unknown marker", "@something HOST KEY\n"],
+  ["a comment", "# HOST KEY\n"],
+  ["a broken line", "HOST ssh-ed25519 AAAA\nHOST KEY\n"],
+  ["the end without a line end", "HOST KEY"],
+];
+
+/** StrictHostKeyChecking and HashKnownHosts that the first few are tried with, too. */
+const HASHED_TOO = [
+  ["yes", "no"],
+  ["accept-new", "yes"],
+] as const;
+
+describeWithPeers(["sshd", "ssh", "ssh-keygen"], "known hosts", () => {
+  it("we trust and refuse as the real ssh does, also where the names are hashed", async () => {
+    await using sshd = await startSshd({ config: ["MaxStartups 100"] });
+    const other = (await sshKeygen(join(sshd.folder, "other"), "ed25519")).publicLine;
+    const name = `[${sshd.host}]:${sshd.port}`;
+    const otherLine = other.split(" ").slice(0, 2).join(" ");
+    const ours: Record<string, unknown> = {};
+    const theirs: Record<string, unknown> = {};
+    const judge = async (title: string, text: string, checking: string, hash: string) => {
+      await using home = tempDir();
+      const path = home.at("known");
+      const more = [
+        `UserKnownHostsFile ${path}`,
+        "GlobalKnownHostsFile none",
+        `StrictHostKeyChecking ${checking}`,
+        `HashKnownHosts ${hash}`,
+      ];
+      const account = await homeWith(home, block("box", sshd, more));
+      const begin = async (): Promise<void> => {
+        writeFileSync(
+          path,
+          text
+            .replaceAll("HOST", name)
+            .replaceAll("KEY", sshd.hostKeyLine)
+            .replaceAll("OTHER", otherLine),
+        );
+        if (hash === "yes") await run(requirePeer("ssh-keygen"), ["-H", "-f", path]);
+      };
+      await begin();
+      const ssh = ["-F", home.at(".ssh", "config"), "-o", "BatchMode=yes", "box", "true"];
+      const { code } = await run(requirePeer("ssh"), ssh, { env: { SSH_AUTH_SOCK: undefined } });
+      const key = `${title}, ${checking}, hashed: ${hash}`;
+      theirs[key] = [code === 0, linesOf(path)];
+      await begin();
+      ours[key] = [await isLetIn(account), linesOf(path)];
+    };
+    type Case = Parameters<typeof judge>;
+    const cases = KNOWN_HOSTS.flatMap(([title, text], at): Case[] => [
+      [title, text, "accept-new", "no"],
+      ...(at < 4 ? HASHED_TOO.map(([checking, hash]): Case => [title, text, checking, hash]) : []),
+    ]);
+    // A few at a time: most of it is waiting for processes.
+    const left = [...cases];
+    const work = async (): Promise<void> => {
+      for (let next = left.shift(); next !== undefined; next = left.shift()) await judge(...next);
+    };
+    await Promise.all([work(), work(), work(), work()]);
+    expect(Object.keys(ours)).toHaveLength(cases.length);
+    expect(ours).toEqual(theirs);
+  });
+
+  it("twenty at once that remember a new host leave whole lines", async () => {
+    await using sshd = await startSshd({ config: ["MaxStartups 100"] });
+    await using folder = tempDir();
+    const path = folder.at("new", "known");
+    const account = await homeWith(
+      folder,
+      block("box", sshd, [`UserKnownHostsFile ${path}`, "StrictHostKeyChecking accept-new"]),
+    );
+    const connections = await Promise.all(
+      Array.from({ length: 20 }, () => connectBy(account, "box")),
+    );
+    await Promise.all(connections.map((connection) => connection.end()));
+    const lines = readFileSync(path, "utf8").trimEnd().split("\n");
+    expect(new Set(lines)).toEqual(new Set([`[127.0.0.1]:${sshd.port} ${sshd.hostKeyLine}`]));
+  });
+});
+
+/** Whether we go on, and what stops us is an error of the host key. */
+async function isLetIn(account: LocalAccount): Promise<boolean> {
+  try {
+    await using connection = await connectBy(account, "box");
+    return connection.hostKey.fingerprint !== "";
+  } catch (error) {
+    if (error instanceof SshEndpointError && error.code.includes("HOST_KEY")) return false;
+    throw error;
+  }
+}
+
+/** How many lines a file has that say something: one more when a host was remembered. */
+function linesOf(path: string): number {
+  return readFileSync(path, "utf8")
+    .split("\n")
+    .filter((line) => line !== "").length;
+}

@@ -20,6 +20,7 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   ERR_SSH_ENDPOINT_AUTHENTICATION:
     "; is this machine's public key in the host's authorized_keys file?",
   ERR_SSH_ENDPOINT_PASSPHRASE: "; put the key into ssh-agent and use --agent",
+  ERR_SSH_ENDPOINT_CONFIG: "; --ssh-config names another configuration, or none",
   ERR_STORE_MISSING: "; --create makes it",
 };
 

@@ -1,11 +1,10 @@
-import { once } from "node:events";
-import { connect, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import ssh2 from "ssh2";
 import { algorithms } from "./algorithms.ts";
 import { ClientConnection, type SshConnection } from "./client-connection.ts";
 import type { ConnectionLimits } from "./connection-layer.ts";
 import { DEFAULTS, DISCONNECT } from "./constants.ts";
+import { dial } from "./dial.ts";
 import { quotePeerText, SshEndpointError } from "./errors.ts";
 import {
   type HostKey,
@@ -22,6 +21,7 @@ import {
 } from "./identities.ts";
 import { hostName } from "./known-hosts.ts";
 import { type ConnectionOptions, resolveLimits } from "./limits.ts";
+import type { WhileAsked } from "./login-agents.ts";
 import {
   completeIdentification,
   protocolOf,
@@ -49,7 +49,7 @@ export interface SshConnectOptions extends ConnectionOptions {
   readonly auth: AuthMethod | readonly AuthMethod[];
   /** How the server's host key is judged. There is no default. */
   readonly hostKey: HostKeyPolicy;
-  /** Time for TCP, handshake and login together, ms. @defaultValue 20_000 */
+  /** Time for look-up, TCP, handshake and login together, ms; it starts anew when a passphrase was asked for. @defaultValue 20_000 */
   readonly connectTimeoutMs?: number;
   /** A stream to the server's port instead of a new TCP connection; it is destroyed with the connection. */
   readonly stream?: Duplex;
@@ -76,22 +76,37 @@ export async function connectSsh(options: SshConnectOptions): Promise<SshConnect
   });
   signal?.throwIfAborted();
 
-  const stream = options.stream ?? (await throughJump(options, port)) ?? openSocket(options, port);
+  const given = options.stream ?? (await throughJump(options, port));
   const timeoutMs = options.connectTimeoutMs ?? DEFAULTS.connectTimeoutMs;
   const stop = new AbortController();
-  const timer = setTimeout(() => {
-    stop.abort(
-      new SshEndpointError(
-        "ERR_SSH_ENDPOINT_TIMEOUT",
-        `${peer}: no connection within ${timeoutMs / 1000} s`,
-        { peer, limit: timeoutMs },
-      ),
-    );
-  }, timeoutMs);
+  const startTimer = (): NodeJS.Timeout =>
+    setTimeout(() => {
+      stop.abort(
+        new SshEndpointError(
+          "ERR_SSH_ENDPOINT_TIMEOUT",
+          `${peer}: no connection within ${timeoutMs / 1000} s`,
+          { peer, limit: timeoutMs },
+        ),
+      );
+    }, timeoutMs);
+  let timer = startTimer();
+  let isDone = false;
+  const whileAsked: WhileAsked = async (work) => {
+    clearTimeout(timer);
+    try {
+      return await work();
+    } finally {
+      if (!isDone) timer = startTimer();
+    }
+  };
   const onAbort = (): void => stop.abort(signal?.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
+  let stream = given;
   try {
-    if (stream instanceof Socket && stream.connecting) await connected(stream, peer, stop.signal);
+    if (signal?.aborted === true) onAbort();
+    const { family, bindAddress } = options;
+    stream ??= await dial({ host, port, peer, family, bindAddress }, stop.signal);
+    stop.signal.throwIfAborted();
     return await logIn({
       stream,
       peer,
@@ -101,26 +116,16 @@ export async function connectSsh(options: SshConnectOptions): Promise<SshConnect
       limits,
       stop: stop.signal,
       signal,
+      whileAsked,
     });
   } catch (error) {
-    stream.destroy();
+    stream?.destroy();
     throw error;
   } finally {
+    isDone = true;
     clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort);
   }
-}
-
-function openSocket({ host, family, bindAddress }: SshConnectOptions, port: number): Socket {
-  return connect({
-    host,
-    port,
-    ...(family === undefined ? {} : { family }),
-    ...(bindAddress === undefined ? {} : { localAddress: bindAddress }),
-    // Without noDelay the handshake waits for the other side's delayed acknowledgements (49 ms instead of 4).
-    noDelay: true,
-    keepAlive: true,
-  });
 }
 
 /** A channel to the host through another one; undefined when there is none on the way. */
@@ -148,24 +153,6 @@ async function throughJump(
   }
 }
 
-async function connected(stream: Duplex, peer: string, stop: AbortSignal): Promise<void> {
-  stop.throwIfAborted();
-  try {
-    await once(stream, "connect", { signal: stop });
-  } catch (cause) {
-    stop.throwIfAborted();
-    throw new SshEndpointError("ERR_SSH_ENDPOINT_CONNECT", `${peer}: ${connectFailure(cause)}`, {
-      peer,
-      cause,
-    });
-  }
-}
-
-function connectFailure(cause: unknown): string {
-  if (cause instanceof AggregateError) return cause.errors.map(connectFailure).join("; ");
-  return cause instanceof Error ? cause.message : String(cause);
-}
-
 interface Login {
   readonly stream: Duplex;
   readonly peer: string;
@@ -175,11 +162,12 @@ interface Login {
   readonly limits: ConnectionLimits;
   readonly stop: AbortSignal;
   readonly signal: AbortSignal | undefined;
+  readonly whileAsked: WhileAsked;
 }
 
 /** Handshake and login on a stream; the promise is settled when the stream is closed or the login is through. */
 async function logIn(login: Login): Promise<SshConnection> {
-  const { stream, peer, user, identities, judge, stop } = login;
+  const { stream, peer, user, judge, stop } = login;
   const client = new ssh2.Client();
   let failure: unknown;
   let connection: ClientConnection | undefined;
@@ -222,7 +210,7 @@ async function logIn(login: Login): Promise<SshConnection> {
       readyTimeout: 0,
       keepaliveInterval: 0,
       algorithms: algorithms(judge.algorithms),
-      authHandler: handlerOf(identities, user),
+      authHandler: handlerOf(login),
       hostVerifier: (blob: Buffer, verify: (isGood: boolean) => void) => {
         if (hostKey !== undefined) {
           // A later key exchange: the server must stay who it is.
@@ -264,8 +252,8 @@ async function logIn(login: Login): Promise<SshConnection> {
   });
 }
 
-function handlerOf(identities: readonly Identity[], user: string): ssh2.AuthHandlerMiddleware {
-  const tries = loginTries(identities, user);
+function handlerOf({ identities, user, whileAsked }: Login): ssh2.AuthHandlerMiddleware {
+  const tries = loginTries(identities, user, whileAsked);
   return () => tries();
 }
 
@@ -282,6 +270,7 @@ function noneTaken({ peer, user, identities }: Login): SshEndpointError {
 }
 
 function agentError(cause: Error, peer: string): SshEndpointError {
+  if (cause instanceof SshEndpointError) return cause;
   return new SshEndpointError(
     "ERR_SSH_ENDPOINT_AGENT",
     `${peer}: the agent failed: ${cause.message}`,

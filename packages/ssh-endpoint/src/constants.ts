@@ -2,6 +2,8 @@
 export const DEFAULTS = {
   /** Time for TCP, handshake and login together, ms (OpenSSH has no such bound by itself). */
   connectTimeoutMs: 20_000,
+  /** Time after which the next address of a name is tried beside the last one, ms (RFC 8305 §5). */
+  attemptDelayMs: 250,
   /** Time from a TCP connection to a finished login on a server, ms (sshd_config LoginGraceTime is 120 s). */
   loginGraceMs: 30_000,
   /** Silence after which the peer is asked for a sign of life, ms. */
@@ -70,6 +72,8 @@ export const BOUNDS = {
   disconnectGraceMs: 2_000,
   /** Length of a host name, address or user name, characters. */
   nameLength: 1024,
+  /** Addresses of one name that are tried. */
+  addresses: 16,
   /** Hosts on the way to a host. */
   jumps: 8,
   /** Length of one ssh_config file, bytes. */

@@ -46,3 +46,25 @@ function string(bytes: Buffer): Buffer {
   length.writeUInt32BE(bytes.length);
   return Buffer.concat([length, bytes]);
 }
+
+/** The public half in a private key of OpenSSH's own format, which stands there in the clear also where the key is encrypted (PROTOCOL.key). */
+export function publicHalfOf(text: string): Uint8Array | undefined {
+  const [, base64] = /-----BEGIN OPENSSH PRIVATE KEY-----([^-]*)-----END OPENSSH/.exec(text) ?? [];
+  const bytes = Buffer.from(base64 ?? "", "base64");
+  const magic = "openssh-key-v1\0";
+  if (bytes.toString("latin1", 0, magic.length) !== magic) return undefined;
+  let at = magic.length;
+  const next = (): Buffer | undefined => {
+    if (at + 4 > bytes.length) return undefined;
+    const length = bytes.readUInt32BE(at);
+    const end = at + 4 + length;
+    if (end > bytes.length) return undefined;
+    const field = bytes.subarray(at + 4, end);
+    at = end;
+    return field;
+  };
+  // Cipher, key derivation and its options; then the number of keys.
+  if (next() === undefined || next() === undefined || next() === undefined) return undefined;
+  at += 4;
+  return next();
+}

@@ -19,8 +19,11 @@ export interface PrivateKey {
   readonly parsed: ssh2.ParsedKey;
 }
 
-/** Gives a passphrase for an encrypted key; undefined when there is none. */
+/** Gives a passphrase for an encrypted key; undefined when there is none. A function is asked again while its answers are wrong, three times at most. */
 export type PassphraseSource = string | (() => string | undefined | Promise<string | undefined>);
+
+/** ssh's NumberOfPasswordPrompts. */
+const PASSPHRASE_TRIES = 3;
 
 /**
  * Reads a private key.
@@ -42,18 +45,29 @@ export async function parsePrivateKey(
       cause: first,
     });
   }
-  const given = typeof passphrase === "function" ? await passphrase() : passphrase;
-  if (given === undefined) {
-    throw new SshEndpointError(
-      "ERR_SSH_ENDPOINT_PASSPHRASE",
-      `${name}: the key is encrypted and there is no passphrase`,
-    );
+  const tries = typeof passphrase === "function" ? PASSPHRASE_TRIES : 1;
+  let failure: Error | undefined;
+  for (let tried = 0; tried < tries; tried++) {
+    const given = typeof passphrase === "function" ? await passphrase() : passphrase;
+    if (given === undefined) {
+      throw new SshEndpointError(
+        "ERR_SSH_ENDPOINT_PASSPHRASE",
+        `${name}: the key is encrypted and there is no passphrase`,
+      );
+    }
+    const opened = parse(key, given);
+    if (!(opened instanceof Error)) return usable(opened, name);
+    failure = opened;
   }
-  const second = parse(key, given);
-  if (!(second instanceof Error)) return usable(second, name);
   throw new SshEndpointError("ERR_SSH_ENDPOINT_PASSPHRASE", `${name}: the passphrase is wrong`, {
-    cause: second,
+    cause: failure,
   });
+}
+
+/** Whether a key cannot be read without a passphrase. */
+export function isEncryptedKey(text: string): boolean {
+  const parsed = parse(text, undefined);
+  return parsed instanceof Error && isAboutPassphrase(parsed);
 }
 
 function parse(key: string, passphrase: string | undefined): ssh2.ParsedKey | Error {

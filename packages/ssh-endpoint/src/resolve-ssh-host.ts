@@ -6,7 +6,7 @@ import { BOUNDS } from "./constants.ts";
 import { SshEndpointError } from "./errors.ts";
 import type { HostKeyPolicy } from "./host-key.ts";
 import type { AuthMethod } from "./identities.ts";
-import { type PassphraseSource, parsePrivateKey } from "./private-key.ts";
+import { isEncryptedKey, type PassphraseSource, parsePrivateKey } from "./private-key.ts";
 import { readSshConfig, type SshConfig, type SshConfigQuery } from "./ssh-config.ts";
 import { parseSshDestination, type SshDestination } from "./ssh-destination.ts";
 
@@ -130,45 +130,50 @@ async function authOf(config: SshConfig, query: SshHostQuery): Promise<readonly 
   if (!config.pubkeyAuthentication) {
     throw refusal(config, "PubkeyAuthentication is off, and there is no other way to log in here");
   }
-  const methods: AuthMethod[] = [];
-  const hasAgent = identityAgent !== undefined && existsSync(identityAgent) && !identitiesOnly;
-  if (hasAgent) methods.push({ agent: identityAgent });
   const usual = USUAL_KEYS.map((name) => join(query.account.home, ".ssh", name));
+  const keyFiles = identityFiles ?? usual;
+  const methods: AuthMethod[] = [];
+  const hasAgent = identityAgent !== undefined && existsSync(identityAgent);
+  if (hasAgent) methods.push({ agent: identityAgent, keyFiles, only: identitiesOnly });
   const ask = config.batchMode ? undefined : query.passphrase;
-  for (const path of identityFiles ?? usual) {
-    const passphrase = ask === undefined ? undefined : rememberedPassphrase(path, ask);
-    const method = { privateKeyPath: path, ...(passphrase === undefined ? {} : { passphrase }) };
-    if (!existsSync(path)) continue;
-    if (passphrase !== undefined || !hasAgent || (await isOpen(path))) methods.push(method);
+  for (const path of keyFiles) {
+    const text = await readFile(path, "utf8").catch(() => undefined);
+    // A public key is there to choose one of the agent's.
+    if (text === undefined || !text.includes("PRIVATE KEY-----")) continue;
+    if (ask !== undefined) {
+      methods.push({ privateKeyPath: path, passphrase: rememberedPassphrase(path, ask) });
+    } else if (!hasAgent || !isEncryptedKey(text)) {
+      methods.push({ privateKeyPath: path });
+    }
   }
   if (methods.length > 0) return methods;
-  const looked = (identityFiles ?? usual).join(", ");
   throw new SshEndpointError(
     "ERR_SSH_ENDPOINT_KEY",
-    `there is no key to log in with: no agent, and none of ${looked}`,
+    `there is no key to log in with: no agent, and none of ${keyFiles.join(", ")}`,
   );
 }
 
-/** Whether a key file can be used without a passphrase. One that cannot be read at all is left for the connection to tell. */
-async function isOpen(path: string): Promise<boolean> {
-  try {
-    await parsePrivateKey(await readFile(path), path);
-    return true;
-  } catch (error) {
-    return !(error instanceof SshEndpointError && error.code === "ERR_SSH_ENDPOINT_PASSPHRASE");
-  }
-}
-
-/** Asks once: a connection that comes back must not ask again. */
+/** Remembers what opened the key: a connection that comes back must not ask again. */
 function rememberedPassphrase(
   path: string,
   ask: (path: string) => Promise<string | undefined>,
 ): PassphraseSource {
   let answer: string | undefined;
   return async () => {
-    answer ??= await ask(path);
+    const remembered = answer;
+    if (remembered !== undefined && (await isOpenedBy(path, remembered))) return remembered;
+    answer = await ask(path);
     return answer;
   };
+}
+
+async function isOpenedBy(path: string, passphrase: string): Promise<boolean> {
+  try {
+    await parsePrivateKey(await readFile(path), path, passphrase);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function keepaliveOf(

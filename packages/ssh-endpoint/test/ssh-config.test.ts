@@ -172,7 +172,7 @@ describe("readSshConfig", () => {
 describe("resolveSshHost", () => {
   const resolve = (user: string, destination = "web") =>
     resolveSshHost({
-      ...setUp({ user, more: { ".ssh/id_rsa": "x" } }),
+      ...setUp({ user, more: { ".ssh/id_rsa": "-----BEGIN RSA PRIVATE KEY-----" } }),
       destination,
       auth: { agent: "/agent" },
     });

@@ -17,10 +17,10 @@ import { writeJsonLine } from "../terminal/json-lines.ts";
 import { printable, printableBytes } from "../terminal/printable.ts";
 import { openSentMeter } from "../terminal/sent-meter.ts";
 import { formatBytes } from "../terminal/sizes.ts";
-import { type HostKeyFlags, hostKeyPolicy, loginMethods, loginUser } from "./ssh-login.ts";
+import { type SshHostFlags, sshHost } from "./ssh-login.ts";
 
 /** The options of `dialhome backup`. */
-export interface BackupFlags extends HostKeyFlags {
+export interface BackupFlags extends SshHostFlags {
   readonly name?: string;
   readonly nameFile?: string;
   readonly nameRpi?: boolean;
@@ -32,8 +32,6 @@ export interface BackupFlags extends HostKeyFlags {
   readonly rsync?: string;
   readonly rsyncUser?: boolean;
   readonly port?: number;
-  readonly sshKey?: readonly string[];
-  readonly agent?: boolean;
   readonly connectTimeout?: number;
   readonly handshakeTimeout?: number;
   readonly nice?: string;
@@ -56,21 +54,22 @@ export async function runBackup(
   if (flags.port !== undefined && address.port !== undefined && flags.port !== address.port) {
     throw usageError(`port ${address.port} in "${hostText}", but ${flags.port} in --port`);
   }
-  const port = flags.port ?? address.port ?? 22;
+  const port = flags.port ?? address.port;
   const source = nameSource(flags, io);
   const filter = await filterRules(flags, io);
   if (flags.nice !== undefined) await applyPriority(parsePriority(flags.nice));
   const name = await machineName(source);
-  const { host } = address;
-  const peer = { host, port, user: loginUser(address.user), name };
+  const destination = {
+    host: address.host,
+    ...(address.user === undefined ? {} : { user: address.user }),
+    ...(port === undefined ? {} : { port }),
+  };
   try {
+    const { options } = await sshHost(destination, flags, io);
+    const peer = { host: address.host, port: options.port ?? 22, user: options.user, name };
     await using connection = await connectSsh({
-      host,
-      port,
-      user: peer.user,
-      auth: await loginMethods(flags, io),
-      hostKey: hostKeyPolicy(flags, io),
-      connectTimeoutMs: flags.connectTimeout ?? CONNECT_TIMEOUT_MS,
+      ...options,
+      connectTimeoutMs: flags.connectTimeout ?? options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
       signal: io.signal,
     });
     if (flags.json) writeJsonLine(io.stdout, { event: "connected", ...peer });

@@ -2,10 +2,19 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { homedir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
-import { type AuthMethod, type HostKeyPolicy, parsePrivateKey } from "@dialhome/ssh-endpoint";
+import {
+  type AuthMethod,
+  type HostKeyPolicy,
+  localAccount,
+  parsePrivateKey,
+  type ResolvedSshHost,
+  resolveSshHost,
+  type SshDestination,
+} from "@dialhome/ssh-endpoint";
 import { DialhomeError, usageError } from "../errors.ts";
 import { codeOf } from "../failure.ts";
 import type { CommandIo } from "../io.ts";
+import { askHidden } from "../terminal/ask-hidden.ts";
 
 /** Options about the host's key. */
 export interface HostKeyFlags {
@@ -18,6 +27,14 @@ export interface HostKeyFlags {
 export interface LoginFlags {
   readonly sshKey?: readonly string[];
   readonly agent?: boolean;
+}
+
+/** All options about how a host is reached. */
+export interface SshHostFlags extends HostKeyFlags, LoginFlags {
+  /** `--ssh-config`: a file, or `none`. */
+  readonly sshConfig?: string;
+  /** Lines of ssh_config that go before the files, as `ssh -o` has them. */
+  readonly overrides?: readonly string[];
 }
 
 /** Keys that are tried when none is named, in this order; below the home directory. */
@@ -36,8 +53,47 @@ export function loginUser(named: string | undefined): string {
   return named ?? userInfo().username;
 }
 
+/**
+ * How a host is reached: by the options, and where they are silent by ssh's configuration, known hosts, agent and keys. A
+ * passphrase is asked for where somebody sits at a terminal.
+ *
+ * @param keyOption - how the command line calls the option that names a key
+ */
+export async function sshHost(
+  destination: SshDestination,
+  flags: SshHostFlags,
+  io: CommandIo,
+  keyOption = "-k",
+): Promise<ResolvedSshHost> {
+  const { acceptNew, agent, hostKeyFingerprint, knownHosts, overrides = [], sshConfig } = flags;
+  const isPinned = hostKeyFingerprint !== undefined || knownHosts !== undefined;
+  const isOwnKey = flags.sshKey !== undefined || agent === true;
+  const hasTerminal = io.stdin.isTTY === true;
+  try {
+    return await resolveSshHost({
+      destination,
+      account: localAccount(io.env),
+      overrides: acceptNew ? ["StrictHostKeyChecking accept-new", ...overrides] : overrides,
+      ...(sshConfig === undefined
+        ? {}
+        : { configFile: sshConfig === "none" ? sshConfig : resolve(io.cwd, sshConfig) }),
+      ...(isOwnKey ? { auth: await loginMethods(flags, io, keyOption) } : {}),
+      ...(isPinned ? { hostKey: hostKeyPolicy(flags, io) } : {}),
+      ...(hasTerminal ? { passphrase: (path) => askHidden(`Passphrase of ${path}: `, io) } : {}),
+    });
+  } catch (cause) {
+    // Of all that is looked at here only a missing key has this code.
+    if (codeOf(cause) !== "ERR_SSH_ENDPOINT_KEY" || !(cause instanceof Error)) throw cause;
+    throw new DialhomeError(
+      "ERR_DIALHOME_FILE",
+      `${cause.message}; name one with ${keyOption}, or make one: dialhome keygen ~/.ssh/id_ed25519`,
+      { cause },
+    );
+  }
+}
+
 /** How the host is known: by fingerprints, else by known_hosts files. */
-export function hostKeyPolicy(flags: HostKeyFlags, io: CommandIo): HostKeyPolicy {
+function hostKeyPolicy(flags: HostKeyFlags, io: CommandIo): HostKeyPolicy {
   const { hostKeyFingerprint, knownHosts, acceptNew } = flags;
   if (hostKeyFingerprint !== undefined) {
     if (acceptNew) throw usageError("--accept-new makes no sense with --host-key-fingerprint");
@@ -57,7 +113,7 @@ export function hostKeyPolicy(flags: HostKeyFlags, io: CommandIo): HostKeyPolicy
  *
  * @param keyOption - how the command line calls the option that names a key
  */
-export async function loginMethods(
+async function loginMethods(
   flags: LoginFlags,
   io: CommandIo,
   keyOption = "-k",

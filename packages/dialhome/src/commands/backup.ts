@@ -37,12 +37,20 @@ export function declareBackup(command: Command, execute: Execute): void {
     .option("-r, --rsync <program>", "let the real rsync at this path serve the files")
     .option("-u, --rsync-user", "do not claim to read with all privileges")
     .optionsGroup("The connection:")
-    .option("-p, --port <port>", "the host's SSH port (default: 22)", portNumber)
+    .option(
+      "-p, --port <port>",
+      "the host's SSH port (default: as configured, else 22)",
+      portNumber,
+    )
+    .option(
+      "-F, --ssh-config <file>",
+      "ssh's configuration (default: ~/.ssh/config and /etc/ssh/ssh_config), or none",
+    )
     .option("-k, --ssh-key <path>", "private key to log in with; can be given again", gather)
     .option("--agent", "log in with the keys of the agent at SSH_AUTH_SOCK, too")
     .option(
       "--known-hosts <file>",
-      "host keys that are known (default: ~/.ssh/known_hosts)",
+      "host keys that are known (default: as configured, else ~/.ssh/known_hosts)",
       gather,
     )
     .option(
@@ -53,7 +61,7 @@ export function declareBackup(command: Command, execute: Execute): void {
     .option("--accept-new", "trust a host that is not known yet, and remember its key")
     .option(
       "--connect-timeout <seconds>",
-      "longest time to connect and log in (default: 180)",
+      "longest time to connect and log in (default: as configured, else 180)",
       secondsToMs,
     )
     .option(

@@ -127,6 +127,7 @@ export type Valued =
   | "outbuf"
   | "sockopts"
   | "knownHosts"
+  | "sshConfig"
   | "hostKeyFingerprint";
 
 /** What an option does. */
@@ -337,6 +338,12 @@ const SUPPORTED: readonly OptionRow[] = [
   flag("old-args", "oldArgs", "leave arguments to the remote shell as they are"),
   flag("blocking-io", "blockingIo", "taken, and without effect here"),
   valued("identity", "identity", "FILE", "private key to log in with over SSH; can be given again"),
+  valued(
+    "ssh-config",
+    "sshConfig",
+    "FILE",
+    "ssh's configuration instead of ~/.ssh/config, or none",
+  ),
   valued(
     "known-hosts",
     "knownHosts",

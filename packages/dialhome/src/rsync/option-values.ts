@@ -37,6 +37,7 @@ export class OptionValues {
     knownHosts: [] as string[],
     fingerprints: [] as string[],
   };
+  #sshConfig: string | undefined;
   #filesFrom: string | undefined;
   #rsh: string | undefined;
   #rsyncPath: string | undefined;
@@ -84,7 +85,10 @@ export class OptionValues {
       rsh: this.#rsh,
       rsyncPath: this.#rsyncPath,
       remoteOptions: this.#remoteOptions,
-      ssh: this.#ssh,
+      ssh: {
+        ...this.#ssh,
+        ...(this.#sshConfig === undefined ? {} : { configFile: this.#sshConfig }),
+      },
       blockSize: this.#blockSize,
       checksumChoice: this.#checksumChoice,
       checksumSeed: this.#checksumSeed,
@@ -271,6 +275,9 @@ export class OptionValues {
         break;
       case "knownHosts":
         this.#ssh.knownHosts.push(value);
+        break;
+      case "sshConfig":
+        this.#sshConfig = value;
         break;
       case "hostKeyFingerprint":
         this.#ssh.fingerprints.push(value);

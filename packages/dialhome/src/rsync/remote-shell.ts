@@ -16,6 +16,10 @@ export interface SshOptions {
   readonly knownHosts: readonly string[];
   /** `StrictHostKeyChecking=accept-new` */
   readonly acceptNew: boolean;
+  /** `-F`: ssh's configuration file, or `none`. */
+  readonly configFile?: string;
+  /** Further settings, as lines of that file. */
+  readonly settings: readonly string[];
 }
 
 /**
@@ -69,12 +73,14 @@ function parseSshOptions(args: readonly string[]): SshOptions | undefined {
   let port: number | undefined;
   let user: string | undefined;
   let acceptNew = false;
+  let configFile: string | undefined;
+  const settings: string[] = [];
   const identities: string[] = [];
   const knownHosts: string[] = [];
   const rest = [...args];
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     if (SILENT_LETTERS.test(word)) continue;
-    const letter = /^-([plio])/.exec(word)?.[1] ?? "";
+    const letter = /^-([plioFJ])/.exec(word)?.[1] ?? "";
     if (letter === "") return undefined;
     const value = word.length > 2 ? word.slice(2) : rest.shift();
     if (value === undefined) return undefined;
@@ -103,9 +109,25 @@ function parseSshOptions(args: readonly string[]): SshOptions | undefined {
         if (given !== "yes" && given !== "accept-new" && given !== "ask") return undefined;
         acceptNew = given === "accept-new";
         break;
+      case "configfile":
+        configFile = given;
+        break;
+      case "addressfamily":
+      case "bindaddress":
+      case "connecttimeout":
+      case "hashknownhosts":
+      case "hostkeyalias":
+      case "hostname":
+      case "identityagent":
+      case "proxyjump":
+      case "serveralivecountmax":
+      case "serveraliveinterval":
+        settings.push(`${name} ${given}`);
+        break;
       case "batchmode":
       case "identitiesonly":
         if (given !== "yes") return undefined;
+        settings.push(`${name} ${given}`);
         break;
       default:
         return undefined;
@@ -117,6 +139,8 @@ function parseSshOptions(args: readonly string[]): SshOptions | undefined {
     identities,
     knownHosts,
     acceptNew,
+    ...(configFile === undefined ? {} : { configFile }),
+    settings,
   };
 }
 
@@ -124,6 +148,8 @@ const NAMES_OF_LETTERS: Readonly<Record<string, string>> = {
   p: "port",
   l: "user",
   i: "identityfile",
+  F: "configfile",
+  J: "proxyjump",
 };
 
 /** `Name=value` or `Name value`; ssh_config(5) does not care about the case of names. */

@@ -58,6 +58,8 @@ export interface RsyncSettings {
     readonly identities: readonly string[];
     readonly knownHosts: readonly string[];
     readonly fingerprints: readonly string[];
+    /** `--ssh-config`: a file, or `none`. */
+    readonly configFile?: string;
   };
   /** In rsync's filter grammar, in their order. */
   readonly filterRules: readonly string[];

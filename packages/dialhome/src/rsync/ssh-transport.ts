@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { type AuthMethod, connectSsh } from "@dialhome/ssh-endpoint";
-import { hostKeyPolicy, loginMethods, loginUser } from "../actions/ssh-login.ts";
+import { connectSsh } from "@dialhome/ssh-endpoint";
+import { sshHost } from "../actions/ssh-login.ts";
 import type { CommandIo } from "../io.ts";
 import type { SshOptions } from "./remote-shell.ts";
 import type { RsyncSettings } from "./settings.ts";
@@ -12,8 +12,8 @@ const EXIT_GRACE_MS = 30_000;
 const NO_EXIT = { code: null } as const;
 
 /**
- * Runs a command on another machine over SSH, in this process. The machine must be known: by ~/.ssh/known_hosts, unless the
- * options name other files or a fingerprint.
+ * Runs a command on another machine over SSH, in this process, as ssh's configuration says. The machine must be known: by the known
+ * hosts, unless the options name other files or a fingerprint.
  *
  * @throws SshEndpointError when there is no connection, no trust or no login
  */
@@ -28,21 +28,27 @@ export async function runOverSsh(
   const keys = [...ssh.identities, ...options.identities];
   const knownHosts = [...ssh.knownHosts, ...options.knownHosts];
   const sshPort = options.port ?? port;
-  const connection = await connectSsh({
-    host,
-    ...(sshPort === undefined ? {} : { port: sshPort }),
-    user: loginUser(user ?? options.user),
-    auth: await methodsOf(keys, io),
-    hostKey: hostKeyPolicy(
-      {
-        ...(knownHosts.length > 0 ? { knownHosts } : {}),
-        ...(ssh.fingerprints.length > 0 ? { hostKeyFingerprint: ssh.fingerprints } : {}),
-        acceptNew: options.acceptNew || flags.has("acceptNew"),
-      },
-      io,
-    ),
-    signal: io.signal,
-  });
+  const login = user ?? options.user;
+  const family = flags.has("ipv4") ? ["inet"] : flags.has("ipv6") ? ["inet6"] : [];
+  const sshConfig = options.configFile ?? ssh.configFile;
+  const { options: found } = await sshHost(
+    {
+      host,
+      ...(login === undefined ? {} : { user: login }),
+      ...(sshPort === undefined ? {} : { port: sshPort }),
+    },
+    {
+      ...(sshConfig === undefined ? {} : { sshConfig }),
+      ...(keys.length > 0 ? { sshKey: keys } : {}),
+      ...(knownHosts.length > 0 ? { knownHosts } : {}),
+      ...(ssh.fingerprints.length > 0 ? { hostKeyFingerprint: ssh.fingerprints } : {}),
+      acceptNew: options.acceptNew || flags.has("acceptNew"),
+      overrides: [...family.map((name) => `AddressFamily ${name}`), ...options.settings],
+    },
+    io,
+    "--identity",
+  );
+  const connection = await connectSsh({ ...found, signal: io.signal });
   try {
     // The wire has latin1 views of bytes; SSH's commands go out as UTF-8.
     const channel = await connection.execute(Buffer.from(command, "latin1").toString("utf8"));
@@ -63,8 +69,4 @@ export async function runOverSsh(
     connection.destroy();
     throw error;
   }
-}
-
-function methodsOf(keys: readonly string[], io: CommandIo): Promise<AuthMethod[]> {
-  return loginMethods(keys.length > 0 ? { sshKey: keys } : {}, io, "--identity");
 }

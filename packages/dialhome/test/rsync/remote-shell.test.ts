@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { parseRemoteShell } from "../../src/rsync/remote-shell.ts";
 
-const none = { identities: [], knownHosts: [], acceptNew: false };
+const none = { identities: [], knownHosts: [], acceptNew: false, settings: [] };
 
 describe("the remote shell", () => {
   test.each([
@@ -9,7 +9,14 @@ describe("the remote shell", () => {
     ["ssh", none],
     ["ssh -p 2222 -l me -i /key", { ...none, port: 2222, user: "me", identities: ["/key"] }],
     ["ssh -p2222 -oPort=2223", { ...none, port: 2223 }],
-    ["ssh -T -x -o BatchMode=yes -o 'IdentityFile /a b'", { ...none, identities: ["/a b"] }],
+    [
+      "ssh -T -x -o BatchMode=yes -o 'IdentityFile /a b'",
+      { ...none, identities: ["/a b"], settings: ["batchmode yes"] },
+    ],
+    [
+      "ssh -F none -J a,b -o ConnectTimeout=5",
+      { ...none, configFile: "none", settings: ["proxyjump a,b", "connecttimeout 5"] },
+    ],
     ["ssh -o UserKnownHostsFile=/x", { ...none, knownHosts: ["/x"] }],
     ["ssh -o stricthostkeychecking=accept-new", { ...none, acceptNew: true }],
   ])("%j is done in this process", (command, options) => {
@@ -18,7 +25,7 @@ describe("the remote shell", () => {
 
   test.each([
     ["/usr/bin/ssh", ["/usr/bin/ssh"]],
-    ["ssh -J jump", ["ssh", "-J", "jump"]],
+    ["ssh -A jump -C", ["ssh", "-A", "jump", "-C"]],
     ["ssh -o StrictHostKeyChecking=no", ["ssh", "-o", "StrictHostKeyChecking=no"]],
     ["ssh -o ProxyCommand='nc %h 22'", ["ssh", "-o", "ProxyCommand=nc %h 22"]],
     ["ssh -p", ["ssh", "-p"]],
