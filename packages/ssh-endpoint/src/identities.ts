@@ -102,7 +102,7 @@ async function openIdentity(method: AuthMethod): Promise<Identity> {
 }
 
 /** The public half of the key in a file, from the `.pub` file beside it or from itself; undefined when neither tells. */
-export async function publicHalfOfFile(path: string): Promise<Uint8Array | undefined> {
+async function publicHalfOfFile(path: string): Promise<Uint8Array | undefined> {
   for (const file of [path, `${path}.pub`]) {
     const text = await readFile(file, "utf8").catch(() => "");
     const inside = publicHalfOf(text);
