@@ -5,10 +5,6 @@ import type { Checksum, FileHasher } from "@dialhome/rsync-protocol";
 
 /** Bytes gathered before they are hashed and written together. */
 const BUFFER_BYTES = 256 * 1024;
-/** One is filled while those before it are being written. */
-const BUFFERS = 4;
-/** So many that wait to be written are enough: what comes at once may fill two more. */
-const ENOUGH_WAITING = 2;
 /** Zeros are looked for in pieces of this size, aligned to the file. */
 const HOLE_BYTES = 4096;
 
@@ -28,20 +24,14 @@ export interface WriteOver {
 }
 
 /**
- * Writes one file after another: literal bytes and blocks of a basis, hashed as they pass. A file that is larger than a buffer is
- * written by a thread of libuv while the next buffer is filled; everything else is synchronous. Errors are those of `node:fs`.
- *
- * Whoever goes on while it {@link isFull} writes by itself. Wait for {@link settled} before the file is looked at or closed.
+ * Writes one file after another through one buffer: literal bytes and blocks of a basis, hashed as they pass.
+ * Synchronous; errors are those of `node:fs`.
  */
 export class FileWriter {
   readonly #checksum: Checksum;
   readonly #hasher: FileHasher;
-  /** Buffers that are not in use: made for the first file, in the memory where they are hashed. */
-  #free: Buffer[] = [];
+  /** In the memory where it is hashed; there from the first file on. */
   #buffer: Buffer = Buffer.alloc(0);
-  /** What the thread has to write; the first is being written. */
-  readonly #waiting: { readonly buffer: Buffer; readonly position: number }[] = [];
-  #wake: (() => void) | undefined;
   readonly #options: FileWriterOptions;
   #digest: Hash | undefined;
   #fd = -1;
@@ -64,11 +54,7 @@ export class FileWriter {
   /** Begins a file. The descriptor stays the caller's. With −1 nothing is written, only hashed. */
   begin(fd: number, over?: WriteOver): void {
     if (this.#buffer.length === 0) {
-      const { content } = this.#checksum.kernel;
-      for (let n = 0; n < BUFFERS; n++) {
-        this.#free.push(content.subarray(n * BUFFER_BYTES, (n + 1) * BUFFER_BYTES));
-      }
-      this.#nextBuffer();
+      this.#buffer = this.#checksum.kernel.content.subarray(0, BUFFER_BYTES);
     }
     this.#fd = fd;
     this.#fill = 0;
@@ -79,26 +65,6 @@ export class FileWriter {
     this.#failure = undefined;
     this.#hasher.reset();
     this.#digest = undefined;
-  }
-
-  /** Whether there is enough to write for now: then wait for {@link room}. */
-  get isFull(): boolean {
-    return this.#waiting.length >= ENOUGH_WAITING;
-  }
-
-  /** Waits until more can be taken. */
-  async room(): Promise<void> {
-    while (this.isFull) await this.#written();
-  }
-
-  /** Whether the thread still writes. */
-  get isBusy(): boolean {
-    return this.#waiting.length > 0;
-  }
-
-  /** Waits until all is written that was handed to the thread. Never rejects: see {@link failure}. */
-  async settled(): Promise<void> {
-    while (this.isBusy) await this.#written();
   }
 
   /** Appends bytes from the wire. */
@@ -165,7 +131,7 @@ export class FileWriter {
     if (this.#endsInHole && this.#failure === undefined) fs.ftruncateSync(this.#fd, this.#position);
   }
 
-  /** Writes what is left; nothing may be on its way. @returns the whole-file checksum, the content digest, and what writing failed with. */
+  /** Writes what is left. @returns the whole-file checksum, the content digest, and what writing failed with. */
   finish(): { checksum: Uint8Array; digest: Uint8Array | undefined; failure: unknown } {
     const digest = this.#contentDigest();
     this.#flush();
@@ -208,55 +174,7 @@ export class FileWriter {
       this.#digest ??= createHash(this.#options.contentDigest);
       this.#digest.update(this.#buffer.subarray(0, this.#fill));
     }
-    if (this.#canWriteBehind) this.#writeBehind();
-    else this.#flush();
-  }
-
-  /** A file that is its own basis is written in step with what is read of it. */
-  get #canWriteBehind(): boolean {
-    const isPlain = this.#fd >= 0 && !this.#inPlace && !this.#options.sparse;
-    return (
-      isPlain && this.#fill === BUFFER_BYTES && this.#free.length > 0 && this.#failure === undefined
-    );
-  }
-
-  #writeBehind(): void {
-    this.#hasher.update(this.#buffer);
-    this.#waiting.push({ buffer: this.#buffer, position: this.#position });
-    this.#position += BUFFER_BYTES;
-    this.#fill = 0;
-    this.#nextBuffer();
-    if (this.#waiting.length === 1) this.#writeNext(0);
-  }
-
-  #nextBuffer(): void {
-    const buffer = this.#free.pop();
-    if (!buffer) throw new Error("no buffer is free");
-    this.#buffer = buffer;
-  }
-
-  /** One write at a time: several to one file would only wait for each other. */
-  #writeNext(from: number): void {
-    const [next] = this.#waiting;
-    if (!next) return;
-    const { buffer, position } = next;
-    fs.write(this.#fd, buffer, from, buffer.length - from, position + from, (error, count) => {
-      if (error) this.#failure ??= error;
-      else if (from + count < buffer.length) {
-        this.#writeNext(from + count);
-        return;
-      }
-      this.#waiting.shift();
-      this.#free.push(buffer);
-      this.#wake?.();
-      this.#writeNext(0);
-    });
-  }
-
-  async #written(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-    });
+    this.#flush();
   }
 
   #flush(): void {

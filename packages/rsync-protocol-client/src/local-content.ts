@@ -12,7 +12,7 @@ import { Slices } from "./slices.ts";
 const PIECE_BYTES = 256 * 1024;
 
 /**
- * The content of files in a local tree, synchronous but for the writing of large ones: each is written under a temporary name, given its attributes and then its name;
+ * The content of files in a local tree, synchronous: each is written under a temporary name, given its attributes and then its name;
  * in a private destination a new one has its name from the start, and loses it when it turns out wrong.
  */
 export class LocalContent implements ContentTarget {
@@ -55,14 +55,12 @@ export class LocalContent implements ContentTarget {
     return verifies ? this.#hashBefore(from) : true;
   }
 
-  write(data: Buffer): Promise<void> | undefined {
+  write(data: Buffer): undefined {
     this.#writer.write(data);
-    return this.#writer.isFull ? this.#writer.room() : undefined;
   }
 
-  copy(offset: number, length: number): boolean | Promise<boolean> {
-    const isThere = this.#basis >= 0 && this.#writer.copy(this.#basis, offset, length);
-    return this.#writer.isFull ? this.#writer.room().then(() => isThere) : isThere;
+  copy(offset: number, length: number): boolean {
+    return this.#basis >= 0 && this.#writer.copy(this.#basis, offset, length);
   }
 
   block(offset: number, length: number): Buffer {
@@ -80,16 +78,7 @@ export class LocalContent implements ContentTarget {
     return this.#failure ?? this.#writer.failure;
   }
 
-  finish(): FinishedContent | Promise<FinishedContent> {
-    return this.#writer.isBusy ? this.#settleAndFinish() : this.#finish();
-  }
-
-  async #settleAndFinish(): Promise<FinishedContent> {
-    await this.#writer.settled();
-    return this.#finish();
-  }
-
-  #finish(): FinishedContent {
+  finish(): FinishedContent {
     const finished = this.#writer.finish();
     return this.#failure === undefined ? finished : { ...finished, failure: this.#failure };
   }
@@ -109,7 +98,6 @@ export class LocalContent implements ContentTarget {
 
   async abandon(hasContent: boolean): Promise<void> {
     if (!this.#transfer || !this.#file) return;
-    await this.#writer.settled();
     try {
       this.#writer.writeOut();
     } catch {

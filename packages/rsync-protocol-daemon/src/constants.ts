@@ -22,8 +22,11 @@ export const LOOK_AHEAD_ENTRIES = 3000;
  */
 export const LOOK_AHEAD_ENTRIES_FULL = 8000;
 
+/** Literal bytes in a token: two tokens fill a frame of 64 KiB with its header, and so two packets of an SSH channel. */
+export const LITERAL_BYTES: number = 32_762;
+
 /** Bytes read from a file at a time. */
-export const READ_BYTES: number = 256 * 1024;
+export const READ_BYTES: number = 8 * LITERAL_BYTES;
 
 /** Bytes that one delta step works on before the clock is looked at. */
 export const STEP_BYTES: number = 512 * 1024;

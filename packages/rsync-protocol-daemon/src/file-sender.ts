@@ -16,7 +16,7 @@ import {
   writeXattrValues,
   type XattrValue,
 } from "@dialhome/rsync-protocol";
-import { READ_BYTES, STEP_BYTES } from "./constants.ts";
+import { LITERAL_BYTES, READ_BYTES, STEP_BYTES } from "./constants.ts";
 import { openForReading } from "./directory-scan.ts";
 import { assertSystemError } from "./report.ts";
 import type { Session } from "./session.ts";
@@ -135,11 +135,17 @@ export class FileSender {
   }
 
   #sendLiteral(piece: Buffer): void {
-    const { wire, progress, tokens } = this.#session;
     this.#hasher.update(piece);
-    tokens.literal(wire.out, piece);
-    progress.literalBytes += piece.length;
-    wire.pushFull();
+    this.#writeLiteral(piece);
+  }
+
+  #writeLiteral(data: Uint8Array): void {
+    const { wire, progress, tokens } = this.#session;
+    for (let at = 0; at < data.length; at += LITERAL_BYTES) {
+      tokens.literal(wire.out, data.subarray(at, at + LITERAL_BYTES));
+      wire.pushFull();
+    }
+    progress.literalBytes += data.length;
   }
 
   /** Reads from `start` to `end`; resolves with what kept it from getting there. */
@@ -198,9 +204,7 @@ export class FileSender {
       return got;
     };
     const literal = (data: Uint8Array, start: number, end: number): void => {
-      tokens.literal(wire.out, data.subarray(start, end));
-      progress.literalBytes += end - start;
-      wire.pushFull();
+      this.#writeLiteral(data.subarray(start, end));
     };
     const match = (index: number, data: Uint8Array, start: number, end: number): void => {
       tokens.block(wire.out, index, data, start, end);

@@ -3,23 +3,35 @@
  * Whoever owns it takes the bytes with {@link take}.
  */
 export class ByteWriter {
+  readonly #capacity: number;
+  readonly #headroom: number;
   #buffer: Buffer;
-  #length = 0;
+  /** Where the next byte goes. */
+  #length: number;
 
-  /** @param capacity Bytes to begin with; it doubles when they are used up. */
-  constructor(capacity = 1024) {
-    this.#buffer = Buffer.allocUnsafeSlow(capacity);
+  /**
+   * @param capacity Bytes to begin with; it doubles when they are used up.
+   * @param headroom Bytes that are left free in front, for whoever takes what was written; they are no part of {@link length}
+   */
+  constructor(capacity = 1024, headroom = 0) {
+    this.#capacity = headroom + capacity;
+    this.#headroom = headroom;
+    this.#buffer = Buffer.allocUnsafeSlow(this.#capacity);
+    this.#length = headroom;
   }
 
   /** Bytes written since the last {@link take}. */
   get length(): number {
-    return this.#length;
+    return this.#length - this.#headroom;
   }
 
-  /** Hands over what was written and starts anew. The bytes are the caller's. */
+  /** Hands over what was written, behind the headroom, and starts anew. The bytes are the caller's. */
   take(): Buffer {
-    const bytes = Buffer.from(this.#buffer.subarray(0, this.#length));
-    this.#length = 0;
+    const bytes = this.#buffer.subarray(0, this.#length);
+    this.#length = this.#headroom;
+    // What fills little of the buffer would hold all of it.
+    if (2 * bytes.length < this.#buffer.length) return Buffer.from(bytes);
+    this.#buffer = Buffer.allocUnsafeSlow(this.#capacity);
     return bytes;
   }
 

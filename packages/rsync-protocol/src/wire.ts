@@ -6,8 +6,11 @@ import { TAG } from "./constants.ts";
 import { RsyncError } from "./errors.ts";
 import { Demultiplexer, encodeFrame, type Message, writeFrameHeader } from "./multiplex.ts";
 
-/** How much is gathered before a frame is handed to the stream; 64 KiB is what an SSH channel likes best. */
-const FRAME_BYTES = 64 * 1024 - 4;
+const HEADER_BYTES = 4;
+/** How much is gathered before a frame is handed to the stream: with its header two packets of an SSH channel. */
+const FRAME_BYTES = 64 * 1024 - HEADER_BYTES;
+/** What is more than this goes in several frames. */
+const LARGEST_FRAME_BYTES = 2 * FRAME_BYTES;
 /** Input that may wait to be read before the stream is paused. */
 const INPUT_HIGH_WATER = 256 * 1024;
 /** An attempt that went through so many bytes in vain is not made again for each byte that drips in, in bytes. */
@@ -34,7 +37,7 @@ export interface WireOptions {
 export class Wire {
   readonly reader: ByteReader = new ByteReader();
   readonly #stream: Duplex;
-  readonly #out = new ByteWriter(FRAME_BYTES + 4096);
+  readonly #out = new ByteWriter(FRAME_BYTES + 4096, HEADER_BYTES);
   #demultiplexer: Demultiplexer | undefined;
   #framing = false;
   #onMessage: (message: Message) => void = () => undefined;
@@ -185,17 +188,15 @@ export class Wire {
     if (this.#out.length === 0) return;
     const data = this.#out.take();
     if (!this.#framing) {
+      this.#send(data.subarray(HEADER_BYTES));
+    } else if (data.length <= HEADER_BYTES + LARGEST_FRAME_BYTES) {
+      // One piece with its header: a few bytes by themselves would become a packet of an SSH channel.
+      writeFrameHeader(data, 0, TAG.DATA, data.length - HEADER_BYTES);
       this.#send(data);
-      return;
-    }
-    for (let at = 0; at < data.length; at += FRAME_BYTES) {
-      const piece = data.subarray(at, at + FRAME_BYTES);
-      const header = Buffer.allocUnsafe(4);
-      writeFrameHeader(header, 0, TAG.DATA, piece.length);
-      this.#stream.cork();
-      this.#send(header);
-      this.#send(piece);
-      this.#stream.uncork();
+    } else {
+      for (let at = HEADER_BYTES; at < data.length; at += FRAME_BYTES) {
+        this.#send(encodeFrame(TAG.DATA, data.subarray(at, at + FRAME_BYTES)));
+      }
     }
   }
 

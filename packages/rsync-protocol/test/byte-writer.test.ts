@@ -37,6 +37,21 @@ describe("ByteWriter", () => {
     expect(written((w) => w.varlong(value, minimum)).toString("hex")).toBe(hex);
   });
 
+  it("hands over what was written behind its headroom, however much, and never touches it again", () => {
+    const writer = new ByteWriter(64, 4);
+    for (const length of [1, 40, 64, 65, 1000]) {
+      const bytes = Buffer.alloc(length, length);
+      writer.bytes(bytes);
+      expect(writer.length).toBe(length);
+      const taken = writer.take();
+      expect(writer.length).toBe(0);
+      writer.bytes(Buffer.alloc(length, 7));
+      writer.take();
+      expect(taken.length).toBe(4 + length);
+      expect(taken.subarray(4).equals(bytes)).toBe(true);
+    }
+  });
+
   it("writes what the reader reads", () => {
     fc.assert(
       fc.property(

@@ -64,6 +64,28 @@ describe("Wire", () => {
     expect(heard).toEqual(["first", "first"]);
   });
 
+  it("sends a frame in one piece with its header, and what is too much for one in several", async () => {
+    const { wire, far } = pair();
+    wire.startMultiplexing();
+    const chunks: Buffer[] = [];
+    far.on("data", (chunk: Buffer) => chunks.push(chunk));
+    const pieces = [10, 65_532, 65_552, 131_064, 131_065, 300_000].map((length) =>
+      Buffer.alloc(length, length),
+    );
+    for (const piece of pieces) {
+      wire.out.bytes(piece);
+      wire.flush();
+    }
+    wire.end();
+    await once(far, "end");
+    const frames = chunks.map((chunk) => chunk.readUIntLE(0, 3));
+    expect(chunks.map((chunk) => chunk.length - 4)).toEqual(frames);
+    expect(frames.slice(0, 4)).toEqual([10, 65_532, 65_552, 131_064]);
+    expect(Math.max(...frames)).toBe(131_064);
+    const data = Buffer.concat(chunks.map((chunk) => chunk.subarray(4)));
+    expect(data.equals(Buffer.concat(pieces))).toBe(true);
+  });
+
   it("tells the end of the stream, an error of it, and an abort", async () => {
     const ended = pair();
     ended.far.end();
