@@ -1,4 +1,4 @@
-import { createPrivateKey, type KeyObject } from "node:crypto";
+import { createPrivateKey, type KeyObject, sign } from "node:crypto";
 import { fingerprint } from "@dialhome/authorized-keys";
 import ssh2 from "ssh2";
 import { SshEndpointError } from "./errors.ts";
@@ -101,7 +101,17 @@ function usable(parsed: ssh2.ParsedKey, name: string): PrivateKey {
     throw new SshEndpointError("ERR_SSH_ENDPOINT_KEY", `${name}: this is a public key`);
   }
   const publicBlob = parsed.getPublicSSH();
+  if (parsed.type === "ssh-ed25519") signWithOneObject(parsed);
   return { type: parsed.type, publicBlob, fingerprint: fingerprint(publicBlob), parsed };
+}
+
+/** ssh2 reads the key's text anew for each signature, which takes ten times as long as an ed25519 signature itself. */
+function signWithOneObject(parsed: ssh2.ParsedKey): void {
+  let object: KeyObject | undefined;
+  parsed.sign = (data) => {
+    object ??= createPrivateKey(parsed.getPrivatePEM());
+    return sign(null, Buffer.from(data), object);
+  };
 }
 
 function isAboutPassphrase(error: Error): boolean {
