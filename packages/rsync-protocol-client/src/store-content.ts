@@ -174,7 +174,7 @@ export class StoreContent implements ContentTarget {
     const { job } = transfer;
     try {
       try {
-        await writer.commit(content);
+        await this.#context.wire.busyWith(Promise.resolve(writer.commit(content)));
       } catch (error) {
         fail(this.#context, job, "cannot write", error);
         return;

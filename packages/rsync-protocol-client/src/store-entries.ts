@@ -52,10 +52,15 @@ export class StoreEntries implements EntryWork {
 
   begin(list: FileList): Promise<void> | undefined {
     this.#parts.lookups.begin(list);
-    return this.#parts.sweeps.begin(list);
+    const sweeping = this.#parts.sweeps.begin(list);
+    return sweeping && this.#context.wire.busyWith(sweeping);
   }
 
-  async decide(job: Job, redo: boolean, again: boolean): Promise<void> {
+  decide(job: Job, redo: boolean, again: boolean): Promise<void> {
+    return this.#context.wire.busyWith(this.#decide(job, redo, again));
+  }
+
+  async #decide(job: Job, redo: boolean, again: boolean): Promise<void> {
     const { entry } = job;
     const { lookups, directories } = this.#parts;
     const { wire } = this.#context;

@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { duplexPair } from "node:stream";
+import { type Duplex, duplexPair } from "node:stream";
 import { setTimeout as pause } from "node:timers/promises";
 import { RsyncError } from "@dialhome/rsync-protocol";
 import { serveSender } from "@dialhome/rsync-protocol-daemon";
@@ -58,11 +58,17 @@ interface Run {
   readonly deleted: readonly string[];
 }
 
+/** Serves over a stream, and ends it. */
+async function serve(far: Duplex, given: readonly string[]): Promise<void> {
+  await serveSender(far, given);
+  far.end();
+}
+
 /** Pulls the folder from our own sender over a pair of streams. */
 async function run(destination: Destination, more: Partial<PullOptions> = {}): Promise<Run> {
   const [stream, far] = duplexPair();
   const options = { ...TREE, ...more };
-  const serving = serveSender(far, serverArguments(options, [`${folder}/`]));
+  const serving = serve(far, serverArguments(options, [`${folder}/`]));
   const lines: string[] = [];
   const deleted: string[] = [];
   try {
@@ -191,7 +197,7 @@ describe("a pull into a store", () => {
   it("tells its changes one by one, and stops when nobody listens", async () => {
     const store = new MemoryStore();
     const [stream, far] = duplexPair();
-    const serving = serveSender(far, serverArguments(TREE, [`${folder}/`]));
+    const serving = serve(far, serverArguments(TREE, [`${folder}/`]));
     const source = { kind: "server" } as const;
     for await (const change of pullChanges({ ...TREE, stream, source, destination: store })) {
       if (change.is === "entry") break;
@@ -310,6 +316,28 @@ describe("a store that is slow", () => {
     expect([mostFinding, mostCommitting]).toEqual([5, 5]);
   });
 
+  it.each([1, 3])(
+    "takes longer than the timeout, while the sender waits for it (concurrency %d)",
+    async (concurrency) => {
+      const store = Object.assign(
+        storeWith((real) => ({
+          commit: async (content) => {
+            await pause(300);
+            await real.commit(content);
+          },
+        })),
+        { concurrency },
+      );
+      const find = store.find.bind(store);
+      store.find = async (name) => {
+        if (name === "d/large") await pause(300);
+        return find(name);
+      };
+      const { summary } = await run(store, { timeoutMs: 100 });
+      expect(summary).toMatchObject({ exitCode: 0, transferredFiles: 3 });
+    },
+  );
+
   it("holds the sender up: what waits does not grow with the file", async () => {
     const size = 24 * 1024 * 1024;
     writeFileSync(at("d/large"), Buffer.alloc(size, "0123456789"));
@@ -331,7 +359,7 @@ describe("a store that is slow", () => {
         await real.write(data);
       },
     }));
-    const serving = serveSender(far, serverArguments(TREE, [`${folder}/`]));
+    const serving = serve(far, serverArguments(TREE, [`${folder}/`]));
     const source = { kind: "server" } as const;
     const summary = await pull({ ...TREE, stream, source, destination: store });
     expect(summary.exitCode).toBe(0);

@@ -49,6 +49,8 @@ export class Wire {
   #waiters: (() => void)[] = [];
   #drainWaiters: (() => void)[] = [];
   #timeoutMs = 0;
+  /** Work that is under way, see {@link busyWith}. */
+  #busy = 0;
   #timer: NodeJS.Timeout | undefined;
   #lastHeard = performance.now();
   #lastSent = performance.now();
@@ -97,6 +99,17 @@ export class Wire {
   onFailure(listener: (error: RsyncError) => void): void {
     this.#onFailure = listener;
     if (this.#failure) listener(this.#failure);
+  }
+
+  /** While work of ours is under way, the peer's silence does not count: it may have nothing to do before. */
+  async busyWith<T>(work: Promise<T>): Promise<T> {
+    this.#busy++;
+    try {
+      return await work;
+    } finally {
+      this.#busy--;
+      this.#lastHeard = performance.now();
+    }
   }
 
   /** Throws what the session has failed with, if it has: for whoever is about to wait for something else than the stream. */
@@ -337,8 +350,9 @@ export class Wire {
 
   readonly #tick = (): void => {
     const now = performance.now();
-    // A stream that we ourselves have paused says nothing about the peer.
-    if (this.#stream.isPaused()) this.#lastHeard = now;
+    // A stream that we ourselves have paused says nothing about the peer; nor does its silence where it may wait for us.
+    const isAwaited = this.#waiters.length + this.#drainWaiters.length > 0;
+    if (this.#stream.isPaused() || !isAwaited || this.#busy > 0) this.#lastHeard = now;
     if (now - this.#lastHeard > this.#timeoutMs) {
       const seconds = Math.round(this.#timeoutMs / 1000);
       this.fail(

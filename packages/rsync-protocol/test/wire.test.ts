@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { type Duplex, duplexPair } from "node:stream";
+import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import {
   asRsyncError,
@@ -111,6 +112,19 @@ describe("Wire", () => {
       exitCode: 30,
     });
     expect(far.read()?.subarray(0, 4)).toEqual(encodeFrame(TAG.DATA, Buffer.alloc(0)));
+  });
+
+  it("does not count a silence in which the peer may wait for us", async () => {
+    const { wire, far } = pair({ timeoutMs: 200 });
+    // Nobody waits for the peer.
+    await pause(400);
+    const reading = wire.read(readByte);
+    await wire.busyWith(pause(400));
+    far.write(Buffer.from([1]));
+    expect(await reading).toEqual({ byte: 1 });
+    const early = performance.now();
+    await expect(wire.read(readByte)).rejects.toMatchObject({ code: "ERR_RSYNC_TIMEOUT" });
+    expect(performance.now() - early).toBeGreaterThan(150);
   });
 
   it("ends with the exit code that the peer tells, and what follows counts no more", async () => {
