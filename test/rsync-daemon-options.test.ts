@@ -90,6 +90,8 @@ const CASES: readonly Case[] = [
   ["-aL --files-from=LIST", ""],
   ["-a --files-from=LIST --protocol=29", ""],
   ["-a --files-from=:list --protocol=30", ""],
+  ["-ar --files-from=LIST --protocol=30", ""],
+  ["-a -0 --files-from=LIST0 --protocol=30 --exclude=five --timeout=60", "d"],
   ["-aR --protocol=29", "a/b/", "d/./e", "one"],
   ["-aL --protocol=29", ""],
   ["-aHU", ""],

@@ -1,22 +1,19 @@
 import { errorCode } from "@dialhome/posix-fs";
 import {
-  FILTER_LIMITS,
   type FilterRule,
   hasWildcard,
   type IdNameLookup,
   type Message,
-  parseSentFilter,
   protocolError,
   RsyncError,
-  readFilterRule,
   type ServerArguments,
-  sentFilterParser,
   TAG,
   traitsOf,
   type Wire,
 } from "@dialhome/rsync-protocol";
 import { refusal } from "./abilities.ts";
 import { type BinaryStart, startBinary } from "./binary-start.ts";
+import { FramedInput, readFilters } from "./client-filters.ts";
 import { hearFilesFrom, readFilesFrom } from "./files-from.ts";
 import { SystemIdNames } from "./id-names.ts";
 import type { Log } from "./options.ts";
@@ -79,14 +76,18 @@ export async function transfer(wire: Wire, options: TransferOptions): Promise<nu
     checksumSeed: options.checksumSeed,
   });
   progress.isBinary = true;
-  if (start.traits.framesBothWays) wire.startDemultiplexing(takeMessage);
-  const refused = refusal(args, options.refuseOptions, protocol) ?? refusedFilesFrom(options);
+  const { framesBothWays, namesBesideFrames } = start.traits;
+  const isBeside = framesBothWays && namesBesideFrames && args.options.filesFrom === "-";
+  if (framesBothWays && !isBeside) wire.startDemultiplexing(takeMessage);
+  const refused = refusal(args, options.refuseOptions, protocol);
   if (refused !== undefined) throw new RsyncError("ERR_RSYNC_UNSUPPORTED", refused);
-  const client = await readFilters(wire, args.options.cvsExclude, protocol);
+  const input = isBeside ? new FramedInput(wire, takeMessage) : wire;
+  const client = await readFilters(input, args.options.cvsExclude, protocol);
   options.onStarted();
   startTimeout(wire, options);
   const filters = { module: options.moduleFilters, client, cvsIgnore: options.cvsIgnore ?? [] };
   const { paths, base } = await pathsOf(wire, options, filters);
+  if (isBeside) wire.startDemultiplexing(takeMessage);
   const style = {
     isRelative: args.options.relative,
     isSanitised: options.hasWildcards || args.options.filesFrom !== undefined,
@@ -106,14 +107,6 @@ export async function transfer(wire: Wire, options: TransferOptions): Promise<nu
 
 function hasWildcards(options: TransferOptions): boolean {
   return options.hasWildcards && options.paths.some(hasWildcard);
-}
-
-/** Before protocol 31 a list from the client comes beside the frames. */
-function refusedFilesFrom({ args, protocol }: TransferOptions): string | undefined {
-  const isSent = args.options.filesFrom === "-" && protocol === 30;
-  return isSent
-    ? "The server does not support --files-from from a client of protocol 30"
-    : undefined;
 }
 
 /** What is asked for, and where it begins: sources, or the names of `--files-from` below the one source. */
@@ -172,28 +165,6 @@ function sessionOf(
     names: options.numericIds ? NO_NAMES : new SystemIdNames(),
     progress,
   };
-}
-
-/** The client's rules come before the list is made. */
-async function readFilters(
-  wire: Wire,
-  cvsExclude: boolean,
-  protocol: number,
-): Promise<FilterRule[]> {
-  const rules: FilterRule[] = [];
-  const parse = sentFilterParser(protocol);
-  for (;;) {
-    const { text } = await wire.read((reader) => ({ text: readFilterRule(reader) }));
-    if (text === "") {
-      // The sender's half of -C, which a client does not spell out: exclude.c, recv_filter_list.
-      if (cvsExclude) rules.push(parseSentFilter(":C"), parseSentFilter("-C"));
-      return rules;
-    }
-    rules.push(parse(text));
-    if (rules.length > FILTER_LIMITS.rules) {
-      throw new RsyncError("ERR_RSYNC_LIMIT", `more than ${FILTER_LIMITS.rules} filter rules`);
-    }
-  }
 }
 
 /** The shorter of the server's and the client's timeout holds; a client of protocol 31 is told the server's. */
