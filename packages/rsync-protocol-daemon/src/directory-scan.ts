@@ -11,7 +11,6 @@ import {
   directoryOf,
   type FileList,
   type FileLists,
-  IO_ERROR,
   LIMITS,
   MODE,
   RsyncError,
@@ -19,15 +18,13 @@ import {
 import { MUNGED_PREFIX, READ_BYTES } from "./constants.ts";
 import { readAcl, readXattrs } from "./entry-metadata.ts";
 import { HardLinks } from "./hard-links.ts";
-import { noSuchEntry } from "./link-follower.ts";
-import { assertSystemError, describeError } from "./report.ts";
-import { directoriesAbove } from "./requested-source.ts";
+import { assertSystemError } from "./report.ts";
 import type { Session } from "./session.ts";
 import type { Source, SourceEntry } from "./source.ts";
 import type { SourceRequest } from "./sources.ts";
 
 /** What stands in the list for something that is not there, so that the client deletes it (`--delete-missing-args`). */
-const MISSING: FileStat = {
+export const MISSING: FileStat = {
   mode: 0,
   size: 0,
   atimeSec: 0,
@@ -64,10 +61,6 @@ export class DirectoryScan {
   readonly #session: Session;
   readonly #lists: FileLists;
   readonly #hardLinks = new HardLinks();
-  /** The root stands in the list because a path began with `./`. */
-  #hasImpliedRoot = false;
-  /** The directory above what was asked for last with `-R`. */
-  #impliedLast = "";
   readonly #write: (list: FileList, entry: SourceEntry) => void;
   #buffer: Buffer | undefined;
   /** Sum of the sizes of files and symbolic links, in bytes. */
@@ -85,72 +78,30 @@ export class DirectoryScan {
   }
 
   /**
-   * Adds what a source was asked for, and with `-R` the directories above it.
+   * Adds what a source was asked for, as it was found.
    *
-   * @returns undefined when it is not there, is left out, or is a directory that is not to be sent
+   * @returns undefined when it is gone meanwhile
    */
-  async top(request: SourceRequest, list: FileList): Promise<SourceEntry | undefined> {
-    const { options, report } = this.#session;
+  async asked(
+    request: SourceRequest,
+    stat: FileStat,
+    list: FileList,
+  ): Promise<SourceEntry | undefined> {
+    const { options } = this.#session;
     const { source } = request;
-    if (request.hasImpliedRoot && !this.#hasImpliedRoot) {
-      this.#hasImpliedRoot = true;
-      this.#addImplied(source, ".", list);
-    }
     const name = request.top ?? ".";
-    const stat = this.#statTop(source, name);
-    if (stat === undefined) return undefined;
-    const isDir = isDirectory(stat);
-    if (name !== "." && stat !== MISSING && source.filter.excludes(name, isDir)) return undefined;
-    if (isDir && !options.recursive && !options.dirs) {
-      report.info(`skipping directory ${name}`);
-      return undefined;
-    }
-    // Without a directory on the way the client could not place it, and would end the session.
-    if (!this.#addAllImplied(source, name, list) && stat !== MISSING) return undefined;
-    const leaf = leafOf(name);
     const isEntered = options.recursive || (options.dirs && request.isContent);
     const checksum = this.#isSummed(stat) ? await this.#sumOf(source, name, stat.size) : undefined;
+    const leaf = leafOf(name);
     return this.#add(stat, { source, name, leaf, list, kind: "top", isEntered, checksum });
   }
 
-  /** What a source was asked for is; {@link MISSING} if the client wants to hear that it is not there. */
-  #statTop(source: Source, name: string): FileStat | undefined {
-    const { options, report } = this.#session;
-    if (name === ".") return source.directory(".").stat();
-    try {
-      const stat = this.#lookUp(source, name, source.parent(name), leafOf(name));
-      if (stat !== undefined && !source.hides(name, isDirectory(stat))) return stat;
-      throw noSuchEntry();
-    } catch (thrown) {
-      const error = thrown instanceof LostLink ? thrown.cause : thrown;
-      if (!(error instanceof RsyncError)) assertSystemError(error);
-      const isAbsent = errorCode(error) === "ENOENT";
-      if (isAbsent && options.deleteMissingArgs) return MISSING;
-      if (isAbsent && options.ignoreMissingArgs) return undefined;
-      // As rsync: only what may be there after all keeps the client from deleting.
-      const what = "[sender] link_stat";
-      if (!isAbsent) report.ioError |= IO_ERROR.GENERAL;
-      report.transferError(`${what} ${source.label(name)} failed: ${describeError(error)}`);
-      return undefined;
-    }
-  }
-
   /**
-   * Adds the directories above a name, but for those that it shares with the last one. As in rsync(1), which counts them, the lowest
-   * one of the last name is added again for what lies deeper.
-   * @returns false when one of them has vanished, which was reported
+   * Adds a directory on the way to what was asked for with `-R`. Only the module's rules count.
+   *
+   * @returns false when it has vanished, which was reported
    */
-  #addAllImplied(source: Source, name: string, list: FileList): boolean {
-    const last = this.#impliedLast;
-    if (directoryOf(name) === last) return true;
-    const fresh = directoriesAbove(name).filter((above) => !last.startsWith(`${above}/`));
-    if (!fresh.every((above) => this.#addImplied(source, above, list))) return false;
-    if (fresh.length > 0) this.#impliedLast = directoryOf(name);
-    return true;
-  }
-
-  /** Adds a directory on the way to what was asked for with `-R`. Only the module's rules count. @returns false when it has vanished */
-  #addImplied(source: Source, name: string, list: FileList): boolean {
+  onTheWay(source: Source, name: string, list: FileList): boolean {
     const leaf = leafOf(name);
     const stat =
       name === "."
@@ -165,20 +116,18 @@ export class DirectoryScan {
   /**
    * Adds the content of a directory.
    *
-   * @param device - number of the file system that is not to be left; undefined if it may be
    * @returns the directories whose own content is to be sent
    */
-  async content(
-    source: Source,
-    directory: string,
-    list: FileList,
-    device: number | undefined,
-  ): Promise<SourceEntry[]> {
+  async content(source: Source, directory: string, list: FileList): Promise<SourceEntry[]> {
     const { pace, report, options, rules } = this.#session;
     let names: Buffer[];
+    // With -x: the file system that is not to be left. It is that of the directory, or this would not be entered.
+    let device: number | undefined;
     try {
       source.filter.enter(directory, (path) => source.directory(path));
-      names = source.directory(directory).names();
+      const handle = source.directory(directory);
+      if (options.oneFileSystem > 0) device = handle.stat().dev;
+      names = handle.names();
     } catch (error) {
       assertSystemError(error);
       report.failedOrVanished("opendir", `${source.label(directory)} failed`, error);
@@ -213,7 +162,7 @@ export class DirectoryScan {
   #stat(source: Source, directory: string, name: string, leaf: Buffer): FileStat | undefined {
     const { report } = this.#session;
     try {
-      const stat = this.#lookUp(source, name, source.directory(directory), leaf);
+      const stat = this.lookUp(source, name, source.directory(directory), leaf);
       if (stat === undefined) report.vanished(source.label(name));
       return stat;
     } catch (error) {
@@ -229,7 +178,7 @@ export class DirectoryScan {
   }
 
   /** An entry, or what it leads to if it is a link and the client wants it followed. Throws {@link LostLink} when that is nothing. */
-  #lookUp(
+  lookUp(
     source: Source,
     name: string,
     directory: DirectoryHandle,
@@ -402,7 +351,7 @@ function unmunge(target: string): string {
 }
 
 /** A link that is to be followed and leads nowhere, or where it may not. */
-class LostLink extends RsyncError {
+export class LostLink extends RsyncError {
   constructor(cause: unknown) {
     const message = cause instanceof Error ? cause.message : String(cause);
     super("ERR_RSYNC_FILE", message, { cause });

@@ -12,13 +12,15 @@ import {
 } from "@dialhome/rsync-protocol";
 import { LOOK_AHEAD_ENTRIES, LOOK_AHEAD_ENTRIES_FULL } from "./constants.ts";
 import { DirectoryScan } from "./directory-scan.ts";
+import { RequestedEntries } from "./requested-entries.ts";
 import type { Session } from "./session.ts";
-import type { SourceEntry } from "./source.ts";
+import type { Source, SourceEntry } from "./source.ts";
 import type { SourceOpener, SourceRequest } from "./sources.ts";
 
 /** A directory whose own list is still to be sent. */
 interface Waiting {
-  readonly entry: SourceEntry;
+  /** With several sources there may be more than one of its name: what is in them goes into one list. */
+  readonly entries: SourceEntry[];
   /** Its number among all directories. */
   readonly index: number;
 }
@@ -35,10 +37,9 @@ export class ListSender {
   readonly #ndx: NdxCodec;
   readonly #encoder: FileListEncoder;
   readonly #scan: DirectoryScan;
+  readonly #requested: RequestedEntries;
   /** The next one is at the end. */
   readonly #waiting: Waiting[] = [];
-  /** File system of what was asked for last, with `-x`. */
-  #device: number | undefined;
   #isComplete = false;
 
   /** @param paths - what was asked for */
@@ -51,6 +52,7 @@ export class ListSender {
     this.lists = new FileLists(incRecurse, undefined, entryOrderOf(protocol));
     this.#encoder = new FileListEncoder(session.format, session.names);
     this.#scan = new DirectoryScan(session, this.lists, (list, entry) => this.#write(list, entry));
+    this.#requested = new RequestedEntries(session, this.#scan);
   }
 
   /** All lists are on their way. */
@@ -93,19 +95,15 @@ export class ListSender {
   }
 
   async #sendSource(request: SourceRequest, list: FileList): Promise<void> {
-    const { format, options } = this.#session;
-    const { source } = request;
-    const top = await this.#scan.top(request, list);
+    const { incRecurse } = this.#session.format;
+    const top = await this.#requested.add(request, list);
     if (top === undefined || !isDirectory(top) || !top.hasContent) return;
-    if (options.oneFileSystem > 0) {
-      this.#device = source.directory(top.name).stat().dev;
-    }
     // With incremental recursion a directory that was named has a list of its own, `.` has not.
-    if (format.incRecurse && request.top !== undefined) return;
+    if (incRecurse && request.top !== undefined) return;
     const todo: SourceEntry[] = [top];
     for (let entry = todo.pop(); entry !== undefined; entry = todo.pop()) {
-      const inside = await this.#scan.content(source, entry.name, list, this.#device);
-      if (!format.incRecurse) todo.push(...inside.toReversed());
+      const inside = await this.#scan.content(request.source, entry.name, list);
+      if (!incRecurse) todo.push(...inside.toReversed());
     }
   }
 
@@ -113,14 +111,19 @@ export class ListSender {
     const { wire } = this.#session;
     const next = this.#waiting.pop();
     if (next === undefined) throw new Error("no directory is waiting to be listed");
-    const { entry, index } = next;
-    const { source } = entry;
+    const { entries, index } = next;
     const announcement = NDX.FLIST_OFFSET - index;
-    this.lists.takeAnnounced(announcement);
-    const list = this.lists.begin(entry);
+    const list = this.lists.begin(this.lists.takeAnnounced(announcement));
     this.#ndx.write(wire.out, announcement);
-    if (entry.hasContent) {
-      await this.#scan.content(source, entry.name, list, this.#device);
+    const scanned = new Set<Source>();
+    for (const entry of entries) {
+      const { source } = entry;
+      // One that was found and named as well is one directory.
+      if (entry.hasContent && !scanned.has(source)) {
+        scanned.add(source);
+        await this.#scan.content(source, entry.name, list);
+      }
+      await this.#requested.addWaiting(entry, list);
     }
     this.#finish(list);
     this.#announceEnd();
@@ -147,9 +150,14 @@ export class ListSender {
     let index = before;
     for (const entry of list.sorted) {
       if (!isDirectory(entry)) continue;
-      if (entry.name !== "." && !list.dropped.has(entry)) {
+      if (entry.name === ".") {
+        // What is in it stands beside it.
+      } else if (list.dropped.has(entry)) {
+        // Those of one name are neighbours, and the first of them stays.
+        found.at(-1)?.entries.push(sourceEntry(entry));
+      } else {
         // Also one that is not entered: its client expects a list, if an empty one.
-        found.push({ entry: sourceEntry(entry), index });
+        found.push({ entries: [sourceEntry(entry)], index });
       }
       index++;
     }

@@ -1,7 +1,6 @@
 import { errorCode } from "@dialhome/posix-fs";
 import {
   type FilterRule,
-  hasWildcard,
   type IdNameLookup,
   type Message,
   protocolError,
@@ -71,8 +70,8 @@ export async function transfer(wire: Wire, options: TransferOptions): Promise<nu
   const start = await startBinary(wire, {
     protocol,
     options: args.options,
-    // Several sources may hold equal names, which one list alone can sort out.
-    allowIncRecurse: options.paths.length === 1 && !hasWildcards(options) && !args.options.relative,
+    // What is missing is told in the list of a directory that may be missing too.
+    allowIncRecurse: !(args.options.relative && args.options.deleteMissingArgs),
     checksumSeed: options.checksumSeed,
   });
   progress.isBinary = true;
@@ -103,10 +102,6 @@ export async function transfer(wire: Wire, options: TransferOptions): Promise<nu
   }
   if (report.hadTransferError || (report.ioError & 1) !== 0) return 23;
   return report.ioError === 0 ? 0 : 24;
-}
-
-function hasWildcards(options: TransferOptions): boolean {
-  return options.hasWildcards && options.paths.some(hasWildcard);
 }
 
 /** What is asked for, and where it begins: sources, or the names of `--files-from` below the one source. */
