@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { isDirectory, RsyncError } from "@dialhome/rsync-protocol";
 import { giveUp } from "./entry-results.ts";
 import type { Job } from "./hard-link-groups.ts";
@@ -5,6 +6,9 @@ import type { ListWork } from "./list-progress.ts";
 import type { Session } from "./pull-context.ts";
 import type { EntryWork } from "./pull-side.ts";
 import { Slices } from "./slices.ts";
+
+/** So many entries behind the first of its group, at the latest, a hard link waits no longer for a list that has a better one. */
+const HARD_LINK_LOOK_AHEAD = 10_000;
 
 /**
  * The half that decides (rsync's generator): goes through the lists in order, and has each entry decided upon by the side that it
@@ -38,6 +42,7 @@ export class Generator {
       progress.nothingToAsk();
       // While the receiver still has something to read, more to do may come at once; before it waits, it flushes itself.
       if (wire.waiting) wire.flush();
+      if (await this.#noBetterLeaders()) continue;
       // A failure wakes those who wait already; nobody would wake one who begins to wait after it.
       wire.assertAlive();
       await progress.changed();
@@ -58,12 +63,38 @@ export class Generator {
       const pause = this.#after(this.#entry(job, false, false));
       if (pause) await pause;
     }
+    const { hardLinks, terms } = this.#context;
+    const waitsSince = hardLinks.deferredSince;
+    if (waitsSince !== undefined) {
+      const isFar = list.end - waitsSince > HARD_LINK_LOOK_AHEAD;
+      if (isFar || !terms.format.incRecurse) await this.#decideDeferred();
+    }
+    work.generated = true;
+    this.#context.progress.advance();
+  }
+
+  /**
+   * With incremental recursion a name of a group may lie in a later list, and be here. Where nothing more is on its way unless
+   * something is asked for, it is not waited for. @returns whether there is something to do
+   */
+  async #noBetterLeaders(): Promise<boolean> {
+    const { hardLinks, progress, transfers } = this.#context;
+    if (hardLinks.deferredSince === undefined) return false;
+    if (!progress.allListed) {
+      // What has come already is to be read first.
+      await nextTurn();
+      if (progress.hasNext) return true;
+      if (transfers.size > 0 && !progress.allListed) return false;
+    }
+    await this.#decideDeferred();
+    return true;
+  }
+
+  async #decideDeferred(): Promise<void> {
     for (const job of this.#context.hardLinks.takeDeferred()) {
       const pause = this.#after(this.#entry(job, false, true));
       if (pause) await pause;
     }
-    work.generated = true;
-    this.#context.progress.advance();
   }
 
   /** What to wait for between two entries; nothing, nearly always. */

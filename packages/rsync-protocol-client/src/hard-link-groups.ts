@@ -37,7 +37,7 @@ export type HardLinkStep =
 
 /**
  * Hard link groups: one entry leads and is transferred, the others become links to it. Should it fail, the next one takes its
- * place. One that needs no transfer is the best leader, so the others are deferred to the end of their list (as in rsync(1)): a
+ * place. One that needs no transfer is the best leader, so the others are deferred until no list is at hand in which it may be: a
  * new name for a file that is here costs nothing.
  */
 export class HardLinkGroups {
@@ -71,6 +71,15 @@ export class HardLinkGroups {
       this.#deferred.add(index);
     }
     return { is: "wait" };
+  }
+
+  /** Index of an entry of the group that waits the longest for a leader to be found; undefined when none does. */
+  get deferredSince(): number | undefined {
+    for (const index of this.#deferred) {
+      const group = this.#groups.get(index);
+      if (group?.is === "working") return group.waiting[0]?.ndx;
+    }
+    return undefined;
   }
 
   /** The entries of groups for which no leader was found; they are to be met anew, and may lead then. */

@@ -103,6 +103,11 @@ export class ListProgress {
     return this.#finishedLists;
   }
 
+  /** Whether {@link takeNext} has one. */
+  get hasNext(): boolean {
+    return this.#nextToGenerate < this.#works.length;
+  }
+
   /** The next list for the generator; undefined when there is none yet. */
   takeNext(): ListWork | undefined {
     const work = this.#works[this.#nextToGenerate];

@@ -21,14 +21,16 @@ describe("HardLinkGroups", () => {
     expect(groups.finished(b.entry, true)).toEqual([]);
   });
 
-  it("gives the deferred back at the end of their list, those with a basis first", () => {
+  it("gives the deferred back, those with a basis first", () => {
     const groups = new HardLinkGroups();
     const [a, b, other, c] = [member(1), member(2), member(3, 3), member(4)];
     groups.meet(a, false, false);
     groups.meet(other, false, false);
     groups.meet(b, false, true);
     groups.meet(c, false, true);
+    expect(groups.deferredSince).toBe(2);
     expect(groups.takeDeferred()).toEqual([b, c, a, other]);
+    expect(groups.deferredSince).toBeUndefined();
     expect(groups.takeDeferred()).toEqual([]);
     expect(groups.meet(b, true, true)).toEqual({ is: "lead" });
     expect(groups.meet(a, true, false)).toEqual({ is: "wait" });
