@@ -29,7 +29,7 @@ function wordsFor(event: TunnelServerEvent): [DescribedEvent["level"], string] {
     case "closed":
       return ["notice", `${whoIs(event)}: gone${because(event.error?.message ?? "")}`];
     case "keys":
-      return ["notice", `${event.keys} keys are let in`];
+      return ["notice", `${event.keys} ${event.keys === 1 ? "key is" : "keys are"} let in`];
     case "keys-line":
       return ["warning", `line ${event.line} of the authorized keys lets nobody in: ${event.why}`];
     case "keys-kept":
