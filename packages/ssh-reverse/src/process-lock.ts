@@ -36,8 +36,17 @@ export interface ProcessLock extends Disposable {
  * for its owner alone.
  *
  * @returns undefined when another process holds it
+ * @throws SshReverseError `ERR_SSH_REVERSE_LOCK` when the file cannot be made or opened
  */
 export function takeProcessLock(path: string): ProcessLock | undefined {
+  try {
+    return takeLock(path);
+  } catch (error) {
+    throw lockErrorOf(error, path);
+  }
+}
+
+function takeLock(path: string): ProcessLock | undefined {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   for (let tries = 0; tries < TRIES_LIMIT; tries++) {
     const fd = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
@@ -85,6 +94,12 @@ export async function stopLockHolder(path: string, timeoutMs: number): Promise<n
   );
 }
 
+function lockErrorOf(error: unknown, path: string): unknown {
+  if (error instanceof SshReverseError || !(error instanceof Error)) return error;
+  const message = `cannot use the lock ${path}: ${error.message}`;
+  return new SshReverseError("ERR_SSH_REVERSE_LOCK", message, { cause: error });
+}
+
 /** The process that holds the lock. Its number counts only where it has the file open: numbers are used again. */
 function lockHolder(path: string): number | undefined {
   let fd: number;
@@ -92,7 +107,7 @@ function lockHolder(path: string): number | undefined {
     fd = openSync(path, O_RDWR | O_NOFOLLOW);
   } catch (error) {
     if (error instanceof Error && Reflect.get(error, "code") === "ENOENT") return undefined;
-    throw error;
+    throw lockErrorOf(error, path);
   }
   try {
     if (tryLockFile(fd)) return undefined;

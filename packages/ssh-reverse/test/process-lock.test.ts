@@ -107,3 +107,13 @@ describe("stopLockHolder", () => {
     }
   });
 });
+
+it("a place where no lock can be says so", () => {
+  writeFileSync(join(folder, "state"), "a file");
+  expect(() => takeProcessLock(path)).toThrow(
+    expect.objectContaining({
+      code: "ERR_SSH_REVERSE_LOCK",
+      message: expect.stringContaining(`cannot use the lock ${path}: `),
+    }),
+  );
+});
