@@ -240,7 +240,7 @@ describe("dialhome backup-host", () => {
     const env = { HOME: folder.at("fresh"), XDG_CONFIG_HOME: undefined };
     await using first = startDialhome([...args, "--listen", "127.0.0.1:0", "-v"], { env });
     const [, port] = await first.waitFor("stdout", /^listening on 127\.0\.0\.1:(\d+)$/m);
-    expect(first.stdout).toMatch(/^made a new host key: .*\.config\/dialhome\/host_key\n/);
+    expect(first.stdout).toMatch(/^made a new host key: .*\.config\/dialhome\/host_key$/m);
     const fingerprint = /SHA256:\S+/.exec(first.stdout)?.[0] ?? "";
     const backup = ["backup", "-n", "pi", "-k", key.path, "--host-key-fingerprint", fingerprint];
     const device = await callDialhome([...backup, `127.0.0.1:${port}`, folder.at("source")]);
