@@ -236,6 +236,9 @@ describeWithPeers(["rsync"], "dialhome rsync behind any other remote shell", () 
     [["-a", "--files-from=LIST", "host:SRC"]],
     [["-ar", "-0", "--files-from=LIST0", "--delete", "host:SRC"]],
     [["-a", "--no-R", "--files-from=LIST", "host:SRC"]],
+    [["-a", "--delete", "--files-from=WHOLE", "host:SRC"]],
+    [["-a", "--delete-after", "--protocol=29", "--files-from=WHOLE", "host:SRC"]],
+    [["-a", "--delete-excluded", "--files-from=LIST", "host:SRC"]],
     [["-a", "--files-from=:LIST", "host:SRC"]],
     [["-ar", "--no-implied-dirs", "--files-from=LIST", "host:SRC"]],
     [["-a", "-0", "--exclude-from=LIST0", "host:SRC"]],
@@ -246,10 +249,12 @@ describeWithPeers(["rsync"], "dialhome rsync behind any other remote shell", () 
     );
     const wanted = [...names.slice(0, 2), `names/${inner}`];
     writeFileSync(folder.at("list"), `${wanted.join("\n")}\n\n`, "latin1");
+    writeFileSync(folder.at("whole"), "names/\n");
     writeFileSync(folder.at("list0"), wanted.map((name) => `${name}\0`).join(""), "latin1");
     const filled = args.map((arg) =>
       arg
         .replace("SRC", source)
+        .replace("WHOLE", folder.at("whole"))
         .replace("LIST0", folder.at("list0"))
         .replace("LIST", folder.at("list")),
     );

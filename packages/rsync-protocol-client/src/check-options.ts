@@ -48,8 +48,9 @@ export function assertOptions(options: PullOptions): void {
   }
   if (compressNames?.length === 0) throw wrong("no compression is offered");
   if (skipCompress?.includes("\0")) throw wrong("a suffix has no NUL");
-  if (deleteTime(options) && !options.recursive && !options.dirs) {
-    throw wrong("delete needs recursive or dirs: otherwise no directory has a list");
+  const listsDirectories = options.recursive || options.dirs || options.filesFrom !== undefined;
+  if (deleteTime(options) && !listsDirectories) {
+    throw wrong("delete needs recursive, dirs or filesFrom: otherwise no directory has a list");
   }
   const others = [options.linkDest, options.copyDest, options.compareDest].filter(
     (directories) => directories !== undefined && directories.length > 0,

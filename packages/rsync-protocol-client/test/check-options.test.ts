@@ -72,5 +72,8 @@ describe("options of pull", () => {
     };
     expect(() => assertOptions(optionsWith(fine))).not.toThrow();
     expect(() => assertOptions(optionsWith({ dirs: true, delete: true }))).not.toThrow();
+    // A list of files implies dirs.
+    const listed = { filesFrom: { names: ["a/"] }, delete: true };
+    expect(() => assertOptions(optionsWith(listed))).not.toThrow();
   });
 });

@@ -44,7 +44,7 @@ export function transferOptions(settings: RsyncSettings): TransferOptions {
     ignoreExisting: flags.has("ignoreExisting"),
     wholeFile: flags.has("wholeFile"),
     dryRun: flags.has("dryRun"),
-    ...deleteOptions(flags),
+    ...deleteOptions(settings),
     cvsExclude: flags.has("cvsExclude"),
     force: flags.has("force"),
     ignoreErrors: flags.has("ignoreErrors"),

@@ -272,3 +272,19 @@ function outcomeOf(args: readonly string[]): string {
     return error instanceof RsyncError ? String(error.exitCode) : String(error);
   }
 }
+
+describe("--delete", () => {
+  test.each([["--delete"], ["--del"], ["--delete-after"], ["--delete-excluded"]])(
+    "%s after --no-d takes a list of files no more, as with rsync 3.5.0",
+    (option) => {
+      const listed = parse(option, "--files-from=x", "s", "d");
+      expect(() => transferOptions(listed)).not.toThrow();
+      const without = parse(option, "--no-d", "--files-from=x", "s", "d");
+      expect(() => transferOptions(without)).toThrow(/^--delete does not work without --recursive/);
+      for (const back of ["-r", "-d"]) {
+        const again = parse(option, "--no-d", back, "--files-from=x", "s", "d");
+        expect(() => transferOptions(again)).not.toThrow();
+      }
+    },
+  );
+});
