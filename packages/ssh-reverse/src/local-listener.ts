@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { chmodSync, lstatSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import type { ForwardOrigin, SshConnection } from "@dialhome/ssh-endpoint";
+import { breakOff } from "./break-off.ts";
 import { DEFAULTS } from "./constants.ts";
 import { SshReverseError } from "./errors.ts";
 import type { LocalForward } from "./forward.ts";
@@ -88,7 +89,7 @@ async function serveConnection(
   } catch (error) {
     onFailure({ target, origin, error: error instanceof Error ? error : new Error(String(error)) });
     // A plain end would look as if the target had nothing to say.
-    if (socket.remoteFamily !== undefined) socket.resetAndDestroy();
+    breakOff(socket);
   } finally {
     socket.destroy();
   }

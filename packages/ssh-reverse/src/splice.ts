@@ -1,6 +1,7 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { breakOff } from "./break-off.ts";
 import { DEFAULTS } from "./constants.ts";
 
 /** Options of a socket that is joined with a channel. */
@@ -57,7 +58,7 @@ function writeOnceATurn(from: Duplex, to: Socket): void {
 function resetWithError(from: Duplex, to: Duplex): void {
   if (!(to instanceof Socket)) return;
   from.prependOnceListener("error", () => {
-    // Only TCP can be reset; what had come completely is left to be delivered.
-    if (!from.readableEnded && to.remoteFamily !== undefined) to.resetAndDestroy();
+    // What had come completely is left to be delivered; a unix socket is destroyed by the pipeline.
+    if (!from.readableEnded && to.remoteFamily !== undefined) breakOff(to);
   });
 }

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { chmodSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import type { SshChannel } from "@dialhome/ssh-endpoint";
+import { breakOff } from "../break-off.ts";
 import { SPLICED_SOCKET, splice } from "../splice.ts";
 import { SERVER } from "./constants.ts";
 import type { TunnelConnection } from "./identity.ts";
@@ -111,11 +112,7 @@ export class ListenerLease {
   async end(): Promise<void> {
     const closed = once(this.#server, "close");
     this.#server.close();
-    // A plain end would let a reader take half of the data for all of it. Only TCP can be reset.
-    for (const socket of this.#sockets) {
-      if (socket.remoteFamily === undefined) socket.destroy();
-      else socket.resetAndDestroy();
-    }
+    for (const socket of this.#sockets) breakOff(socket);
     await closed;
     await Promise.all(this.#serving);
   }
