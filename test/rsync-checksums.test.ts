@@ -1,5 +1,9 @@
 import { copyFileSync, mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
-import { formatChecksumChoice, parseChecksumChoice } from "@dialhome/rsync-protocol";
+import {
+  type CompressionName,
+  formatChecksumChoice,
+  parseChecksumChoice,
+} from "@dialhome/rsync-protocol";
 import { expect, it } from "vitest";
 import { assertEqualTrees } from "./support/compare-trees.ts";
 import { startOurRsyncd } from "./support/our-rsyncd.ts";
@@ -11,7 +15,7 @@ import { startRealRsyncd } from "./support/real-rsyncd.ts";
 import { tempDir } from "./support/temp-dir.ts";
 
 /** Protocol, type (or two: of the transfer, of `-c`), seed. */
-const CASES: readonly (readonly [number, string, number?])[] = [
+const CASES: readonly (readonly [number, string, number?, CompressionName?])[] = [
   [32, "xxh128"],
   [32, "xxh3", 12_345],
   [32, "xxh64", -7],
@@ -29,6 +33,13 @@ const CASES: readonly (readonly [number, string, number?])[] = [
   [29, "md5", 3],
   [29, "md4,md5"],
 ];
+
+/** Compressed, where the sums are taken of what was decompressed: each way with a chosen type at each protocol. */
+const COMPRESSED: readonly (readonly [number, string, undefined, CompressionName])[] = [
+  29, 30, 31, 32,
+].flatMap((protocol) =>
+  (["zstd", "lz4", "zlibx"] as const).map((name) => [protocol, "md5", undefined, name] as const),
+);
 
 const LINES = ["Literal data", "Matched data", "Number of regular files transferred"];
 
@@ -54,17 +65,18 @@ describeWithPeers(["rsync"], "--checksum-choice and --checksum-seed", () => {
     };
     await using real = await startRealRsyncd({ modules: { src: { path: dir.at("src") } } });
     await using ours = await startOurRsyncd({ modules: [{ name: "src", path: dir.at("src") }] });
-    for (const [protocol, name, seed] of CASES) {
+    for (const [protocol, name, seed, compression] of [...CASES, ...COMPRESSED]) {
       const choice = parseChecksumChoice(name);
       if (!choice) throw new Error(`no choice: ${name}`);
       expect(formatChecksumChoice(choice)).toBe(name);
       const way = ["-ac", "--no-W", "--stats", `--protocol=${protocol}`, `--cc=${name}`];
       if (seed !== undefined) way.push(`--checksum-seed=${seed}`);
+      if (compression !== undefined) way.push("-z", `--zc=${compression}`);
       const numbersOf = (output: string): string[] =>
         LINES.map((line) => new RegExp(`^${line}: [\\d,]+`, "m").exec(output)?.[0] ?? "");
       const wanted = numbersOf(await runOk(rsync, [...way, real.url("src"), `${fill("real")}/`]));
       const served = numbersOf(await runOk(rsync, [...way, ours.url("src"), `${fill("served")}/`]));
-      expect([protocol, name, served]).toEqual([protocol, name, wanted]);
+      expect([protocol, name, compression, served]).toEqual([protocol, name, compression, wanted]);
       const { summary } = await pullFromDaemon({
         ...ARCHIVE,
         port: real.port,
@@ -73,11 +85,16 @@ describeWithPeers(["rsync"], "--checksum-choice and --checksum-seed", () => {
         checksum: true,
         checksumChoice: choice,
         ...(seed === undefined ? {} : { checksumSeed: seed }),
+        ...(compression === undefined ? {} : { compress: true, compressChoice: compression }),
       });
-      expect(summary).toMatchObject({ exitCode: 0, checksum: choice.transfer });
+      expect(summary).toMatchObject({
+        exitCode: 0,
+        checksum: choice.transfer,
+        compression: compression ?? "none",
+      });
       const told = [summary.literalBytes, summary.matchedBytes, summary.transferredFiles];
       const shown = told.map((value, i) => `${LINES[i]}: ${value.toLocaleString("en-US")}`);
-      expect([protocol, name, shown]).toEqual([protocol, name, wanted]);
+      expect([protocol, name, compression, shown]).toEqual([protocol, name, compression, wanted]);
       expect(wanted[2]).toMatch(/: 3$/);
       for (const folder of ["served", "pulled"]) {
         await assertEqualTrees(dir.at("src"), dir.at(folder), { times: "none" });
