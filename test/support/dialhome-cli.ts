@@ -5,7 +5,8 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /**
  * The program and first arguments of the command line as users get it: the bundle, which is made before the tests
- * run. A process of it starts in a fifth of the time that one from the sources takes.
+ * run. It starts sooner than the sources: `--version` took a third of the CPU time (0.16 and 0.51 s, medians of five), a
+ * small local `rsync` a sixth (0.31 and 1.8 s).
  */
 export const DIALHOME: readonly [string, ...string[]] = [
   process.execPath,

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import type { CommandIo } from "../io.ts";
+import { systemdQuoted } from "../systemd-quoted.ts";
 import { PATH_FLAGS, RUN_FLAGS, type ServeFlags } from "./flags.ts";
 import { drainMs } from "./settings.ts";
 
@@ -21,7 +22,7 @@ User=dialhome
 StateDirectory=dialhome
 StateDirectoryMode=0700
 Environment=HOME=/var/lib/dialhome
-ExecStart=${words.map(quoted).join(" ")}
+ExecStart=${words.map(systemdQuoted).join(" ")}
 ExecReload=/bin/kill -HUP $MAINPID
 TimeoutStopSec=${Math.ceil(drainMs(flags) / 1000) + MARGIN_S}
 Restart=always
@@ -57,11 +58,4 @@ function optionsOf(flags: ServeFlags, io: Pick<CommandIo, "cwd">): string[] {
       PATH_FLAGS.includes(name) ? resolve(io.cwd, String(one)) : String(one),
     ]);
   });
-}
-
-/** An argument of ExecStart (systemd.service(5), "COMMAND LINES"). */
-function quoted(text: string): string {
-  const escaped = text.replaceAll("%", "%%").replaceAll("$", "$$$$");
-  if (/^[\w@%+=:,./$[\]*-]+$/.test(escaped)) return escaped;
-  return `"${escaped.replace(/["\\]/g, "\\$&")}"`;
 }

@@ -3,6 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import { formatForward } from "@dialhome/ssh-reverse";
 import { homeOf } from "../actions/ssh-login.ts";
 import type { CommandIo } from "../io.ts";
+import { systemdQuoted } from "../systemd-quoted.ts";
 import type { TunnelFlags } from "./flags.ts";
 import type { Forwardings } from "./forwardings.ts";
 
@@ -120,13 +121,6 @@ function usesTmp({ remote, local }: Forwardings): boolean {
     ...local.map((spec) => ("bindPath" in spec ? spec.bindPath : "")),
   ];
   return paths.some((path) => /^\/(var\/)?tmp\//.test(path));
-}
-
-/** An argument of ExecStart (systemd.service(5), "COMMAND LINES"). */
-function systemdQuoted(text: string): string {
-  const escaped = text.replaceAll("%", "%%").replaceAll("$", "$$$$");
-  if (/^[\w@%+=:,./$[\]*-]+$/.test(escaped)) return escaped;
-  return `"${escaped.replace(/["\\]/g, "\\$&")}"`;
 }
 
 /** A word for the shell of cron, to which a bare `%` is the end of the line. */
