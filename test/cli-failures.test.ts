@@ -246,8 +246,8 @@ describe("dialhome backup-host", () => {
     const device = await callDialhome([...backup, `127.0.0.1:${port}`, folder.at("source")]);
     expect([device.code, device.stderr]).toEqual([0, ""]);
     await first.waitFor("stdout", /^pi: snapshot \S+: 1 file, 8 B; 1 file changed, .* received$/m);
-    await first.waitFor("stdout", /^127\.0\.0\.1: gone$/m);
-    expect(first.stdout).toMatch(/^127\.0\.0\.1: logged in with SHA256:/m);
+    await first.waitFor("stdout", /^\S+ \(127\.0\.0\.1\): gone$/m);
+    expect(first.stdout).toMatch(/^\S+ \(127\.0\.0\.1\): logged in with SHA256:/m);
     first.kill("SIGTERM");
     const ended = await first.ended;
     expect([ended.code, ended.stderr]).toEqual([0, ""]);
