@@ -91,7 +91,7 @@ async function startHost(
       return { running, address, port: Number(port), fingerprint };
     }
     await running.waitFor("stdout", /"event":"listening".*\n/);
-    const [listening] = jsonEvents(running.stdout);
+    const listening = jsonEvents(running.stdout).find(({ event }) => event === "listening");
     return {
       running,
       address: String(listening?.["address"]),

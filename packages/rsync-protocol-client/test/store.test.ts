@@ -147,7 +147,8 @@ describe("a pull into a store", () => {
     utimesSync(at("d/large"), 1, 1);
     store.calls.length = 0;
     const dry = await run(store, { checksum: true, dryRun: true });
-    expect(dry.lines).toEqual([".f..t...... a", ">fc.t...... d/large"]);
+    // The first name of a hard link group may wait for the lists that the others come in.
+    expect(dry.lines.toSorted()).toEqual([".f..t...... a", ">fc.t...... d/large"]);
     expect(store.calls.filter((call) => !call.startsWith("basis"))).toEqual([]);
     expect(store.pull?.dryRun).toBe(true);
     const { summary } = await run(store, { checksum: true });
@@ -374,12 +375,12 @@ describe("a store that is slow", () => {
     const stop = new AbortController();
     let pulled: AbortSignal | undefined;
     let ended = false;
-    const store = storeWith((_, name) => ({
+    const store = storeWith(() => ({
       write: async () => {
         stop.abort();
         expect(pulled?.aborted).toBe(true);
         await pause(20);
-        ended = name === "a";
+        ended = true;
       },
     }));
     store.begin = ({ signal }) => {
@@ -390,7 +391,9 @@ describe("a store that is slow", () => {
       exitCode: 20,
     });
     expect(ended).toBe(true);
-    expect(store.calls).toContain("abort a: the file did not come to its end");
+    expect(
+      store.calls.some((call) => /^abort \S+: the file did not come to its end$/.test(call)),
+    ).toBe(true);
     expect(store.calls.filter((call) => call.startsWith("commit"))).toEqual([]);
     expect(store.error?.exitCode).toBe(20);
   });
