@@ -158,7 +158,7 @@ async function fall(blow: Blow, { host, proxy, struck, seen }: Struck): Promise<
     return ended;
   }
   await host.waitFor((events) => {
-    const isGone = events.some(({ message }) => String(message).endsWith(": gone"));
+    const isGone = events.some(({ message }) => /: gone\b/.test(String(message)));
     const began = events.some(({ event }) => event === "accepted");
     const over = events.find(({ event }) => event === "failed" || event === "published");
     if (over?.event === "failed" && String(over["message"]).includes("\n")) {
