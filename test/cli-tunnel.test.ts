@@ -224,7 +224,7 @@ describeWithPeers(["sshd", "ssh-keygen"], "dialhome tunnel", () => {
       await using next = home.start(...args);
       await next.waitFor("stdout", /^-R \d+:/);
       const stopped = await home.run("--stop", ...args);
-      expect(stopped).toMatchObject({ code: 0, stdout: `ended process ${next.pid}\n` });
+      expect(stopped).toMatchObject({ code: 0, stderr: "", stdout: `ended process ${next.pid}\n` });
       expect((await next.ended).code).toBe(0);
       expect(await home.run("--stop", ...args)).toMatchObject({
         code: 1,

@@ -51,7 +51,7 @@ describeWithPeers(["sshd", "ssh-keygen"], "our client with sshd", () => {
     channel.end();
     await ended;
     expect([received, hash.digest("hex")]).toEqual([bytes, hashOfAll(bytes)]);
-    expect(connection.stats.keyExchanges).toBeGreaterThan(3);
+    expect(connection.stats.keyExchanges).toBeGreaterThan(leastExchanges(bytes));
   });
 });
 
@@ -71,9 +71,15 @@ describeWithPeers(["ssh", "ssh-keygen"], "our server with ssh", () => {
     for await (const chunk of createReadStream(folder.at("back"))) hash.update(chunk);
     expect(hash.digest("hex")).toBe(hashOfAll(bytes));
     const opened = server.events.find((event) => event.is === "opened");
-    expect(opened?.is === "opened" ? opened.connection.stats.keyExchanges : 0).toBeGreaterThan(3);
+    const exchanges = opened?.is === "opened" ? opened.connection.stats.keyExchanges : 0;
+    expect(exchanges).toBeGreaterThan(leastExchanges(bytes));
   });
 });
+
+/** The first one is not started by a limit. By time their number depends on the machine, by bytes it does not. */
+function leastExchanges(bytes: number): number {
+  return bytes > 8 * MIB ? 3 : 1;
+}
 
 /** Sends back what comes, as fast as it is taken. */
 function echo(channel: SshChannel): void {

@@ -124,11 +124,17 @@ function lockHolder(path: string): number | undefined {
 function hasOpen(pid: number, file: Stats): boolean {
   const folder = `/proc/${pid}/fd`;
   try {
-    return readdirSync(folder).some((name) =>
-      isSameFile(file, statSync(`${folder}/${name}`, { throwIfNoEntry: false })),
-    );
+    return readdirSync(folder).some((name) => leadsTo(`${folder}/${name}`, file));
   } catch {
     return false; // ended meanwhile, or somebody else's
+  }
+}
+
+function leadsTo(path: string, file: Stats): boolean {
+  try {
+    return isSameFile(file, statSync(path));
+  } catch {
+    return false; // closed meanwhile
   }
 }
 
