@@ -85,7 +85,7 @@ export async function stopLockHolder(path: string, timeoutMs: number): Promise<n
   process.kill(pid, "SIGTERM");
   const until = performance.now() + timeoutMs;
   while (performance.now() < until) {
-    if (lockHolder(path) !== pid) return pid;
+    if (!mayHold(path, pid)) return pid;
     await pause(LOOK_MS); // another program's end: there is no event to wait for
   }
   throw new SshReverseError(
@@ -98,6 +98,15 @@ function lockErrorOf(error: unknown, path: string): unknown {
   if (error instanceof SshReverseError || !(error instanceof Error)) return error;
   const message = `cannot use the lock ${path}: ${error.message}`;
   return new SshReverseError("ERR_SSH_REVERSE_LOCK", message, { cause: error });
+}
+
+/** Whether a process that was asked to end still holds the lock. While it closes its files that cannot be told. */
+function mayHold(path: string, pid: number): boolean {
+  try {
+    return lockHolder(path) === pid;
+  } catch {
+    return true;
+  }
 }
 
 /** The process that holds the lock. Its number counts only where it has the file open: numbers are used again. */
