@@ -116,7 +116,8 @@ export class SshChannel extends Duplex {
   get stderrOut(): Writable {
     this.#stderrOut ??= new Writable({
       write: (chunk: Buffer, _encoding, done) => this.#send([chunk], chunk.length, true, done),
-    });
+      // What could not be sent is told by the channel; a peer that closes instead of reading must not end a server.
+    }).on("error", () => {});
     return this.#stderrOut;
   }
 

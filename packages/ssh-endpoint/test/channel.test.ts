@@ -3,6 +3,7 @@ import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { SshChannel } from "../src/channel.ts";
 import { connectTo, startServer } from "./support/peers.ts";
 
 const MIB = 1024 * 1024;
@@ -80,6 +81,29 @@ describe("SshChannel", () => {
     expect((await readAll(channel)).length).toBe(0);
     expect((await problem).toString()).toBe("why\n");
     expect(await channel.exit).toEqual({ code: 3, signal: null });
+  });
+
+  // It ended the whole server: the other stream's failure had no listener.
+  it("a peer that closes before it has read standard error ends nothing but the channel", async () => {
+    const served: SshChannel[] = [];
+    await using server = await startServer({
+      handlers: {
+        session: {
+          shell: (channel) => {
+            served.push(channel);
+            channel.stderrOut.end(Buffer.alloc(4 * MIB));
+          },
+        },
+      },
+    });
+    await using client = await connectTo(server);
+    const shell = await client.openShell();
+    await once(shell.stderr, "readable");
+    shell.destroy();
+    const [channel] = served;
+    if (channel?.closed === false) await once(channel, "close").catch(() => {});
+    expect(channel?.errored).toMatchObject({ code: "ERR_SSH_ENDPOINT_CHANNEL_CLOSED" });
+    expect(server.server.connections.size).toBe(1);
   });
 
   it("tells nothing about an exit that nobody told", async () => {
