@@ -22,6 +22,7 @@ import {
 import { hostName } from "./known-hosts.ts";
 import { type ConnectionOptions, resolveLimits } from "./limits.ts";
 import type { WhileAsked } from "./login-agents.ts";
+import { brakeReading } from "./read-brake.ts";
 import {
   completeIdentification,
   protocolOf,
@@ -189,6 +190,7 @@ async function logIn(login: Login): Promise<SshConnection> {
     client.on("close", () => {
       if (connection === undefined) reject(asError(failure) ?? lost(peer));
     });
+    client.once("handshake", () => brakeReading(stream));
     client.on("handshake", () => {
       requireRsaSha2(client);
       connection?.layer.keysChanged();

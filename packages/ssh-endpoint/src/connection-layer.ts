@@ -17,6 +17,7 @@ import {
   isKeyExchangeRunning,
   isUsable,
   type Protocol,
+  queuedPackets,
   sendDebug,
   sendDisconnect,
   takeOverConnectionLayer,
@@ -119,6 +120,7 @@ export class ConnectionLayer implements ChannelWire {
       isRunning: () => this.#isOver || isKeyExchangeRunning(protocol),
       begin: () => this.#write(() => protocol.rekey()),
       onTimeout: (error) => this.destroy(error),
+      onTooMany: () => this.violated("it exchanges keys all the time"),
     });
     this.#requests = new GlobalRequests((isSuccess, data) => {
       this.#write(() => {
@@ -361,6 +363,7 @@ export class ConnectionLayer implements ChannelWire {
   }
 
   #globalRequested(name: string, wantReply: boolean, data: unknown): void {
+    if (this.#isFlooded()) return;
     if (!wantReply) {
       this.#events.onGlobalRequest({ name, data, reply: () => {} });
       return;
@@ -374,6 +377,7 @@ export class ConnectionLayer implements ChannelWire {
   }
 
   #opened(open: WireChannelOpen): void {
+    if (this.#isFlooded()) return;
     const refuse = (reason: number, text: string): void =>
       this.#write(() => this.#protocol.channelOpenFail(open.sender, reason, text));
     if (this.#channels.size >= this.#limits.channels) {
@@ -444,6 +448,13 @@ export class ConnectionLayer implements ChannelWire {
         { reason },
       ),
     );
+  }
+
+  /** While keys are exchanged answers wait in memory: a peer that asks and asks, and does not finish the exchange, is cut off. */
+  #isFlooded(): boolean {
+    if (queuedPackets(this.#protocol) <= BOUNDS.answersInKeyExchange) return false;
+    this.violated("too many requests within a key exchange");
+    return true;
   }
 
   /** Hazard H3: with a packet size of 0 ssh2 (and any naive writer) never ends. */

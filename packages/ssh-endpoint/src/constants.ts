@@ -62,6 +62,8 @@ export const BOUNDS = {
   creditBytes: 524_288,
   /** Bytes that wait for the socket before channels stop sending. */
   socketBacklogBytes: 1_048_576,
+  /** Bytes that wait for the socket before nothing more is read from the peer: answers to requests, beside the data of channels. */
+  unreadAnswerBytes: 4_194_304,
   /** Length of a peer's first lines up to its identification, bytes (RFC 4253 §4.2: 255 for the line itself). */
   identificationBytes: 8192,
   /** Login requests of one client that wait while one is decided. */
@@ -86,6 +88,13 @@ export const BOUNDS = {
   commandBytes: 32_000,
   /** Packets after which new keys are agreed on, whatever their size (RFC 4344 §3.1 says 2^32; half of it is left as margin). */
   rekeyPackets: 2_147_483_648,
+  /** Traffic after which a peer may ask for new keys again, bytes; or time, ms. An exchange costs the event loop of all up to 15 ms. */
+  peerRekeyBytes: 65_536,
+  peerRekeyMs: 1_000,
+  /** Exchanges that a peer may start sooner than that, in a row. */
+  peerRekeysEarly: 16,
+  /** Answers to a peer's requests that wait for the end of a key exchange. */
+  answersInKeyExchange: 8_192,
 } as const;
 
 /** Reasons in SSH_MSG_CHANNEL_OPEN_FAILURE (RFC 4254 §5.1). */

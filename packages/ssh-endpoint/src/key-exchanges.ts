@@ -10,6 +10,8 @@ export interface KeyExchangeOptions {
   /** Sends the first message of an exchange. */
   readonly begin: () => void;
   readonly onTimeout: (error: SshEndpointError) => void;
+  /** The peer asks for new keys all the time, which keeps others from being served. */
+  readonly onTooMany: () => void;
 }
 
 /** Starts key exchanges by traffic and by time (RFC 4253 §9, RFC 4344 §3), which ssh2 never does, and bounds how long one takes. */
@@ -20,9 +22,13 @@ export class KeyExchanges {
   #bytes = 0;
   #packets = 0;
   #done = 0;
+  #endedAt: number;
+  /** Exchanges in a row that the peer started with hardly anything sent since the last one. */
+  #early = 0;
 
   constructor(options: KeyExchangeOptions) {
     this.#options = options;
+    this.#endedAt = performance.now();
     this.#timer = setInterval(() => this.start(), options.rekeyIntervalMs);
   }
 
@@ -51,11 +57,17 @@ export class KeyExchanges {
 
   /** An exchange ended, whoever started it. */
   ended(): void {
+    const now = performance.now();
+    const isOurs = this.#deadline !== undefined;
+    const isEarly = this.#bytes < BOUNDS.peerRekeyBytes && now - this.#endedAt < BOUNDS.peerRekeyMs;
+    this.#early = isEarly && !isOurs ? this.#early + 1 : 0;
+    this.#endedAt = now;
     this.#done++;
     this.#bytes = 0;
     this.#packets = 0;
     clearTimeout(this.#deadline);
     this.#deadline = undefined;
+    if (this.#early > BOUNDS.peerRekeysEarly) this.#options.onTooMany();
   }
 
   stop(): void {

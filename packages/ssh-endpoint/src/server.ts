@@ -9,6 +9,7 @@ import { SshEndpointError } from "./errors.ts";
 import { type ConnectionOptions, resolveLimits } from "./limits.ts";
 import { type Offence, Penalties, type PenaltyOptions } from "./penalties.ts";
 import { type PassphraseSource, type PrivateKeyText, parsePrivateKey } from "./private-key.ts";
+import { brakeReading } from "./read-brake.ts";
 import {
   type ConnectionEvent,
   ServerConnection,
@@ -192,6 +193,7 @@ class Server<Identity> implements SshServer<Identity> {
     const listener = createServer({ noDelay: true, keepAlive: true }, (socket) =>
       this.serve(socket),
     );
+    listener.on("error", () => {}); // of one accept, such as for want of memory: the next may work
     this.#listeners.add(listener);
     try {
       listener.listen({ port, host });
@@ -277,7 +279,17 @@ class Server<Identity> implements SshServer<Identity> {
       if (connection === undefined) starting.socket.destroy();
       else connection.layer.destroy(brokenBy(error));
     });
-    client.on("handshake", () => connection?.layer.keysChanged());
+    let isKeyed = false;
+    client.on("handshake", () => {
+      connection?.layer.keysChanged();
+      // Before the login nothing is sent that would need new keys, and an exchange takes the time of all.
+      if (isKeyed && connection === undefined) {
+        starting.why = "a second key exchange before the login";
+        starting.socket.destroy();
+      }
+      isKeyed = true;
+    });
+    brakeReading(starting.socket);
     replaceServerSignatureAlgorithms(client, SIGNATURE_ALGORITHMS);
     watchDisconnect(protocolOf(client), (_reason, text) => {
       starting.why = text;

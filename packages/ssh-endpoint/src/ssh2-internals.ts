@@ -60,6 +60,8 @@ export interface Protocol {
   readonly _handlers: Record<string, unknown>;
   /** Defined while a key exchange runs; packets are queued without bound then. */
   readonly _kexinit: unknown;
+  /** What waits for the end of a key exchange that was started here. */
+  readonly _queue: readonly unknown[] | undefined;
   /** Undefined once the protocol object was taken down: writing throws from then on. */
   readonly _destruct: unknown;
   readonly _cipher: object & PacketCipher;
@@ -227,6 +229,11 @@ export function watchRemarks(protocol: Protocol, onRemark: (text: string) => voi
 /** Whether a key exchange runs: what is written now is queued in memory until it ends. */
 export function isKeyExchangeRunning(protocol: Protocol): boolean {
   return protocol._kexinit !== undefined;
+}
+
+/** Packets that wait in memory for the end of a key exchange. */
+export function queuedPackets(protocol: Protocol): number {
+  return protocol._queue?.length ?? 0;
 }
 
 /**
