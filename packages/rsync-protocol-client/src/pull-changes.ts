@@ -1,4 +1,4 @@
-import { RsyncError } from "@dialhome/rsync-protocol";
+import { LinkedAbort, RsyncError } from "@dialhome/rsync-protocol";
 import { pull } from "./pull.ts";
 import type { DeletedEntry, PulledEntry, PullMessage, PullOptions } from "./pull-options.ts";
 import type { PullSummary } from "./summary.ts";
@@ -26,7 +26,7 @@ export async function* pullChanges(
   options: Omit<PullOptions, "onEntry" | "onDelete" | "onMessage">,
   maxWaiting: number = MAX_WAITING,
 ): AsyncGenerator<PullChange, PullSummary, undefined> {
-  const stop = new AbortController();
+  using stop = new LinkedAbort(options.signal);
   let waiting: PullChange[] = [];
   let wake: () => void = nobodyWaits;
   let overflow: RsyncError | undefined;
@@ -44,7 +44,7 @@ export async function* pullChanges(
   let isOver = false;
   const summary = pull({
     ...options,
-    signal: options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal,
+    signal: stop.signal,
     onEntry: (pulled) => add({ is: "entry", pulled }),
     onDelete: (deleted) => add({ is: "deleted", deleted }),
     onMessage: (message) => add({ is: "message", message }),

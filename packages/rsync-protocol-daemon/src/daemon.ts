@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import { DirectoryHandle } from "@dialhome/posix-fs";
 import {
   type FilterRule,
+  LinkedAbort,
   PROTOCOL,
   parseFilterText,
   parseModuleFilters,
@@ -49,8 +50,7 @@ export class RsyncDaemon {
    * @returns how it went; never rejects because of what the client did
    */
   async serve(stream: Duplex, options: ServeOptions = {}): Promise<ServeResult> {
-    const signals = [this.#options.signal, options.signal].filter((s) => s !== undefined);
-    const signal = signals.length === 0 ? {} : { signal: AbortSignal.any(signals) };
+    using stop = new LinkedAbort(this.#options.signal, options.signal);
     const peer = options.peer ?? "unknown";
     let admitted: string | undefined;
     const admit = async (module: ModuleOptions): Promise<void> => {
@@ -60,7 +60,7 @@ export class RsyncDaemon {
     };
     this.#sessions++;
     try {
-      return await serveFramed(stream, { ...this.#options, ...signal }, true, async (frame) => {
+      return await serveFramed(stream, { ...this.#options, signal: stop.signal }, true, async (frame) => {
         const most = this.#options.maxSessions ?? MAX_SESSIONS;
         if (this.#sessions > most) throw tooMany(most);
         return this.#session(frame, peer, admit);

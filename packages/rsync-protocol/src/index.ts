@@ -105,6 +105,7 @@ export {
   parseGreeting,
 } from "./greeting.ts";
 export { type Item, readItem, writeItem } from "./item.ts";
+export { LinkedAbort } from "./linked-abort.ts";
 export { Demultiplexer, encodeFrame, type Message } from "./multiplex.ts";
 export { createNdxCodec, NdxCodec } from "./ndx.ts";
 export {

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs/promises";
+import { LinkedAbort } from "@dialhome/rsync-protocol";
 import type { ForwardedOpen, Forwarding, SshChannel, SshConnection } from "@dialhome/ssh-endpoint";
 import { SshEndpointError } from "@dialhome/ssh-endpoint";
 import { ConsoleLines, consoleOf } from "../console-lines.ts";
@@ -137,10 +138,9 @@ class Tunnel {
       };
     });
     // Should the host give up, it says nothing on the tunnel: its console ends.
-    const proven = new AbortController();
-    const waiting = signal ? AbortSignal.any([signal, proven.signal]) : proven.signal;
+    using proven = new LinkedAbort(signal);
     const refusal = lines
-      .readable("its connection through the tunnel", timeoutMs, waiting)
+      .readable("its connection through the tunnel", timeoutMs, proven.signal)
       .then(() => {
         throw new BackupError(
           "ERR_BACKUP_HANDSHAKE",

@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import { parseFilterText } from "@dialhome/rsync-protocol";
+import { LinkedAbort, parseFilterText } from "@dialhome/rsync-protocol";
 import {
   type Log,
   type ModuleOptions,
@@ -38,8 +38,7 @@ export interface TreeOptions {
  */
 export function serveInProcess(options: TreeOptions): ServedTree {
   const { credentials } = options;
-  const stop = new AbortController();
-  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
+  const stop = new LinkedAbort(options.signal);
   const sessions = new Set<Promise<void>>();
   const problems: string[] = [];
   let exitCode = 0;
@@ -62,7 +61,7 @@ export function serveInProcess(options: TreeOptions): ServedTree {
   const ended = (result: ServeResult): void => {
     exitCode = worse(exitCode, result.exitCode);
   };
-  const daemon = new RsyncDaemon({ modules: [module], signal, log });
+  const daemon = new RsyncDaemon({ modules: [module], signal: stop.signal, log });
   return {
     serve: (channel) => {
       const session = daemon.serve(channel).then(ended);

@@ -1,3 +1,4 @@
+import { LinkedAbort } from "@dialhome/rsync-protocol";
 import type { PullMessage, PullProgress } from "@dialhome/rsync-protocol-client";
 import type { ServerLimits, SshChannel } from "@dialhome/ssh-endpoint";
 import {
@@ -48,6 +49,7 @@ export interface BackupHostOptions {
   readonly hooks?: HookRunner;
   readonly limits?: ServerLimits;
   readonly handshakeTimeoutMs?: number;
+  /** Closes it. */
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: BackupHostEvent) => void;
 }
@@ -66,9 +68,17 @@ export interface BackupHost extends AsyncDisposable {
  * Makes a backup host. A device's forwarding binds no port here: the host itself opens the channel that it stands for.
  */
 export async function createBackupHost(options: BackupHostOptions): Promise<BackupHost> {
+  const stop = new LinkedAbort(options.signal);
+  try {
+    return await openBackupHost(options, stop);
+  } catch (error) {
+    stop[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function openBackupHost(options: BackupHostOptions, stop: LinkedAbort): Promise<BackupHost> {
   const running = new Set<Promise<void>>();
-  const stop = new AbortController();
-  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
   const server = await createTunnelServer({
     hostKeys: options.hostKeys,
     authorizedKeys: options.authorizedKeys,
@@ -76,7 +86,7 @@ export async function createBackupHost(options: BackupHostOptions): Promise<Back
     // A device tries another port, and tells its user itself what it could not get.
     keepRefused: true,
     onShell: (channel, connection) => {
-      const backup = takeBackup(options, signal, channel, connection);
+      const backup = takeBackup(options, stop.signal, channel, connection);
       running.add(backup);
       backup.finally(() => running.delete(backup)).catch(() => undefined);
       return backup;
@@ -95,6 +105,8 @@ export async function createBackupHost(options: BackupHostOptions): Promise<Back
     await Promise.allSettled(running);
     await server.close();
   };
+  if (stop.signal.aborted) void close();
+  else stop.signal.addEventListener("abort", () => void close(), { once: true });
   return {
     fingerprints: server.fingerprints,
     listen: (port, host) => server.listen(port, host),
@@ -117,7 +129,7 @@ async function takeBackup(
     keyId: keyIdOf(identity.fingerprint),
   };
   const emit = (event: BackupHostEvent): void => options.onEvent?.(event);
-  const gone = new AbortController();
+  using gone = new LinkedAbort(hostSignal);
   const watch = async (): Promise<void> => {
     const { error } = await connection.closed;
     gone.abort(
@@ -136,7 +148,7 @@ async function takeBackup(
       device: { keyId: device.keyId, name: nameOfLine(identity) },
       console: consoleOf(channel),
       openTunnel: (port) => connection.openForwarded(HANDSHAKE.bindAddress, port),
-      signal: AbortSignal.any([hostSignal, gone.signal]),
+      signal: gone.signal,
       ...(options.hooks ? { hooks: options.hooks } : {}),
       ...(options.handshakeTimeoutMs === undefined
         ? {}

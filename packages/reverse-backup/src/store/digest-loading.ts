@@ -1,4 +1,5 @@
 import type { DirectoryHandle } from "@dialhome/posix-fs";
+import { LinkedAbort } from "@dialhome/rsync-protocol";
 import { DigestTable } from "./digest-table.ts";
 import { StoreError } from "./errors.ts";
 
@@ -8,7 +9,7 @@ export class DigestLoading implements AsyncDisposable {
   readonly table: DigestTable;
   /** Rejects when the manifest cannot be read, or with the signal's reason. A damaged one leaves the table empty. */
   readonly ready: Promise<void>;
-  readonly #stop = new AbortController();
+  readonly #stop: LinkedAbort;
 
   /**
    * @param machine - used until this returns
@@ -17,8 +18,10 @@ export class DigestLoading implements AsyncDisposable {
    */
   constructor(machine: DirectoryHandle, id: string, files: number, signal?: AbortSignal) {
     this.table = new DigestTable(Math.min(files + 1, 1 << 24));
-    const stop = this.#stop.signal;
-    this.ready = this.#load(machine, id, signal ? AbortSignal.any([signal, stop]) : stop);
+    this.#stop = new LinkedAbort(signal);
+    this.ready = this.#load(machine, id, this.#stop.signal).finally(() => {
+      this.#stop[Symbol.dispose]();
+    });
     // Whoever needs the table awaits `ready`; a pull that ends before does not.
     this.ready.catch(() => undefined);
   }

@@ -15,18 +15,24 @@ export async function answersAsSsh(
   socket: ListeningSocket,
   options: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ): Promise<boolean> {
-  const stop = AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]);
+  const stop = new AbortController();
+  const onStop = (): void => stop.abort();
+  const timer = setTimeout(onStop, options.timeoutMs);
+  if (options.signal.aborted) onStop();
+  options.signal.addEventListener("abort", onStop, { once: true });
   const stream =
     "path" in socket
       ? connect({ path: socket.path })
       : connect({ host: reachable(socket.address), port: socket.port });
   stream.on("error", () => {}); // told by the events below; after them nobody listens
   try {
-    await once(stream, "connect", { signal: stop });
-    return await readsGreeting(stream, GREETING, CLEANUP.greetingBytes, stop);
+    await once(stream, "connect", { signal: stop.signal });
+    return await readsGreeting(stream, GREETING, CLEANUP.greetingBytes, stop.signal);
   } catch {
     return false;
   } finally {
+    clearTimeout(timer);
+    options.signal.removeEventListener("abort", onStop);
     stream.destroy();
   }
 }

@@ -45,8 +45,13 @@ export async function createTunnelServer(options: TunnelServerOptions): Promise<
   }
   if (options.sockets !== undefined) prepareSocketFolder(options.sockets);
   const server = new Server(options);
-  await server.open();
-  return server;
+  try {
+    await server.open();
+    return server;
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
 }
 
 class Server implements TunnelServer {
@@ -187,7 +192,7 @@ class Server implements TunnelServer {
     await Promise.all([
       this.#probe?.[Symbol.asyncDispose](),
       this.#keys?.[Symbol.asyncDispose](),
-      this.#server.close(text),
+      this.#ssh?.close(text),
     ]);
   }
 

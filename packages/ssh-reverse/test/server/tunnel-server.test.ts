@@ -1,11 +1,23 @@
-import { connectSsh, generateKey, type SshConnection } from "@dialhome/ssh-endpoint";
-import { describe, expect, it } from "vitest";
+import { connectSsh, generateKey, type SshConnection, type SshServer } from "@dialhome/ssh-endpoint";
+import { describe, expect, it, vi } from "vitest";
 import {
   createTunnelServer,
   type TunnelServer,
   type TunnelServerEvent,
   type TunnelServerOptions,
 } from "../../src/index.ts";
+
+/** Every SSH server that was made beneath. */
+const made = vi.hoisted((): Pick<SshServer<never>, "listen">[] => []);
+vi.mock("@dialhome/ssh-endpoint", async (importOriginal) => {
+  const real = await importOriginal<typeof import("@dialhome/ssh-endpoint")>();
+  const createSshServer: typeof real.createSshServer = async (options) => {
+    const server = await real.createSshServer(options);
+    made.push(server);
+    return server;
+  };
+  return { ...real, createSshServer };
+});
 
 const device = generateKey();
 
@@ -48,6 +60,17 @@ describe("a tunnel server", () => {
       createTunnelServer({ hostKeys: [generateKey().privateKey] }),
     ).rejects.toMatchObject({
       code: "ERR_SSH_REVERSE_OPTION",
+    });
+  });
+
+  it("leaves nothing open when it cannot read its keys", async () => {
+    const hostKeys = [generateKey().privateKey];
+    const authorizedKeys = { path: "/nonexistent/keys" };
+    await expect(createTunnelServer({ hostKeys, authorizedKeys })).rejects.toMatchObject({
+      code: "ERR_SSH_REVERSE_AUTHORIZED_KEYS",
+    });
+    await expect(made.at(-1)?.listen(0)).rejects.toMatchObject({
+      code: "ERR_SSH_ENDPOINT_CLOSED",
     });
   });
 
