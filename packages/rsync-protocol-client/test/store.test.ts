@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Duplex, duplexPair } from "node:stream";
+import { duplexPair } from "node:stream";
 import { setTimeout as pause } from "node:timers/promises";
 import { RsyncError } from "@dialhome/rsync-protocol";
 import { serveSender } from "@dialhome/rsync-protocol-daemon";
@@ -58,17 +58,11 @@ interface Run {
   readonly deleted: readonly string[];
 }
 
-/** Serves over a stream, and ends it. */
-async function serve(far: Duplex, given: readonly string[]): Promise<void> {
-  await serveSender(far, given);
-  far.end();
-}
-
 /** Pulls the folder from our own sender over a pair of streams. */
 async function run(destination: Destination, more: Partial<PullOptions> = {}): Promise<Run> {
   const [stream, far] = duplexPair();
   const options = { ...TREE, ...more };
-  const serving = serve(far, serverArguments(options, [`${folder}/`]));
+  const serving = serveSender(far, serverArguments(options, [`${folder}/`]));
   const lines: string[] = [];
   const deleted: string[] = [];
   try {
@@ -198,7 +192,7 @@ describe("a pull into a store", () => {
   it("tells its changes one by one, and stops when nobody listens", async () => {
     const store = new MemoryStore();
     const [stream, far] = duplexPair();
-    const serving = serve(far, serverArguments(TREE, [`${folder}/`]));
+    const serving = serveSender(far, serverArguments(TREE, [`${folder}/`]));
     const source = { kind: "server" } as const;
     for await (const change of pullChanges({ ...TREE, stream, source, destination: store })) {
       if (change.is === "entry") break;
@@ -360,7 +354,7 @@ describe("a store that is slow", () => {
         await real.write(data);
       },
     }));
-    const serving = serve(far, serverArguments(TREE, [`${folder}/`]));
+    const serving = serveSender(far, serverArguments(TREE, [`${folder}/`]));
     const source = { kind: "server" } as const;
     const summary = await pull({ ...TREE, stream, source, destination: store });
     expect(summary.exitCode).toBe(0);

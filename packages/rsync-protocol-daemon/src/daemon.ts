@@ -60,11 +60,16 @@ export class RsyncDaemon {
     };
     this.#sessions++;
     try {
-      return await serveFramed(stream, { ...this.#options, signal: stop.signal }, true, async (frame) => {
-        const most = this.#options.maxSessions ?? MAX_SESSIONS;
-        if (this.#sessions > most) throw tooMany(most);
-        return this.#session(frame, peer, admit);
-      });
+      return await serveFramed(
+        stream,
+        { ...this.#options, signal: stop.signal },
+        true,
+        async (frame) => {
+          const most = this.#options.maxSessions ?? MAX_SESSIONS;
+          if (this.#sessions > most) throw tooMany(most);
+          return this.#session(frame, peer, admit);
+        },
+      );
     } finally {
       this.#sessions--;
       if (admitted !== undefined) {

@@ -132,6 +132,8 @@ export interface SenderOptions extends SessionOptions {
   readonly timeoutSeconds?: number;
   /** Long names of options that are refused. @defaultValue none */
   readonly refuseOptions?: readonly string[];
+  /** Called before the stream is ended: an exec channel gives its exit status here. @defaultValue none */
+  readonly onExit?: (exitCode: number) => void;
 }
 
 /** How a session ended. */

@@ -55,7 +55,7 @@ export async function serveFramed(
       wire.release();
       stream.destroy();
     } else {
-      // Behind a remote shell an exit status goes before the end, which is the caller's to say.
+      // Behind a remote shell an exit status goes before the end.
       wire.flush();
       wire.release();
     }

@@ -167,7 +167,7 @@ async function openLocal(
     cwd: io.cwd,
     cvsIgnore: options.cvsIgnore ?? [],
     signal: AbortSignal.any([io.signal, stop.signal]),
-  }).finally(() => far.end());
+  });
   return {
     transport: {
       stream,

@@ -1,4 +1,9 @@
-import { connectSsh, generateKey, type SshConnection, type SshServer } from "@dialhome/ssh-endpoint";
+import {
+  connectSsh,
+  generateKey,
+  type SshConnection,
+  type SshServer,
+} from "@dialhome/ssh-endpoint";
 import { describe, expect, it, vi } from "vitest";
 import {
   createTunnelServer,
