@@ -252,9 +252,26 @@ describe("dialhome backup-host", () => {
     const ended = await first.ended;
     expect([ended.code, ended.stderr]).toEqual([0, ""]);
 
-    await using second = startDialhome([...args, "--listen", "127.0.0.1:0"], { env });
-    await second.waitFor("stdout", /^listening on /m);
+    // Many machines behind one address: that one of them has a wrong key keeps the others from nothing.
+    const exempt = ["--penalty-exempt", "127.0.0.0/8", "--max-auth-tries", "1"];
+    await using second = startDialhome([...args, ...exempt, "--listen", "127.0.0.1:0"], { env });
+    const [, port2] = await second.waitFor("stdout", /^listening on 127\.0\.0\.1:(\d+)$/m);
     expect(second.stdout).toContain(fingerprint);
     expect(second.stdout).not.toContain("new host key");
+    const to = [`127.0.0.1:${port2}`, folder.at("source")];
+    await callDialhome(["keygen", folder.at("wrong_key")]);
+    for (let tries = 0; tries < 4; tries++) {
+      const wrong = backup.map((word) => (word === key.path ? folder.at("wrong_key") : word));
+      expect((await callDialhome([...wrong, ...to])).code).toBe(255);
+    }
+    expect((await callDialhome([...backup, ...to])).stderr).toBe("");
+  });
+
+  it.each([
+    [["--penalty-exempt", "home"], "--penalty-exempt takes addresses"],
+    [["--max-startups", "5:10:4"], "--max-startups takes start:rate:full"],
+  ])("%j is a mistake: %s", async (options, message) => {
+    const { code, line } = await hostFails(["/nowhere", "--authorized-keys", "keys", ...options]);
+    expect([code, line]).toEqual([2, expect.stringContaining(`dialhome: ${message}`)]);
   });
 });

@@ -9,6 +9,7 @@ import {
 import { DialhomeError, reasonOf, usageError } from "../errors.ts";
 import { parseListenAddress } from "../host-address.ts";
 import type { CommandIo } from "../io.ts";
+import { type AdmissionFlags, readAdmission } from "../serve/admission.ts";
 import { untilAborted } from "../until-aborted.ts";
 import { openHostReport } from "./backup-host-report.ts";
 import { type HookFlags, hookList, openHooks } from "./hooks.ts";
@@ -16,7 +17,7 @@ import { type HostKeyFiles, openHostKeys } from "./host-keys.ts";
 import { listenEverywhere } from "./listen-everywhere.ts";
 
 /** The options of `dialhome backup-host`. */
-export interface BackupHostFlags extends HookFlags, HostKeyFiles {
+export interface BackupHostFlags extends HookFlags, HostKeyFiles, AdmissionFlags {
   readonly create?: boolean;
   readonly authorizedKeys?: string;
   readonly listen?: string;
@@ -46,6 +47,7 @@ export async function runBackupHost(
     );
   }
   const address = flags.listen === undefined ? undefined : parseListenAddress(flags.listen);
+  const limits = readAdmission(flags);
   const hooks = openHooks(flags, io);
   const authorizedKeys = resolve(io.cwd, flags.authorizedKeys);
   assertReadable(authorizedKeys);
@@ -58,6 +60,7 @@ export async function runBackupHost(
     hostKeys: hostKeys.map(({ text }) => text),
     authorizedKeys: { path: authorizedKeys },
     onEvent: report.onEvent,
+    limits,
     ...(hooks ? { hooks } : {}),
     ...(flags.handshakeTimeout === undefined ? {} : { handshakeTimeoutMs: flags.handshakeTimeout }),
   });

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { BackupHostFlags } from "../actions/backup-host.ts";
 import type { Execute } from "../command-definition.ts";
 import { gather, secondsToMs } from "../option-values.ts";
+import { declareAdmission } from "./admission-options.ts";
 
 const EXAMPLES = `
 Examples:
@@ -10,7 +11,10 @@ Examples:
 
 The file of --authorized-keys has sshd's format: a public key per line. A machine gets its name at its first backup and
 no other key can have it then; environment="DIALHOME_NAME=laptop" in front of a key gives it a name beforehand.
-Changes count from the next login on; a file that cannot be read, or has a new line that is wrong, changes nothing.`;
+Changes count from the next login on; a file that cannot be read, or has a new line that is wrong, changes nothing.
+
+An address from which logins fail again and again is kept away for up to ten minutes, and so is everybody behind it. Where many machines
+come from one address, exempt it: --penalty-exempt 192.0.2.7, and let more in at once: --max-startups-per-source 100.`;
 
 /** `dialhome backup-host` */
 export function declareBackupHost(command: Command, execute: Execute): void {
@@ -24,7 +28,8 @@ export function declareBackupHost(command: Command, execute: Execute): void {
       "private key by which devices know this host; can be given again (default: ~/.config/dialhome/host_key, made at the first start)",
       gather,
     )
-    .option("--generate-host-key", "make the file of --host-key, if it is missing")
+    .option("--generate-host-key", "make the file of --host-key, if it is missing");
+  declareAdmission(command)
     .optionsGroup("Hooks:")
     .option(
       "-x, --hook <point:program>",

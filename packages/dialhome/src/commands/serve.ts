@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { Execute } from "../command-definition.ts";
 import { gather } from "../option-values.ts";
 import type { ServeFlags } from "../serve/flags.ts";
+import { declareAdmission } from "./admission-options.ts";
 
 const EXAMPLES = `
 Examples:
@@ -39,19 +40,8 @@ export function declareServe(command: Command, execute: Execute): void {
       "loopback, permitlisten (other addresses that the key's line names), any, or none (default: loopback)",
     )
     .option("--ports <min-max>", "ports that may be had (default: 1024-65535)")
-    .option("--sockets <dir>", "take forwarded unix sockets too, into this directory")
-    .optionsGroup("Who is kept away:")
-    .option("--login-grace <seconds>", "time to log in (default: 30)")
-    .option("--max-auth-tries <count>", "failed tries on a connection (default: 6)")
-    .option(
-      "--max-startups <start:rate:full>",
-      "connections without login: from start on rate percent of the new ones are dropped, from full on all (default: 10:30:100)",
-    )
-    .option("--max-startups-per-source <count>", "the same for one address (default: 10)")
-    .option("--max-connections <count>", "in all (default: 8192)")
-    .option("--max-connections-per-source <count>", "from one address (default: 256)")
-    .option("--penalty-exempt <list>", "addresses that get no penalties: 10.0.0.0/8,192.0.2.7")
-    .option("--no-penalties", "do not keep sources away that fail to log in again and again")
+    .option("--sockets <dir>", "take forwarded unix sockets too, into this directory");
+  declareAdmission(command)
     .optionsGroup("What one key may use:")
     .option("--max-connections-per-key <count>", "connections (default: 64)")
     .option("--max-forwards-per-key <count>", "forwardings (default: 64)")
@@ -61,10 +51,6 @@ export function declareServe(command: Command, execute: Execute): void {
       "bytes a second in each direction, with k, M, G (default: no limit)",
     )
     .optionsGroup("When a tunnel ends:")
-    .option(
-      "--keepalive <seconds[:count]>",
-      "a device that is silent is asked, and given up after count times (default: 15:3)",
-    )
     .option("--unused <seconds>", "a login without forwarding is ended (default: 60; 0: never)")
     .option(
       "--idle <seconds>",

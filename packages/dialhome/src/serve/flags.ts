@@ -1,7 +1,8 @@
 import type { HostKeyFiles } from "../actions/host-keys.ts";
+import type { AdmissionFlags } from "./admission.ts";
 
 /** The options of `dialhome serve`, as they were written. */
-export interface ServeFlags extends HostKeyFiles {
+export interface ServeFlags extends HostKeyFiles, AdmissionFlags {
   readonly listen?: string;
   readonly authorizedKeys?: string;
   readonly state?: string;
@@ -9,20 +10,10 @@ export interface ServeFlags extends HostKeyFiles {
   readonly bindPolicy?: string;
   readonly ports?: string;
   readonly sockets?: string;
-  readonly loginGrace?: string;
-  readonly maxAuthTries?: string;
-  readonly maxStartups?: string;
-  readonly maxStartupsPerSource?: string;
-  readonly maxConnections?: string;
-  readonly maxConnectionsPerSource?: string;
-  readonly penaltyExempt?: string;
-  /** false with `--no-penalties`. */
-  readonly penalties?: boolean;
   readonly maxConnectionsPerKey?: string;
   readonly maxForwardsPerKey?: string;
   readonly maxChannelsPerKey?: string;
   readonly bandwidth?: string;
-  readonly keepalive?: string;
   readonly unused?: string;
   readonly idle?: string;
   readonly probe?: string;

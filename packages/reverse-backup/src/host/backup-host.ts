@@ -47,7 +47,9 @@ export interface BackupHostOptions {
   /** Whose backups are taken. `environment="DIALHOME_NAME=…"` in a line gives its key a name. */
   readonly authorizedKeys: AuthorizedKeysSource;
   readonly hooks?: HookRunner;
-  readonly limits?: ServerLimits;
+  /** Who is kept away, and when a silent device is given up. */
+  readonly limits?: ServerLimits &
+    Pick<TunnelServerOptions, "keepaliveIntervalMs" | "keepaliveCountMax">;
   readonly handshakeTimeoutMs?: number;
   /** Closes it. */
   readonly signal?: AbortSignal;
