@@ -129,13 +129,15 @@ describe("dialhome backup", () => {
   it("finds a key in the home directory", async () => {
     mkdirSync(folder.at("home", ".ssh"), { recursive: true });
     writeFileSync(folder.at("home", ".ssh", "id_ed25519"), readFileSync(key.path), { mode: 0o600 });
-    const { code, stderr } = await callDialhome(
-      ["backup", "-n", "laptop", ...known(), ...target()],
-      {
-        env: { HOME: folder.at("home"), SSH_AUTH_SOCK: undefined },
-      },
-    );
-    expect([code, stderr]).toEqual([0, ""]);
+    writeFileSync(folder.at("home", ".ssh", "config"), "Frobnicate yes\n", { mode: 0o600 });
+    const env = { HOME: folder.at("home"), SSH_AUTH_SOCK: undefined };
+    const args = ["backup", "-n", "laptop", ...known(), ...target()];
+    const { code, stderr } = await callDialhome(args, { env });
+    expect([code, oneLine(stderr)]).toEqual([0, expect.stringContaining(':1: "frobnicate" is')]);
+    expect(await callDialhome([...args, "--quiet"], { env })).toMatchObject({
+      code: 0,
+      stderr: "",
+    });
   });
 
   it("says that nobody answers, and that there is nothing to back up", async () => {

@@ -135,6 +135,7 @@ describeWithPeers(["rsync", "sshd", "ssh-keygen"], "dialhome rsync over SSH", ()
       "Host hop",
       `  HostName 127.0.0.1\n  Port ${hop.port}\n  HostKeyAlias the-hop`,
       `  IdentityFile ${hop.clientKey.privatePath}\n  UserKnownHostsFile ~/.ssh/hops`,
+      "Frobnicate yes",
     ];
     writeFileSync(folder.at("home/.ssh/config"), `${config.join("\n")}\n`, { mode: 0o600 });
     writeFileSync(folder.at("home/.ssh/hops"), `the-hop ${hop.hostKeyLine}\n`);
@@ -143,8 +144,11 @@ describeWithPeers(["rsync", "sshd", "ssh-keygen"], "dialhome rsync over SSH", ()
         cwd: folder.path,
         env: { HOME: folder.at("home"), SSH_AUTH_SOCK: undefined },
       });
-    expect(await pull()).toEqual({ code: 0, stdout: "", stderr: "" });
+    expect(await pull("-q")).toEqual({ code: 0, stdout: "", stderr: "" });
     await assertEqualTrees(source, folder.at("by-name"));
+    const passedOver =
+      /^dialhome: .*\.ssh\/config:\d+: "frobnicate" is not known here, and passed over\n$/;
+    expect(await pull()).toMatchObject({ code: 0, stderr: expect.stringMatching(passedOver) });
     expect(hop.log).toMatch(/Accepted publickey/);
     const identity = `--identity=${sshd.clientKey.privatePath}`;
     const without = await pull("--ssh-config=none", identity);

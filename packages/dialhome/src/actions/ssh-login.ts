@@ -15,6 +15,7 @@ import { DialhomeError, usageError } from "../errors.ts";
 import { codeOf } from "../failure.ts";
 import type { CommandIo } from "../io.ts";
 import { askHidden } from "../terminal/ask-hidden.ts";
+import { printable } from "../terminal/printable.ts";
 
 /** Options about the host's key. */
 export interface HostKeyFlags {
@@ -35,6 +36,8 @@ export interface SshHostFlags extends HostKeyFlags, LoginFlags {
   readonly sshConfig?: string;
   /** Lines of ssh_config that go before the files, as `ssh -o` has them. */
   readonly overrides?: readonly string[];
+  /** Says nothing of lines of the configuration that were passed over. */
+  readonly quiet?: boolean;
 }
 
 /** Keys that are tried when none is named, in this order; below the home directory. */
@@ -55,7 +58,7 @@ export function loginUser(named: string | undefined): string {
 
 /**
  * How a host is reached: by the options, and where they are silent by ssh's configuration, known hosts, agent and keys. A
- * passphrase is asked for where somebody sits at a terminal.
+ * passphrase is asked for where somebody sits at a terminal. What of the configuration was passed over, and may matter, is told.
  *
  * @param keyOption - how the command line calls the option that names a key
  */
@@ -70,7 +73,7 @@ export async function sshHost(
   const isOwnKey = flags.sshKey !== undefined || agent === true;
   const hasTerminal = io.stdin.isTTY === true;
   try {
-    return await resolveSshHost({
+    const host = await resolveSshHost({
       destination,
       account: localAccount(io.env),
       overrides: acceptNew ? ["StrictHostKeyChecking accept-new", ...overrides] : overrides,
@@ -81,6 +84,8 @@ export async function sshHost(
       ...(isPinned ? { hostKey: hostKeyPolicy(flags, io) } : {}),
       ...(hasTerminal ? { passphrase: (path) => askHidden(`Passphrase of ${path}: `, io) } : {}),
     });
+    tellConfigWarnings(host, flags, io);
+    return host;
   } catch (cause) {
     // Of all that is looked at here only a missing key has this code.
     if (codeOf(cause) !== "ERR_SSH_ENDPOINT_KEY" || !(cause instanceof Error)) throw cause;
@@ -90,6 +95,16 @@ export async function sshHost(
       { cause },
     );
   }
+}
+
+/** A line for each line of the configuration that was passed over, and may matter. */
+export function tellConfigWarnings(
+  { config }: Pick<ResolvedSshHost, "config">,
+  { quiet }: { readonly quiet?: boolean },
+  io: Pick<CommandIo, "stderr">,
+): void {
+  if (quiet === true) return;
+  for (const warning of config.warnings) io.stderr.write(`dialhome: ${printable(warning)}\n`);
 }
 
 /** How the host is known: by fingerprints, else by known_hosts files. */

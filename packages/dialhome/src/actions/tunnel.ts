@@ -3,13 +3,13 @@ import { DialhomeError, usageError } from "../errors.ts";
 import { EXIT_CODE } from "../exit-codes.ts";
 import { codeOf, exitCodeOf } from "../failure.ts";
 import type { CommandIo } from "../io.ts";
-import { printable } from "../terminal/printable.ts";
 import { resolveDestination, tunnelAddress } from "../tunnel/destination.ts";
 import type { TunnelFlags } from "../tunnel/flags.ts";
 import { type Forwardings, parseForwardings } from "../tunnel/forwardings.ts";
 import { tunnelLockPath } from "../tunnel/lock-path.ts";
 import { openTunnelReport } from "../tunnel/report.ts";
 import { tunnelUnit } from "../tunnel/unit.ts";
+import { tellConfigWarnings } from "./ssh-login.ts";
 
 /** Long enough for a line with a second's delay that loses packets, ms. */
 const CONNECT_TIMEOUT_MS = 60_000;
@@ -33,12 +33,11 @@ export async function runTunnel(
   }
   using lock = flags.lock === true ? takeProcessLock(lockPath) : undefined;
   if (flags.lock === true && lock === undefined) return EXIT_CODE.done;
-  const { options, config } = await resolveDestination(address, flags, io);
+  const resolved = await resolveDestination(address, flags, io);
+  const { options, config } = resolved;
   const forwardings = orConfigured(written, config);
   const report = openTunnelReport(flags, options, forwardings, io);
-  if (flags.quiet !== true) {
-    for (const warning of config.warnings) io.stderr.write(`dialhome: ${printable(warning)}\n`);
-  }
+  tellConfigWarnings(resolved, flags, io);
   await using tunnel = openTunnel({
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     ...options,

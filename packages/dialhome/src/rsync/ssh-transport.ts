@@ -43,6 +43,7 @@ export async function runOverSsh(
       ...(knownHosts.length > 0 ? { knownHosts } : {}),
       ...(ssh.fingerprints.length > 0 ? { hostKeyFingerprint: ssh.fingerprints } : {}),
       acceptNew: options.acceptNew || flags.has("acceptNew"),
+      quiet: flags.has("quiet"),
       overrides: [...family.map((name) => `AddressFamily ${name}`), ...options.settings],
     },
     io,

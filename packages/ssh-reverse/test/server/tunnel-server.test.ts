@@ -1,3 +1,4 @@
+import type * as SshEndpoint from "@dialhome/ssh-endpoint";
 import {
   connectSsh,
   generateKey,
@@ -15,7 +16,7 @@ import {
 /** Every SSH server that was made beneath. */
 const made = vi.hoisted((): Pick<SshServer<never>, "listen">[] => []);
 vi.mock("@dialhome/ssh-endpoint", async (importOriginal) => {
-  const real = await importOriginal<typeof import("@dialhome/ssh-endpoint")>();
+  const real = await importOriginal<typeof SshEndpoint>();
   const createSshServer: typeof real.createSshServer = async (options) => {
     const server = await real.createSshServer(options);
     made.push(server);
