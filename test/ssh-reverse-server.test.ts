@@ -1,7 +1,7 @@
 // Our tunnel server with the real ssh -R, and with our own client.
 import { once } from "node:events";
 import { appendFileSync, writeFileSync } from "node:fs";
-import { connect, createServer, type Socket } from "node:net";
+import { connect } from "node:net";
 import { connectSsh, type SshConnection } from "@dialhome/ssh-endpoint";
 import type { ForwardPolicy, TunnelServerEvent } from "@dialhome/ssh-reverse";
 import { expect, it } from "vitest";
@@ -10,6 +10,7 @@ import { run, start } from "./support/processes.ts";
 import { readToEnd } from "./support/ssh-read.ts";
 import { sshKeygen } from "./support/ssh-sshd.ts";
 import { startTunnelServer, type TestTunnelServer } from "./support/ssh-tunnel-server.ts";
+import { ask, startService } from "./support/tunnel-services.ts";
 
 const DESTINATION = "tun@127.0.0.1";
 
@@ -22,35 +23,6 @@ const listenOnLoopback = ({ bindPort }: { bindPort: number }): ForwardPolicy => 
 
 function isForwarded(event: TunnelServerEvent): boolean {
   return event.is === "connection" && event.event.is === "forwarded";
-}
-
-/** A service behind the tunnel: answers after the end of the request, with its length. */
-async function startService(): Promise<{ port: number } & AsyncDisposable> {
-  const sockets = new Set<Socket>();
-  const service = createServer({ allowHalfOpen: true }, (socket) => {
-    sockets.add(socket);
-    void (async () => {
-      const received = await readToEnd(socket);
-      socket.end(`got ${received.length}`);
-    })();
-  }).listen(0, "127.0.0.1");
-  await once(service, "listening");
-  const address = service.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return {
-    port: address.port,
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy();
-      service.close();
-      await once(service, "close");
-    },
-  };
-}
-
-async function request(port: number, bytes: number): Promise<string> {
-  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
-  socket.end(Buffer.alloc(bytes, "x"));
-  return readToEnd(socket);
 }
 
 function forwardedPort(server: TestTunnelServer): number {
@@ -72,7 +44,7 @@ async function ourClient(server: TestTunnelServer): Promise<SshConnection> {
 
 describeWithPeers(["ssh", "ssh-keygen"], "ssh -R to our server", () => {
   it("forwards, keeps half-close, and leaves nothing when it is killed", async () => {
-    await using service = await startService();
+    await using service = await startService("one");
     await using server = await startTunnelServer({ forwardPolicy: listenOnLoopback });
     await using client = start(requirePeer("ssh"), [
       ...server.sshArgs,
@@ -83,7 +55,7 @@ describeWithPeers(["ssh", "ssh-keygen"], "ssh -R to our server", () => {
     ]);
     await client.waitFor("stderr", /Allocated port (\d+)/);
     const port = forwardedPort(server);
-    expect(await request(port, 5_000_000)).toBe("got 5000000");
+    expect(await ask({ port }, Buffer.alloc(5_000_000))).toBe("one heard 5000000");
     const idle = connect(port, "127.0.0.1");
     await once(idle, "connect");
     // Reset, not ended: its reader must not take what it has for all.
@@ -94,74 +66,6 @@ describeWithPeers(["ssh", "ssh-keygen"], "ssh -R to our server", () => {
     await expect(once(connect(port, "127.0.0.1"), "connect")).rejects.toThrow("ECONNREFUSED");
     expect(await idleError).toMatchObject({ code: "ECONNRESET" });
     expect(server.server.connections.size).toBe(0);
-  });
-
-  it("a stopped client's port is free within interval × count, and its successor binds it", async () => {
-    await using service = await startService();
-    await using server = await startTunnelServer({
-      forwardPolicy: listenOnLoopback,
-      keepaliveIntervalMs: 200,
-      keepaliveCountMax: 2,
-    });
-    const args = (port: number): string[] => [
-      ...server.sshArgs,
-      "-N",
-      "-o",
-      "ExitOnForwardFailure=yes",
-      "-R",
-      `${port}:127.0.0.1:${service.port}`,
-      DESTINATION,
-    ];
-    await using first = start(requirePeer("ssh"), args(0));
-    await first.waitFor("stderr", /Allocated port/);
-    const port = forwardedPort(server);
-    first.kill("SIGSTOP"); // as good as power loss: the connection stays, nobody answers
-    const stopped = performance.now();
-    await server.waitForEvent(({ is }) => is === "closed");
-    // The bound is 400 ms; the rest is room for a loaded machine.
-    expect(performance.now() - stopped).toBeLessThan(2_000);
-    await using second = start(requirePeer("ssh"), args(port));
-    await server.waitForEvent(() => server.events.filter(isForwarded).length === 2);
-    expect(await request(port, 10)).toBe("got 10");
-    second.kill();
-  });
-
-  it("a port that is in use is refused", async () => {
-    await using service = await startService();
-    await using server = await startTunnelServer({ forwardPolicy: listenOnLoopback });
-    const { code, stderr } = await run(requirePeer("ssh"), [
-      ...server.sshArgs,
-      "-N",
-      "-o",
-      "ExitOnForwardFailure=yes",
-      "-R",
-      `${service.port}:127.0.0.1:1`,
-      DESTINATION,
-    ]);
-    expect(code).toBe(255);
-    expect(stderr).toContain(`port ${service.port} of 127.0.0.1 is in use on the server`);
-  });
-
-  it("survives re-keying by the client and by the server, under load", async () => {
-    await using service = await startService();
-    await using server = await startTunnelServer({
-      forwardPolicy: listenOnLoopback,
-      rekeyBytes: 3_000_000,
-    });
-    await using client = start(requirePeer("ssh"), [
-      ...server.sshArgs,
-      "-N",
-      "-o",
-      "RekeyLimit=5M",
-      "-R",
-      `0:127.0.0.1:${service.port}`,
-      DESTINATION,
-    ]);
-    await client.waitFor("stderr", /Allocated port/);
-    expect(await request(forwardedPort(server), 40_000_000)).toBe("got 40000000");
-    const [connection] = server.server.connections;
-    expect(connection?.stats.keyExchanges).toBeGreaterThan(8);
-    client.kill();
   });
 });
 

@@ -1,7 +1,7 @@
-// What our tunnel server is for, with the real ssh -R and autossh: forwardings of every kind, ports that come back at once, keys that go.
+// What our tunnel server is for, with the real ssh -R: forwardings of every kind, ports that come back at once, keys that go.
 import { once } from "node:events";
 import { existsSync, renameSync, statSync, writeFileSync } from "node:fs";
-import { connect, createServer, type Socket } from "node:net";
+import { connect } from "node:net";
 import { connectSsh, type SshConnection } from "@dialhome/ssh-endpoint";
 import { expect, it } from "vitest";
 import { describeWithPeers, requirePeer } from "./support/peers.ts";
@@ -10,35 +10,9 @@ import { type Running, run, start } from "./support/processes.ts";
 import { readToEnd } from "./support/ssh-read.ts";
 import { sshKeygen } from "./support/ssh-sshd.ts";
 import { startTunnelServer, type TestTunnelServer } from "./support/ssh-tunnel-server.ts";
+import { ask, startService } from "./support/tunnel-services.ts";
 
 const DESTINATION = "tun@127.0.0.1";
-
-/** A service behind a tunnel; says its name and what it heard. */
-async function startService(name: string): Promise<{ port: number } & AsyncDisposable> {
-  const sockets = new Set<Socket>();
-  const service = createServer({ allowHalfOpen: true }, (socket) => {
-    sockets.add(socket);
-    socket.on("error", () => {});
-    void (async () => socket.end(`${name} heard ${(await readToEnd(socket)).length}`))();
-  }).listen(0, "127.0.0.1");
-  await once(service, "listening");
-  const address = service.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return {
-    port: address.port,
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy();
-      service.close();
-      await once(service, "close");
-    },
-  };
-}
-
-async function ask(at: { port: number; host?: string } | { path: string }): Promise<string> {
-  const socket = connect({ host: "127.0.0.1", ...at, allowHalfOpen: true });
-  socket.end("question");
-  return readToEnd(socket);
-}
 
 function ssh(server: TestTunnelServer, ...args: readonly string[]): Running {
   return start(requirePeer("ssh"), [...server.sshArgs, "-N", ...args, DESTINATION]);
@@ -337,26 +311,5 @@ describeWithPeers(["ssh", "ssh-keygen"], "keys that go", () => {
     expect((await limited.ended).stderr).toContain("this key may no longer forward what it does");
     await using expiring = ssh(server, "-R", "0:127.0.0.1:1");
     expect((await expiring.ended).stderr).toMatch(/this key has expired|Permission denied/);
-  });
-});
-
-describeWithPeers(["ssh", "ssh-keygen", "autossh"], "autossh", () => {
-  it("comes back to the same port when its ssh dies and when the server throws it out", async () => {
-    await using service = await startService("one");
-    await using server = await startTunnelServer();
-    const port = await freePort();
-    await using _autossh = start(
-      requirePeer("autossh"),
-      ["-M", "0", ...server.sshArgs, "-N", "-R", `${port}:127.0.0.1:${service.port}`, DESTINATION],
-      { env: { AUTOSSH_GATETIME: "0", AUTOSSH_POLL: "1", AUTOSSH_PATH: requirePeer("ssh") } },
-    );
-    await forwarded(server, 1);
-    expect(await ask({ port })).toBe("one heard 8");
-    for (const connection of server.server.connections) connection.destroy();
-    await forwarded(server, 2);
-    expect(await ask({ port })).toBe("one heard 8");
-    for (const connection of server.server.connections) await connection.end("come back");
-    await forwarded(server, 3);
-    expect(await ask({ port })).toBe("one heard 8");
   });
 });

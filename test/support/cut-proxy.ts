@@ -23,13 +23,14 @@ export interface CutProxy extends AsyncDisposable {
   readonly broken: Promise<unknown>;
   /** Resets every connection; later ones are refused when `forGood`, relayed without a plan otherwise. */
   cut(forGood?: boolean): void;
-  /** Keeps every connection open and delivers nothing more. */
+  /** Keeps every connection that there is open and delivers nothing more; later ones are relayed. */
   stall(): void;
 }
 
 interface Relay {
   readonly client: Socket;
   readonly server: Socket;
+  isStalled: boolean;
 }
 
 /** Starts a relay to a port of 127.0.0.1 (or of `host`), which breaks once as planned. */
@@ -41,7 +42,6 @@ export async function startCutProxy(
   const counted = { "to-server": 0, "to-client": 0 };
   let connections = 0;
   let pending = plan;
-  let isStalled = false;
   let isClosed = false;
   const breaking = new AbortController();
   const broken = once(breaking.signal, "abort");
@@ -55,17 +55,17 @@ export async function startCutProxy(
     breaking.abort();
   };
   const stall = (): void => {
-    isStalled = true;
-    for (const { client, server } of relays) {
-      client.pause();
-      server.pause();
+    for (const relay of relays) {
+      relay.isStalled = true;
+      relay.client.pause();
+      relay.server.pause();
     }
     breaking.abort();
   };
 
-  const pump = (from: Socket, to: Socket, direction: CutPlan["direction"]): void => {
+  const pump = (relay: Relay, from: Socket, to: Socket, direction: CutPlan["direction"]): void => {
     from.on("data", (chunk: Buffer) => {
-      if (isStalled) return;
+      if (relay.isStalled) return;
       const before = counted[direction];
       const hit =
         pending?.direction === direction && before + chunk.length >= pending.afterBytes
@@ -82,12 +82,14 @@ export async function startCutProxy(
       }
       if (!to.write(part)) {
         from.pause();
-        to.once("drain", () => !isStalled && from.resume());
+        to.once("drain", () => !relay.isStalled && from.resume());
       }
     });
-    from.on("end", () => to.end());
-    from.on("error", () => to.resetAndDestroy());
-    from.on("close", () => to.destroyed || from.readableEnded || to.destroy());
+    from.on("end", () => relay.isStalled || to.end());
+    from.on("error", () => relay.isStalled || to.resetAndDestroy());
+    from.on("close", () => {
+      if (!relay.isStalled && !to.destroyed && !from.readableEnded) to.destroy();
+    });
   };
 
   const listener = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
@@ -102,10 +104,10 @@ export async function startCutProxy(
       allowHalfOpen: true,
       noDelay: true,
     });
-    const relay = { client, server };
+    const relay: Relay = { client, server, isStalled: false };
     relays.add(relay);
-    pump(client, server, "to-server");
-    pump(server, client, "to-client");
+    pump(relay, client, server, "to-server");
+    pump(relay, server, client, "to-client");
   }).listen(0, "127.0.0.1");
   await once(listener, "listening");
   const address = listener.address();
