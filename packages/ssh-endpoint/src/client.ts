@@ -25,6 +25,7 @@ import type { WhileAsked } from "./login-agents.ts";
 import { brakeReading } from "./read-brake.ts";
 import {
   completeIdentification,
+  judgeGuesses,
   protocolOf,
   requireRsaSha2,
   watchDisconnect,
@@ -242,6 +243,7 @@ async function logIn(login: Login): Promise<SshConnection> {
         })();
       },
     });
+    judgeGuesses(client);
     watchDisconnect(protocolOf(client), (reason, text) => {
       if (reason !== DISCONNECT.byApplication) fail(disconnected(peer, reason, text));
       else if (connection !== undefined) connection.farewell = quotePeerText(text);

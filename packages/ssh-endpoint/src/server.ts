@@ -23,6 +23,7 @@ import {
 } from "./server-login.ts";
 import {
   completeIdentification,
+  judgeGuesses,
   protocolOf,
   replaceServerSignatureAlgorithms,
   sendDisconnect,
@@ -290,6 +291,7 @@ class Server<Identity> implements SshServer<Identity> {
       isKeyed = true;
     });
     brakeReading(starting.socket);
+    judgeGuesses(client);
     replaceServerSignatureAlgorithms(client, SIGNATURE_ALGORITHMS);
     watchDisconnect(protocolOf(client), (_reason, text) => {
       starting.why = text;

@@ -139,7 +139,13 @@ interface PacketWriter {
 interface PrivateProtocol extends Protocol {
   _compatFlags: number;
   _onHandshakeComplete: (...args: unknown[]) => void;
-  readonly _kex: { remoteExtInfoEnabled: boolean } | undefined;
+  readonly _kex: { remoteExtInfoEnabled: boolean; readonly _remoteKexinit: Buffer } | undefined;
+  /** What is offered here, by kind. */
+  readonly _offer: {
+    readonly lists: Readonly<
+      Record<"kex" | "serverHostKey", { readonly array: readonly string[] }>
+    >;
+  };
   readonly _packetRW: { readonly write: PacketWriter };
 }
 
@@ -336,6 +342,32 @@ export function replaceServerSignatureAlgorithms(peer: object, names: readonly s
     }
     original(...args);
   };
+}
+
+/**
+ * Judges by RFC 4253 §7 whether the packet that a peer sends right behind its SSH_MSG_KEXINIT is a right guess, and counts: it is where
+ * both sides prefer the same key exchange and the same type of host key. ssh2 compares with the first letter of the peer's list in
+ * place of its first name, so that it passes over every guess; Dropbear's client, which sends one always, would wait for ever.
+ */
+export function judgeGuesses(peer: object): void {
+  const protocol = privateProtocolOf(peer);
+  let isGuessed = false;
+  Object.defineProperty(protocol, "_skipNextInboundPacket", {
+    get: () => isGuessed && !isRightGuess(protocol),
+    set: (value: boolean) => {
+      isGuessed = value;
+    },
+  });
+}
+
+function isRightGuess({ _offer: { lists }, _kex: exchange }: PrivateProtocol): boolean {
+  if (exchange === undefined) return false;
+  const theirs = exchange._remoteKexinit;
+  const kexAt = 1 + 16; // behind type and cookie; each list has its length in front
+  const keyAt = kexAt + 4 + theirs.readUInt32BE(kexAt);
+  const first = (at: number): string | undefined =>
+    theirs.toString("latin1", at + 4, at + 4 + theirs.readUInt32BE(at)).split(",", 1)[0];
+  return first(kexAt) === lists.kex.array[0] && first(keyAt) === lists.serverHostKey.array[0];
 }
 
 /**
