@@ -35,13 +35,21 @@ export interface DoubleNat extends AsyncDisposable {
   connections(place: Place): Promise<TcpSocket[]>;
   /** Listening TCP sockets of a place. */
   listeners(place: Place): Promise<TcpSocket[]>;
+  /** The device's power fails and comes back: its processes are gone and its kernel has forgotten all; nobody else was told. */
+  powerCycleDevice(): Promise<void>;
+  /** The device is somewhere else in its network all of a sudden: other than `DEVICE_ADDRESS`, below 10.0.1.0/24. */
+  moveDevice(address: string): Promise<void>;
+  /** From now on, the device's router swallows all that passes, or no longer does. */
+  blackHole(isOn: boolean): Promise<void>;
+  /** The device's router forgets the connections that pass, as it does when its own power fails. */
+  forgetConnections(): Promise<void>;
 }
 
 const NAT_RULES = `
 table ip dialhome_nat {
   chain input {
     type filter hook input priority 0;
-    iifname "wan" ct state new drop
+    iifname "wan" ct state { new, invalid } drop
   }
   chain through {
     type filter hook forward priority 0; policy drop;
@@ -55,14 +63,30 @@ table ip dialhome_nat {
 }
 `;
 
+/** In front of all that is routed, and of what the router itself would answer. */
+const BLACK_HOLE = `
+table ip dialhome_hole {
+  chain hole {
+    type filter hook prerouting priority -400; policy drop;
+  }
+}
+`;
+
+export const DEVICE_ADDRESS = "10.0.1.2";
+
 /** Which interface is cabled to which, and with which addresses (all /24). */
 const CABLES = [
-  { inner: "device", innerAddress: "10.0.1.2", outer: "nat1", outerAddress: "10.0.1.1" },
+  { inner: "device", innerAddress: DEVICE_ADDRESS, outer: "nat1", outerAddress: "10.0.1.1" },
   { inner: "nat1", innerAddress: "100.64.1.2", outer: "nat2", outerAddress: "100.64.1.1" },
   { inner: "nat2", innerAddress: NAT_ADDRESS, outer: "host", outerAddress: HOST_ADDRESS },
 ] as const;
 
+type Cable = (typeof CABLES)[number];
+
 const PLACES: readonly Place[] = ["device", "nat1", "nat2", "host"];
+
+/** Of this process so far. */
+let made = 0;
 
 /** A prefix that no other run and no other test has; it ends in what `nothing-left-behind.ts` looks for. */
 function freePrefix(): string {
@@ -73,8 +97,8 @@ function freePrefix(): string {
   } catch {
     // nobody has made one yet
   }
-  for (let n = 0; ; n++) {
-    const prefix = `dialhome-${process.pid}-${n}-${runId}`;
+  for (;;) {
+    const prefix = `dialhome-${process.pid}-${made++}-${runId}`;
     if (!taken.some((name) => name.startsWith(prefix))) return prefix;
   }
 }
@@ -102,36 +126,39 @@ export async function buildDoubleNat(): Promise<DoubleNat> {
   const link = (place: Place, ...args: string[]): Promise<string> =>
     runOk(ip, ["-n", name(place), ...args]);
 
-  const dispose = async (): Promise<void> => {
-    for (const place of PLACES) {
-      const pids = await run(ip, ["netns", "pids", name(place)]);
-      for (const pid of pids.stdout.split("\n").filter((line) => line !== "")) {
-        try {
-          process.kill(Number(pid), "SIGKILL");
-        } catch {
-          // ended meanwhile
-        }
+  const remove = async (place: Place): Promise<void> => {
+    const pids = await run(ip, ["netns", "pids", name(place)]);
+    for (const pid of pids.stdout.split("\n").filter((line) => line !== "")) {
+      try {
+        process.kill(Number(pid), "SIGKILL");
+      } catch {
+        // ended meanwhile
       }
-      await run(ip, ["netns", "delete", name(place)]);
     }
+    await run(ip, ["netns", "delete", name(place)]);
+  };
+  const dispose = async (): Promise<void> => {
+    for (const place of PLACES) await remove(place);
+  };
+  const add = async (place: Place): Promise<void> => {
+    await runOk(ip, ["netns", "add", name(place)]);
+    await link(place, "link", "set", "lo", "up");
+  };
+  const connect = async ({ inner, innerAddress, outer, outerAddress }: Cable): Promise<void> => {
+    const other = outer === "host" ? "eth0" : "lan";
+    const own = inner === "device" ? "eth0" : "wan";
+    const peer = ["type", "veth", "peer", "name", other, "netns", name(outer)];
+    await link(inner, "link", "add", own, ...peer);
+    await link(inner, "addr", "add", `${innerAddress}/24`, "dev", own);
+    await link(outer, "addr", "add", `${outerAddress}/24`, "dev", other);
+    await link(inner, "link", "set", own, "up");
+    await link(outer, "link", "set", other, "up");
+    if (outer !== "host") await link(inner, "route", "add", "default", "via", outerAddress);
   };
 
   try {
-    for (const place of PLACES) {
-      await runOk(ip, ["netns", "add", name(place)]);
-      await link(place, "link", "set", "lo", "up");
-    }
-    for (const { inner, innerAddress, outer, outerAddress } of CABLES) {
-      const other = outer === "host" ? "eth0" : "lan";
-      const own = inner === "device" ? "eth0" : "wan";
-      const peer = ["type", "veth", "peer", "name", other, "netns", name(outer)];
-      await link(inner, "link", "add", own, ...peer);
-      await link(inner, "addr", "add", `${innerAddress}/24`, "dev", own);
-      await link(outer, "addr", "add", `${outerAddress}/24`, "dev", other);
-      await link(inner, "link", "set", own, "up");
-      await link(outer, "link", "set", other, "up");
-      if (outer !== "host") await link(inner, "route", "add", "default", "via", outerAddress);
-    }
+    for (const place of PLACES) await add(place);
+    for (const cable of CABLES) await connect(cable);
     for (const nat of ["nat1", "nat2"] as const) {
       await inside(nat, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward");
       await inside(nat, nft, NAT_RULES);
@@ -151,6 +178,30 @@ export async function buildDoubleNat(): Promise<DoubleNat> {
         ({ state }) => state === "ESTAB",
       ),
     listeners: async (place) => parseSockets(await inside(place, ss, "-Htlnp")),
+    powerCycleDevice: async () => {
+      await link("nat1", "link", "delete", "lan"); // first of all: what is killed now can tell nobody
+      await remove("device");
+      await add("device");
+      await connect(CABLES[0]);
+    },
+    moveDevice: async (address) => {
+      await link("device", "addr", "flush", "dev", "eth0", "scope", "global");
+      await link("device", "addr", "add", `${address}/24`, "dev", "eth0");
+      await link("device", "route", "replace", "default", "via", CABLES[0].outerAddress);
+    },
+    blackHole: async (isOn) => {
+      if (isOn) await inside("nat1", nft, BLACK_HOLE);
+      else await inside("nat1", nft, "delete", "table", "ip", "dialhome_hole");
+    },
+    forgetConnections: async () => {
+      // Masquerading forgets what went out through an interface that goes down.
+      await link("nat1", "link", "set", "wan", "down");
+      await link("nat1", "link", "set", "wan", "up");
+      await link("nat1", "route", "replace", "default", "via", CABLES[1].outerAddress);
+      // Nor does it take one up in the middle, with another address in its packets.
+      const loose = "/proc/sys/net/netfilter/nf_conntrack_tcp_loose";
+      await inside("nat1", "sh", "-c", `echo 0 >${loose}`);
+    },
     [Symbol.asyncDispose]: dispose,
   };
 }

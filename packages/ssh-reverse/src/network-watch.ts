@@ -1,7 +1,7 @@
 import { networkInterfaces } from "node:os";
 import { DEFAULTS } from "./constants.ts";
 
-/** What may have cut the way to a server without a word: other addresses here, or a machine that slept. */
+/** What may have cut the way to a server without a word: other addresses here, or a machine or process that slept. */
 export type NetworkChange = "addresses" | "resumed";
 
 /** Tells of changes until it is disposed of. */
@@ -17,28 +17,34 @@ export interface NetworkSenses {
   readonly addresses: () => readonly string[];
 }
 
-/** Compares what it sees with what it saw: pure but for its senses. */
+/** Compares what it sees with what it saw, every `DEFAULTS.networkPollMs`: pure but for its senses. */
 export class NetworkSentry {
   readonly #senses: NetworkSenses;
   #aheadMs: number;
+  #lookedAt: number;
   #addresses: string;
 
   constructor(senses: NetworkSenses) {
     this.#senses = senses;
-    this.#aheadMs = senses.wallMs() - senses.monotonicMs();
+    this.#lookedAt = senses.monotonicMs();
+    this.#aheadMs = senses.wallMs() - this.#lookedAt;
     this.#addresses = signature(senses);
   }
 
   /** What has changed since the last look. */
   look(): NetworkChange | undefined {
-    const aheadMs = this.#senses.wallMs() - this.#senses.monotonicMs();
+    const now = this.#senses.monotonicMs();
+    const aheadMs = this.#senses.wallMs() - now;
     const addresses = signature(this.#senses);
     // A clock that was set forward looks the same, and does no harm: it is asked once whether the peer lives.
     const hasSlept = aheadMs - this.#aheadMs >= DEFAULTS.clockJumpMs;
+    // A process that was frozen (a stopped container or virtual machine), or a machine whose clocks do not stand still in sleep.
+    const wasFrozen = now - this.#lookedAt >= DEFAULTS.networkPollMs + DEFAULTS.clockJumpMs;
     const hasMoved = addresses !== this.#addresses;
+    this.#lookedAt = now;
     this.#aheadMs = aheadMs;
     this.#addresses = addresses;
-    if (hasSlept) return "resumed";
+    if (hasSlept || wasFrozen) return "resumed";
     return hasMoved ? "addresses" : undefined;
   }
 }
