@@ -80,6 +80,8 @@ const CASES: readonly Case[] = [
   ["-d", "a"],
   ["-lptd", "a/"],
   ["-a", "{one,d}", "a/t[a-z]o"],
+  ["-a", "[!t]*", "d/*s"],
+  ["-a --numeric-ids --chown=:5", ""],
   ["-aH --list-only", "a"],
   ["-am --exclude=four", ""],
   ["-r --max-size=13", ""],

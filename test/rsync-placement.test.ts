@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  chownSync,
   linkSync,
   lutimesSync,
   mkdirSync,
@@ -9,6 +10,7 @@ import {
   utimesSync,
 } from "node:fs";
 import { join } from "node:path";
+import { DirectoryHandle } from "@dialhome/posix-fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type CompareOptions, treeDifferences } from "./support/compare-trees.ts";
 import { callDialhome } from "./support/dialhome-main.ts";
@@ -111,7 +113,76 @@ const CASES: readonly Case[] = [
   ]),
   { args: ["-ac", "--compare-dest=../older"], prepare: olderTree },
   { args: ["-acn", "--link-dest=../older"], prepare: olderTree, destination: "fresh/" },
+  // Nothing makes way for what is passed over.
+  { args: ["-a", "--min-size=9", "--delete"], prepare: directoriesInTheWay },
+  { args: ["-a", "--max-size=1", "--safe-links"], prepare: directoriesInTheWay },
+  { args: ["-a", "--link-dest=../older", "--force"], prepare: directoriesInTheWay },
+  { args: ["-rlt", "-I", "--size-only"] },
+  // Where permissions are not kept, those of the basis are; and the time of a copy is told where times are not kept.
+  { args: ["-rltE", "--compare-dest=../older"], prepare: olderTree, destination: "fresh/" },
+  {
+    args: ["-rl", "--size-only", "--copy-dest=../older"],
+    prepare: olderTree,
+    destination: "fresh/",
+    compare: { times: "none" },
+  },
+  { args: ["-aii", "--copy-dest=../older"], prepare: olderTree, destination: "fresh/" },
+  { args: ["-rlpt"], prepare: setGidTree },
+  ...[["-a"], ["-ac"], ["-a", "--modify-window=1"], ["-a", "-@-1", "--protocol=30"]].map(
+    (args) => ({ args, prepare: laterTree }),
+  ),
+  {
+    args: ["-a", "--list-only", "--delete", "--backup-dir=../kept", "--temp-dir=/tmp"],
+    prepare: (root) => put(join(root, "dest"), "dir/sub/more", ""),
+  },
+  { args: ["-an"], prepare: fileForDirectories },
+  {
+    args: ["-aX", "--filter=-x user.mine"],
+    prepare: attributedTree,
+    compare: { attributes: true },
+  },
+  { args: ["-aR", "--no-implied-dirs", "--delete"], paths: ["dir/sub", "dir"] },
+  { args: ["-a", "--fake-super"], compare: { attributes: true } },
 ];
+
+/** Where the sender has small files and a link that leads out. */
+function directoriesInTheWay(root: string): void {
+  for (const name of ["mode", "same"]) rmSync(join(root, "dest", name));
+  for (const name of ["mode", "same", "link-out"]) mkdirSync(join(root, "dest", name));
+  put(join(root, "dest"), "only-there/in-it", "in the way");
+  put(join(root, "older"), "same", "the same");
+}
+
+/** One that gives its group to what is made in it, as nothing of the sender's does. */
+function setGidTree(root: string): void {
+  chownSync(join(root, "dest/dir"), process.getuid?.() ?? 0, groupBesideOurs());
+  chmodSync(join(root, "dest/dir"), 0o2755);
+}
+
+function groupBesideOurs(): number {
+  return process.getuid?.() === 0 ? 1 : (process.getgid?.() ?? 0);
+}
+
+/** The same, a part of a second later, and with modes that are not. */
+function laterTree(root: string): void {
+  for (const name of ["same", "mode", "dir/inner", "link", "dir"]) {
+    lutimesSync(join(root, "dest", name), OLD + 0.25, OLD + 0.25);
+  }
+  chmodSync(join(root, "dest/dir"), 0o700);
+}
+
+function fileForDirectories(root: string): void {
+  put(join(root, "dest"), "new-dir", "in the way");
+  put(join(root, "dest"), "empty-dir", "in the way");
+}
+
+function attributedTree(root: string): void {
+  using dest = DirectoryHandle.open(join(root, "dest"));
+  for (const name of ["same", "grown"]) {
+    dest.setXattr(Buffer.from(name), "user.mine", Buffer.from("stays, if the file does"));
+    dest.setXattr(Buffer.from(name), "user.other", Buffer.from("goes"));
+  }
+}
 
 /**
  * Links to directories where the sender has directories: within the destination, out of it, to a file, and to nothing. One through

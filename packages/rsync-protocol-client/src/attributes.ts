@@ -139,7 +139,7 @@ export class Attributes {
     directory: DirectoryHandle,
     fd: number,
     entry: FileEntry,
-    before: FileStat | undefined,
+    before: Pick<FileStat, "mode"> | undefined,
     old: NamedEntry | undefined,
   ): void {
     const mode = this.#mode(entry, before, directory);
@@ -183,13 +183,19 @@ export class Attributes {
     return !givesGroup;
   }
 
-  /** Corrects what differs on an entry that is no directory. */
+  /**
+   * Corrects what differs on an entry that is no directory.
+   *
+   * @param isNew - it was made by this pull
+   * @param isWritten - so was its content
+   */
   applyByName(
     directory: DirectoryHandle,
     name: Buffer,
     entry: FileEntry,
     stat: FileStat,
     isNew = false,
+    isWritten: boolean = isNew,
   ): void {
     const mode = this.#mode(entry, isNew ? undefined : stat, directory);
     const target = this.#extended || this.#fake ? new NamedXattrs(directory, name) : undefined;
@@ -217,7 +223,9 @@ export class Attributes {
     if (!this.#fake && !isSymlink(entry) && (cleared || mode !== (stat.mode & MODE.PERMISSIONS))) {
       this.#try("permissions", entry, () => chmod(safeMode(mode, owned)));
     }
-    if (this.#comparison.keepsTime(entry) && this.#comparison.timesDiffer(entry, stat)) {
+    if (
+      isWritten ? this.#comparison.keepsTime(entry) : this.#comparison.correctsTime(entry, stat)
+    ) {
       this.#try("times", entry, () => directory.setTimes(name, timesOf(entry)));
     }
   }
@@ -259,7 +267,7 @@ export class Attributes {
     if (!this.#fake && (changed || mode !== (stat.mode & MODE.PERMISSIONS))) {
       this.#try("permissions", entry, () => directory.chmodSelf(safeMode(mode, owned)));
     }
-    if (this.#comparison.keepsTime(entry) && this.#comparison.timesDiffer(entry, stat)) {
+    if (created ? this.#comparison.keepsTime(entry) : this.#comparison.correctsTime(entry, stat)) {
       this.#try("times", entry, () => directory.setTimesOfFd(directory.fd, timesOf(entry)));
     }
   }
@@ -298,7 +306,7 @@ export class Attributes {
    */
   #mode(
     entry: FileEntry,
-    before: FileStat | undefined,
+    before: Pick<FileStat, "mode"> | undefined,
     directory: DirectoryHandle | undefined,
   ): number {
     if (this.#options.perms) return entry.mode & MODE.PERMISSIONS;

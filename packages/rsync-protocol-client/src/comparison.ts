@@ -1,5 +1,12 @@
 import type { FileStat } from "@dialhome/posix-fs";
-import { type FileEntry, ITEM, isDirectory, isSymlink, MODE } from "@dialhome/rsync-protocol";
+import {
+  type FileEntry,
+  ITEM,
+  isDirectory,
+  isRegularFile,
+  isSymlink,
+  MODE,
+} from "@dialhome/rsync-protocol";
 import type { TransferOptions } from "./pull-options.ts";
 
 /** Execute permissions. */
@@ -12,13 +19,10 @@ export type Compared = Pick<FileStat, "mode" | "size" | "mtimeSec" | "mtimeNsec"
 export class Comparison {
   readonly #options: TransferOptions;
   readonly #window: number;
-  readonly #nanoseconds: boolean;
 
-  /** @param nanoseconds - the sender's times have them */
-  constructor(options: TransferOptions, nanoseconds: boolean) {
+  constructor(options: TransferOptions) {
     this.#options = options;
     this.#window = options.modifyWindow ?? 0;
-    this.#nanoseconds = nanoseconds;
   }
 
   /** `-u`: whether what is here is newer. */
@@ -26,17 +30,18 @@ export class Comparison {
     return entry.mtime - stat.mtimeSec < Math.max(0, this.#window);
   }
 
-  /** Whether the times count as equal, by `--modify-window`. */
+  /** Whether the times count as equal, by `--modify-window`. A sender that tells whole seconds means those. */
   sameTime(entry: FileEntry, stat: Compared): boolean {
     if (this.#window > 0) return Math.abs(entry.mtime - stat.mtimeSec) <= this.#window;
-    if (entry.mtime !== stat.mtimeSec) return false;
-    return this.#window === 0 || !this.#nanoseconds || entry.mtimeNsec === stat.mtimeNsec;
+    if (this.#window === 0) return entry.mtime === stat.mtimeSec;
+    return isSameInstant(entry, stat);
   }
 
   /** The quick check: whether size and time say that the content is the same. */
   isUpToDate(entry: FileEntry, stat: Compared): boolean {
-    if (this.#options.ignoreTimes || stat.size !== entry.size) return false;
-    return this.#options.sizeOnly === true || this.sameTime(entry, stat);
+    if (stat.size !== entry.size) return false;
+    if (this.#options.sizeOnly) return true;
+    return !this.#options.ignoreTimes && this.sameTime(entry, stat);
   }
 
   /** `ITEM` bits for times and permissions that differ. */
@@ -55,11 +60,11 @@ export class Comparison {
     return !(omitLinkTimes && isSymlink(entry));
   }
 
-  /** Whether the times are not the very same, whatever the window says. */
-  timesDiffer(entry: FileEntry, stat: Compared): boolean {
-    return (
-      entry.mtime !== stat.mtimeSec || (this.#nanoseconds && entry.mtimeNsec !== stat.mtimeNsec)
-    );
+  /** Whether an entry that is here already gets the sender's time: as in rsync(1) to the nanosecond where content was compared (`-c`). */
+  correctsTime(entry: FileEntry, stat: Compared): boolean {
+    if (!this.keepsTime(entry)) return false;
+    if (this.#options.checksum && isRegularFile(entry)) return !isSameInstant(entry, stat);
+    return !this.sameTime(entry, stat);
   }
 
   #modeDiffers(entry: FileEntry, stat: Compared): boolean {
@@ -67,6 +72,10 @@ export class Comparison {
     if (perms) return (entry.mode & MODE.PERMISSIONS) !== (stat.mode & MODE.PERMISSIONS);
     return executability === true && isExecutable(entry) !== isExecutable(stat);
   }
+}
+
+function isSameInstant(entry: FileEntry, stat: Compared): boolean {
+  return entry.mtime === stat.mtimeSec && entry.mtimeNsec === stat.mtimeNsec;
 }
 
 export function isExecutable({ mode }: { readonly mode: number }): boolean {

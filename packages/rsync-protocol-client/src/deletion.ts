@@ -114,6 +114,11 @@ export class Deletion implements Sweeper {
     return gone;
   }
 
+  /** A directory stays where it is in the way of something else, since something is in it. */
+  tellNotEmpty(path: string): void {
+    this.#count.notEmpty(path);
+  }
+
   /** After the last. */
   finish(): void {
     this.#count.finish();

@@ -23,6 +23,9 @@ import { describeFailure, type Tally } from "./tally.ts";
 
 /** Permissions that a directory needs while we work in it. */
 const WORKABLE = 0o700;
+const SET_GID = 0o2000;
+/** What a directory that is not there is told by. */
+const NOT_THERE: ReadonlySet<string | undefined> = new Set(["ENOENT", "ENOTDIR", "ELOOP"]);
 
 /**
  * Directories: made before their content, with their owner able to write; given their modes, owners and times when all in them
@@ -64,13 +67,11 @@ export class DirectoryWork {
   enter(entry: FileEntry): number {
     if (entry.name === ".") {
       this.#note(entry, this.#rootIsNew);
+      const { root } = this.#tree;
+      const stat = this.#attributes.statOf(root);
+      if (this.#inheritsOtherwise(entry, stat)) root.chmodSelf(stat.mode ^ SET_GID);
       if (this.#rootIsNew) return this.#newDirectory(entry);
-      return this.#attributes.differences(
-        entry,
-        this.#attributes.statOf(this.#tree.root),
-        this.#tree,
-        undefined,
-      );
+      return this.#attributes.differences(entry, stat, this.#tree, undefined);
     }
     const name = nameBytes(baseNameOf(entry.name));
     const parent = this.#parentOf(entry);
@@ -94,6 +95,9 @@ export class DirectoryWork {
           parent.chmod(name, workable);
         }
       }
+      if (this.#inheritsOtherwise(entry, stat)) {
+        this.#tree.directory(entry.name).chmodSelf(stat.mode ^ SET_GID);
+      }
       this.#note(entry, false);
       return changes;
     }
@@ -109,9 +113,25 @@ export class DirectoryWork {
     if (!this.#options.dryRun && parent) {
       if (stat && this.#backups?.keep(entry.name, "rename") !== "moved") parent.unlink(name);
       parent.mkdir(name, (entry.mode & 0o777) | WORKABLE);
+      if (this.#choosesGroups) {
+        const made = parent.lstat(name);
+        if (made && this.#inheritsOtherwise(entry, made)) parent.chmod(name, made.mode ^ SET_GID);
+      }
     }
     this.#note(entry, true);
     return this.#newDirectory(entry);
+  }
+
+  /** Files get the group of the directory around them, or ours: its setgid bit decides, and nothing corrects it later. */
+  get #choosesGroups(): boolean {
+    const { perms, group, fakeSuper } = this.#options;
+    return perms === true && !group && !fakeSuper;
+  }
+
+  /** Whether a directory must get, or lose, its setgid bit before something is made in it. */
+  #inheritsOtherwise(entry: FileEntry, { mode }: FileStat): boolean {
+    if (!this.#choosesGroups || this.#options.dryRun) return false;
+    return ((entry.mode ^ mode) & SET_GID) !== 0;
   }
 
   /** What stands there; with `--keep-dirlinks` what a link to a directory leads to. Throws when that is not in the destination. */
@@ -215,7 +235,8 @@ export class DirectoryWork {
     try {
       return this.#tree.directory(directoryOf(entry.name));
     } catch (error) {
-      if (this.#options.dryRun && errorCode(error) === "ENOENT") return undefined;
+      // It would have been made, maybe in the place of something else.
+      if (this.#options.dryRun && NOT_THERE.has(errorCode(error))) return undefined;
       throw error;
     }
   }

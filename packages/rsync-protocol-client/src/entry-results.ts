@@ -58,7 +58,7 @@ export function leaveAsIs(session: Session, job: Job, skipped: SkipReason): void
 }
 
 /** An entry is passed over because of an option. */
-export function tellSkipped(session: Session, { entry, ndx }: Job, skipped: SkipReason): void {
+function tellSkipped(session: Session, { entry, ndx }: Job, skipped: SkipReason): void {
   session.reports.tell(
     {
       entry,

@@ -9,7 +9,7 @@ import {
 } from "@dialhome/rsync-protocol";
 import type { Backups } from "./backups.ts";
 import type { Deletion } from "./deletion.ts";
-import { fail, giveUp, succeed, tellSkipped } from "./entry-results.ts";
+import { fail, giveUp, leaveAsIs, succeed } from "./entry-results.ts";
 import type { Job } from "./hard-link-groups.ts";
 import { pathOf, placeOf } from "./placement.ts";
 import type { PullContext } from "./pull-context.ts";
@@ -47,6 +47,14 @@ export class FileDecisions {
     this.#smallest = context.options.minSize ?? 0;
   }
 
+  /** Whether a file is passed over because of its size. Nothing makes way for it then. */
+  isPassedOver(job: Job): boolean {
+    const { size } = job.entry;
+    if (size <= this.#largest && size >= this.#smallest) return false;
+    leaveAsIs(this.#context, job, size > this.#largest ? "too large" : "too small");
+    return true;
+  }
+
   /**
    * Decides over a file.
    * @param stat - what is in its place
@@ -55,11 +63,6 @@ export class FileDecisions {
   decide(job: Job, stat: FileStat | undefined, redo: boolean): Promise<void> | undefined {
     const { entry } = job;
     const { options, comparison, references, referenceUse } = this.#context;
-    if (entry.size > this.#largest || entry.size < this.#smallest) {
-      tellSkipped(this.#context, job, entry.size > this.#largest ? "too large" : "too small");
-      giveUp(this.#context, job);
-      return undefined;
-    }
     if (stat && isRegularFile(stat)) {
       if (options.update && comparison.isNewer(entry, stat)) {
         succeed(this.#context, job, "unchanged", 0, { isOther: true, skipped: "newer" });
@@ -171,7 +174,8 @@ export class FileDecisions {
     const size = found.stat.size === job.entry.size ? 0 : ITEM.REPORT_SIZE;
     const content = this.#context.options.checksum ? ITEM.REPORT_CHANGE : 0;
     const against = found.changes | size | content;
-    return this.#ask({ ...job, against }, basis, ITEM.IS_NEW, false);
+    const told = { ...job, against, basisMode: found.stat.mode };
+    return this.#ask(told, basis, ITEM.IS_NEW, false);
   }
 
   /** Asks for a file's content, based on what is the nearest to it: what came of it before, or what is here. */
@@ -235,7 +239,10 @@ export class FileDecisions {
       if (partials && !this.#context.options.dryRun) {
         partials.remove(pathOf(this.#context, job.entry));
       }
-      if (!this.#context.options.dryRun && differences !== 0) {
+      if (
+        !this.#context.options.dryRun &&
+        (differences !== 0 || this.#context.comparison.correctsTime(job.entry, stat))
+      ) {
         const place = placeOf(this.#context, job.entry);
         attributes.applyByName(place.directory, place.name, job.entry, stat);
         attributes.placed(job.entry);

@@ -11,6 +11,8 @@ export interface Job {
   readonly changes?: number;
   /** `ITEM` bits against what is made the basis or the model of an entry that is not here: told of it instead of "new". */
   readonly against?: number;
+  /** Permissions of a basis in another directory: without `-p` an entry that is not here gets those, as in rsync(1). */
+  readonly basisMode?: number;
   /** What a store of the caller's has under its name. */
   readonly stored?: StoredEntry;
 }

@@ -83,7 +83,9 @@ export class IncomingFiles {
       await this.#takePartial(transfer, file);
       return;
     }
-    attributes.applyToFile(temporaryDirectory ?? place.directory, file.fd, entry, before, old);
+    const { basisMode } = transfer.job;
+    const model = before ?? (basisMode === undefined ? undefined : { mode: basisMode });
+    attributes.applyToFile(temporaryDirectory ?? place.directory, file.fd, entry, model, old);
     if (options.fsync) fs.fsyncSync(file.fd);
     if (file.stage === "own") return;
     if (delayed) {
@@ -174,7 +176,7 @@ export class IncomingFiles {
     const place = placeOf(this.#context, job.entry);
     const stat = attributes.lstat(place.directory, place.name);
     const isNew = (flags & ITEM.IS_NEW) !== 0;
-    if (stat) attributes.applyByName(place.directory, place.name, job.entry, stat, isNew);
+    if (stat) attributes.applyByName(place.directory, place.name, job.entry, stat, isNew, true);
     if (options.fsync) fs.fsyncSync(file.fd);
   }
 

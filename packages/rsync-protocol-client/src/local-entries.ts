@@ -1,4 +1,4 @@
-import type { FileStat } from "@dialhome/posix-fs";
+import { errorCode, type FileStat } from "@dialhome/posix-fs";
 import {
   baseNameOf,
   directoryOf,
@@ -18,7 +18,7 @@ import { fail, giveUp, leaveAsIs, succeed } from "./entry-results.ts";
 import { FileDecisions } from "./file-decisions.ts";
 import type { Job } from "./hard-link-groups.ts";
 import { Nodes } from "./nodes.ts";
-import { linkToLeader, lookInDryRun, type Place, placeOf } from "./placement.ts";
+import { linkToLeader, lookInDryRun, type Place, pathOf, placeOf } from "./placement.ts";
 import type { PullContext } from "./pull-context.ts";
 import type { EntryWork } from "./pull-side.ts";
 import type { ReferenceFiles } from "./reference-files.ts";
@@ -97,6 +97,9 @@ export class LocalEntries implements EntryWork {
       giveUp(this.#context, job);
       return undefined;
     }
+    if (isRegularFile(entry) ? this.#files.isPassedOver(job) : this.#nodes.isPassedOver(job)) {
+      return undefined;
+    }
     // In a dry run what is in the way stays there: it was told the first time.
     if (again && options.dryRun && stat && isDirectory(stat)) stat = undefined;
     // A file's content comes first: what is deleted for it makes way at the last moment (IncomingFiles).
@@ -107,6 +110,7 @@ export class LocalEntries implements EntryWork {
       !this.#context.delayed &&
       !this.#context.backups &&
       options.maxDelete === undefined &&
+      this.#context.references.length === 0 &&
       Boolean(deleteTime(options) || options.force);
     const inGroup = options.hardLinks === true && entry.hardLinkGroup >= 0;
     if (stat && isDirectory(stat) && (inGroup || !waysLater)) {
@@ -171,6 +175,8 @@ export class LocalEntries implements EntryWork {
         if (options.dryRun) assertEmpty(place);
         else place.directory.rmdir(place.name);
       } catch (error) {
+        if (errorCode(error) === "ENOTEMPTY")
+          this.#deletion.tellNotEmpty(pathOf(this.#context, entry));
         fail(this.#context, job, "a directory is in the way of", error);
         return;
       }
@@ -235,5 +241,14 @@ export class LocalEntries implements EntryWork {
 /** What rmdir(2) would say. */
 function assertEmpty({ directory, name }: Place): void {
   using inside = directory.openDirectory(name);
-  if (inside.names().length > 0) throw new Error("the directory is not empty");
+  if (inside.names().length > 0) throw new DirectoryNotEmpty();
+}
+
+/** What rmdir(2) would say. */
+class DirectoryNotEmpty extends Error {
+  readonly code = "ENOTEMPTY";
+
+  constructor() {
+    super("ENOTEMPTY: directory not empty");
+  }
 }

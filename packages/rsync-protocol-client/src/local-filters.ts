@@ -44,6 +44,13 @@ export class LocalFilters {
     return this.#walking.isEmpty;
   }
 
+  /** What the rules say of the names of extended attributes, if there are such rules. */
+  get isXattrExcluded(): ((name: string) => boolean) | undefined {
+    const chain = this.#walking;
+    if (!chain.hasXattrRules) return undefined;
+    return (name) => chain.decideXattr(name) === "exclude";
+  }
+
   /** The rules in a directory, for whoever goes through the tree; they hold until the next call. */
   walkTo(path: string): FilterChain {
     const chain = this.#walking;

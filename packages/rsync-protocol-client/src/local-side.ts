@@ -58,18 +58,22 @@ function putTogether(
   const { options, tally, terms, comparison, wire } = session;
   const tree = new DestinationTree(destination.root, options.keepDirlinks === true);
   open.push(tree);
-  const workplaces = openWorkplaces(tree, options);
+  // Who only lists needs none of the places that these options name.
+  const workplaces = openWorkplaces(tree, options.onListed ? {} : options);
   open.push(workplaces);
   const { backups, ...places } = workplaces;
   const { use: referenceUse, paths } = referencesOf(options);
   const missing = destination.created && options.dryRun ? path : undefined;
-  const references = openReferences(paths, tree, missing, (left) => {
+  const references = openReferences(options.onListed ? [] : paths, tree, missing, (left) => {
     const text = `--${referenceUse}-dest arg does not exist: ${left}`;
     tally.message({ level: "warning", text, fromPeer: false });
   });
   for (const reference of references) open.push(reference.tree);
   const privilege = privilegeOf(options);
-  const xattrs = options.xattrs ? new XattrValues(privilege, tree) : undefined;
+  const filters = new LocalFilters(tree, rules, options);
+  const xattrs = options.xattrs
+    ? new XattrValues(privilege, tree, filters.isXattrExcluded)
+    : undefined;
   const attributes = makeAttributes(options, privilege, names, xattrs, tally, comparison);
   const context: PullContext = {
     ...session,
@@ -86,7 +90,6 @@ function putTogether(
   };
   const { created } = destination;
   const directories = new DirectoryWork(tree, attributes, tally, options, created, backups);
-  const filters = new LocalFilters(tree, rules, options);
   const deletion = new Deletion(tree, tally, wire, filters, options, backups);
   const sweeps = new Sweeps(context, directories, deletion);
   const incoming = new IncomingFiles(context, deletion);

@@ -1,5 +1,5 @@
 import type { FileStat } from "@dialhome/posix-fs";
-import { type FileEntry, ITEM, isDevice, isSymlink } from "@dialhome/rsync-protocol";
+import { type FileEntry, ITEM, isDevice, isSymlink, MODE } from "@dialhome/rsync-protocol";
 import { nameBytes } from "./destination-tree.ts";
 import { fail, giveUp, succeed } from "./entry-results.ts";
 import { makeStandIn, readRecordedLink } from "./fake-super.ts";
@@ -22,16 +22,22 @@ export class Nodes {
     this.#xattrs = xattrs;
   }
 
+  /** Whether something is not to be made (`--safe-links`). Nothing makes way for it then. */
+  isPassedOver(job: Job): boolean {
+    const { entry } = job;
+    if (!this.#context.options.safeLinks || !isSymlink(entry)) return false;
+    const target = entry.linkTarget ?? "";
+    if (!isUnsafeLink(target, entry.name)) return false;
+    const text = `ignoring unsafe symlink "${entry.name}" -> "${target}"`;
+    this.#context.tally.message({ level: "info", text, fromPeer: false });
+    giveUp(this.#context, job);
+    return true;
+  }
+
   /** A symbolic link, a device, a named pipe or a socket. */
   decide(job: Job, stat: FileStat | undefined): void {
     const { entry } = job;
     const { options, attributes, tree, fileName } = this.#context;
-    if (options.safeLinks && isSymlink(entry) && isUnsafeLink(entry.linkTarget ?? "", entry.name)) {
-      const text = `ignoring unsafe symlink "${entry.name}" -> "${entry.linkTarget ?? ""}"`;
-      this.#context.tally.message({ level: "info", text, fromPeer: false });
-      giveUp(this.#context, job);
-      return;
-    }
     let known = job;
     if (!stat && this.#context.references.length > 0) {
       const found = this.#references.findNode(entry);
@@ -43,7 +49,8 @@ export class Nodes {
       }
       if (isSame && referenceUse === "link" && this.#references.link(job, found)) return;
       if (found) {
-        const against = isSame ? 0 : found.changes | ITEM.LOCAL_CHANGE | ITEM.REPORT_CHANGE;
+        const made = found.changes | ITEM.LOCAL_CHANGE | (isSame ? 0 : ITEM.REPORT_CHANGE);
+        const against = isSame && referenceUse !== "copy" ? 0 : made;
         known = { ...job, against };
       }
     }
@@ -53,7 +60,7 @@ export class Nodes {
       const same = stat && place && (stat.mode & 0o170000) === (entry.mode & 0o170000);
       const differs =
         !same ||
-        (isSymlink(entry) && this.#linkTarget(place) !== entry.linkTarget) ||
+        (isSymlink(entry) && !this.#isLinkTo(place, entry.linkTarget)) ||
         (isDevice(entry) &&
           (stat.rdevMajor !== entry.rdevMajor || stat.rdevMinor !== entry.rdevMinor));
       let changes = same
@@ -82,7 +89,8 @@ export class Nodes {
         if (stat) told = attributes.toldAfterLists(entry, stat, changes);
       }
       if (job.against !== undefined) {
-        succeed(this.#context, job, job.against === 0 ? "unchanged" : "updated", job.against);
+        const isSame = (job.against & ~ITEM.LOCAL_CHANGE) === 0;
+        succeed(this.#context, job, isSame ? "unchanged" : "updated", job.against);
         return;
       }
       succeed(this.#context, job, stat ? (differs ? "updated" : "unchanged") : "new", told);
@@ -91,12 +99,13 @@ export class Nodes {
     }
   }
 
-  /** With `--fake-super` it is the content of a file. */
-  #linkTarget({ directory, name }: Place): string {
-    const { privilege } = this.#context;
-    const target =
-      privilege === "fake" ? readRecordedLink(directory, name) : directory.readlink(name);
-    return target.toString("latin1");
+  /** With `--fake-super` the target is the content of a file, and a link of the system's is to become such a file. */
+  #isLinkTo({ directory, name }: Place, wanted: string | undefined): boolean {
+    const isFake = this.#context.privilege === "fake";
+    const real = isFake ? directory.lstat(name) : undefined;
+    if (real && (real.mode & MODE.TYPE_MASK) === MODE.SYMLINK) return false;
+    const target = isFake ? readRecordedLink(directory, name) : directory.readlink(name);
+    return target.toString("latin1") === wanted;
   }
 
   #makeNode(entry: FileEntry, place: Place): void {

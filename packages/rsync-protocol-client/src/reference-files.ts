@@ -151,9 +151,11 @@ export class ReferenceFiles {
   /** Copies the content of the file that was found, and gives it the entry's attributes. */
   async copy(job: Job, found: Found): Promise<void> {
     const { entry } = job;
-    const { options, attributes } = this.#context;
+    const { options, attributes, comparison } = this.#context;
+    const time = comparison.keepsTime(entry) ? 0 : ITEM.REPORT_TIME;
+    const changes = found.changes | ITEM.LOCAL_CHANGE | time;
     if (options.dryRun) {
-      succeed(this.#context, job, "copied", found.changes | ITEM.LOCAL_CHANGE);
+      succeed(this.#context, job, "copied", changes);
       return;
     }
     const temporary = temporaryFor(placeOf(this.#context, entry));
@@ -181,7 +183,7 @@ export class ReferenceFiles {
         fs.closeSync(from);
       }
       directory.rename(temporary, directory, placeOf(this.#context, entry).name);
-      succeed(this.#context, job, "copied", found.changes | ITEM.LOCAL_CHANGE, { digest });
+      succeed(this.#context, job, "copied", changes, { digest });
     } catch (error) {
       if (made) {
         try {

@@ -99,7 +99,7 @@ async function beginSession(
     ndx,
     changeEntry: entryChanges(options),
     tally,
-    comparison: new Comparison(options, terms.traits.hasNanoseconds),
+    comparison: new Comparison(options),
     reports: new EntryReports(options, incRecurse),
     hardLinks: new HardLinkGroups(),
     transfers,

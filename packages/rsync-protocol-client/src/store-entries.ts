@@ -14,7 +14,7 @@ import {
 import type { Compared } from "./comparison.ts";
 import { deleteTime } from "./delete-time.ts";
 import type { Destination, StoredEntry } from "./destination.ts";
-import { fail, finishLink, giveUp, leaveAsIs, succeed, tellSkipped } from "./entry-results.ts";
+import { fail, finishLink, giveUp, leaveAsIs, succeed } from "./entry-results.ts";
 import type { Job, Leader } from "./hard-link-groups.ts";
 import type { SessionContext } from "./pull-context.ts";
 import type { EntryWork } from "./pull-side.ts";
@@ -130,6 +130,12 @@ export class StoreEntries implements EntryWork {
       giveUp(this.#context, job);
       return;
     }
+    // Nothing makes way for what is not made.
+    const { maxSize = Number.POSITIVE_INFINITY, minSize = 0 } = options;
+    if (isRegularFile(entry) && (entry.size > maxSize || entry.size < minSize)) {
+      leaveAsIs(this.#context, job, entry.size > maxSize ? "too large" : "too small");
+      return;
+    }
     let stored = found;
     if (stored && isDirectory(stored)) {
       const onlyEmpty = !deleteTime(options) && !options.force;
@@ -160,12 +166,6 @@ export class StoreEntries implements EntryWork {
   async #file(job: Job, stored: StoredEntry | undefined, redo: boolean): Promise<void> {
     const { entry } = job;
     const { options, comparison, terms } = this.#context;
-    const { maxSize = Number.POSITIVE_INFINITY, minSize = 0 } = options;
-    if (entry.size > maxSize || entry.size < minSize) {
-      tellSkipped(this.#context, job, entry.size > maxSize ? "too large" : "too small");
-      giveUp(this.#context, job);
-      return;
-    }
     if (!stored || !isRegularFile(stored)) {
       await this.#ask(job, stored, undefined, ITEM.IS_NEW, redo);
       return;

@@ -45,7 +45,8 @@ export class Sweeps {
 
   constructor(context: Session, directories: SweptDirectories, deletion: Sweeper) {
     this.#context = context;
-    this.#when = deleteTime(context.options);
+    // Who only lists deletes nothing.
+    this.#when = context.options.onListed ? undefined : deleteTime(context.options);
     this.#directories = directories;
     this.#deletion = deletion;
   }
@@ -89,8 +90,8 @@ export class Sweeps {
     const { options, tally } = this.#context;
     if (!(tally.ioError & IO_ERROR.GENERAL) || options.ignoreErrors) return true;
     if (!this.#toldNoDeletes) {
-      const text = "the sender met an I/O error: nothing more is deleted";
-      tally.message({ level: "warning", text, fromPeer: false });
+      const text = "IO error encountered -- skipping file deletion";
+      tally.message({ level: "info", text, fromPeer: false });
     }
     this.#toldNoDeletes = true;
     return false;

@@ -57,20 +57,23 @@ type Known =
 export class XattrValues {
   readonly #privilege: Privilege;
   readonly #tree: DestinationTree;
+  readonly #rules: ((name: string) => boolean) | undefined;
   readonly #views = new WeakMap<XattrSet, readonly WantedXattr[]>();
   readonly #known = new WeakMap<XattrSet, Map<number, Known>>();
   #keptBytes = 0;
 
-  constructor(privilege: Privilege, tree: DestinationTree) {
+  /** @param isExcluded - filter rules about attributes, which also stand in for leaving out `system.*` */
+  constructor(privilege: Privilege, tree: DestinationTree, isExcluded?: (name: string) => boolean) {
     this.#privilege = privilege;
     this.#tree = tree;
+    this.#rules = isExcluded;
   }
 
   /** Whether an attribute that a file here has is ours to compare and to remove. */
   isOurs(name: string): boolean {
-    if (this.#privilege === "user") return name.startsWith(USER);
-    if (name.startsWith(SYSTEM)) return false;
-    return this.#privilege === "root" || !name.startsWith(RECORD);
+    if (this.#privilege === "user" && !name.startsWith(USER)) return false;
+    if (this.#rules ? this.#rules(name) : name.startsWith(SYSTEM)) return false;
+    return this.#privilege !== "fake" || !name.startsWith(RECORD);
   }
 
   /** A set as it is to be here, sorted by name. */
@@ -88,7 +91,10 @@ export class XattrValues {
   }
 
   #nameHere(name: string): string | undefined {
-    if (!isKept(name, this.#privilege)) return undefined;
+    if (this.#rules) {
+      if (name.startsWith(RECORD) || this.#rules(name)) return undefined;
+      if (this.#privilege === "user" && !name.startsWith(USER)) return undefined;
+    } else if (!isKept(name, this.#privilege)) return undefined;
     return this.#privilege === "fake" && !name.startsWith(USER) ? RSYNC + name : name;
   }
 

@@ -152,7 +152,7 @@ describe.each([29, 28, 27])("a sender of protocol %d", (protocol) => {
     );
     expect(summary?.exitCode).toBe(23);
     expect([...files.keys()]).toEqual([...NAMES, "old"]);
-    expect(messages.map(({ text }) => text).join()).toContain("I/O error");
+    expect(messages.map(({ text }) => text).join()).toContain("IO error");
   });
 
   it("may not end more phases than it was asked to", async () => {

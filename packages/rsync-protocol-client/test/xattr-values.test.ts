@@ -43,6 +43,13 @@ describe("extended attributes of a session", () => {
     expect(values.isOurs("trusted.x")).toBe(privilege !== "user");
   });
 
+  it("heeds filter rules about attributes, in place of the choice of namespaces", () => {
+    const values = new XattrValues("root", tree, (name) => name.startsWith("user."));
+    expect(values.wanted(set).map(({ name }) => name)).toEqual(["security.x", "system.y"]);
+    expect(values.isOurs("user.mine")).toBe(false);
+    expect(values.isOurs("system.posix_acl_access")).toBe(true);
+  });
+
   it("asks for a value once, and takes it from any reply", () => {
     const values = new XattrValues("root", tree);
     expect(values.areHere(set, [3])).toBe(false);

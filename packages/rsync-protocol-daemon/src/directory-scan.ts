@@ -267,7 +267,9 @@ export class DirectoryScan {
       const attributes = source.attributes(name, isSymlink(stat));
       return {
         acl: format.acls && !isSymlink(stat) ? readAcl(attributes, stat.mode) : undefined,
-        xattrs: format.xattrs ? readXattrs(attributes, stat.mode) : undefined,
+        xattrs: format.xattrs
+          ? readXattrs(attributes, stat.mode, source.filter.isXattrExcluded)
+          : undefined,
       };
     } catch (error) {
       assertSystemError(error);

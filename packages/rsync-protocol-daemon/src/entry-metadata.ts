@@ -52,16 +52,25 @@ function readList(attributes: AttributesOfEntry, attribute: string): PosixAcl | 
   return value && decodePosixAcl(value);
 }
 
-/** The extended attributes of an entry that may be told, sorted by name. */
-export function readXattrs(attributes: AttributesOfEntry, mode: number): XattrSet {
+/**
+ * The extended attributes of an entry that may be told, sorted by name.
+ *
+ * @param isExcluded - filter rules about attributes, which stand in for the choice of namespaces
+ */
+export function readXattrs(
+  attributes: AttributesOfEntry,
+  mode: number,
+  isExcluded?: (name: string) => boolean,
+): XattrSet {
   // User attributes are for files and directories; asking other kinds is in vain for all but root.
   const isRoot = process.geteuid?.() === 0;
   if (!isRoot && isSymlink({ mode })) return [];
   const names = attributes
     .list()
-    .filter((name) =>
-      isRoot ? !name.startsWith(SYSTEM_NAMESPACE) : name.startsWith(USER_NAMESPACE),
-    )
+    .filter((name) => {
+      if (isExcluded) return !isExcluded(name);
+      return isRoot ? !name.startsWith(SYSTEM_NAMESPACE) : name.startsWith(USER_NAMESPACE);
+    })
     .filter((name) => !name.startsWith(RSYNC_RECORDS))
     .toSorted((a, b) => (a < b ? -1 : 1));
   const set = [];

@@ -17,7 +17,7 @@ export interface GlobBudget {
 /**
  * The paths below `root` that a requested path means: itself without its escapes, or what its wildcards
  * match, sorted. A pattern that matches nothing stands for itself, as in a shell. A wildcard matches no
- * leading dot and no slash.
+ * slash; unlike a shell's, but as rsync's, it matches a leading dot.
  *
  * @throws RsyncError `ERR_RSYNC_LIMIT` when there are too many
  */
@@ -31,11 +31,8 @@ export function expandPath(root: DirectoryHandle, path: string, budget: GlobBudg
       continue;
     }
     const matches = compileGlob(component, { afterEverySlash: false, leadingSlash: false });
-    const takesDots = component.startsWith(".");
     found = found.flatMap((parts) =>
-      matchingNames(root, parts, matches, budget)
-        .filter((name) => takesDots || !name.startsWith("."))
-        .map((name) => [...parts, name]),
+      matchingNames(root, parts, matches, budget).map((name) => [...parts, name]),
     );
     if (found.length > MAX_SOURCES) {
       throw new RsyncError(

@@ -39,6 +39,14 @@ export class SourceFilter {
     return this.#module.excluded(name, isDirectory) || this.#client.excluded(name, isDirectory);
   }
 
+  /** What rules say of the names of extended attributes, if there are such rules. */
+  get isXattrExcluded(): ((name: string) => boolean) | undefined {
+    const [module, client] = [this.#module, this.#client];
+    if (!module.hasXattrRules && !client.hasXattrRules) return undefined;
+    return (name) =>
+      module.decideXattr(name) === "exclude" || client.decideXattr(name) === "exclude";
+  }
+
   /**
    * Makes the merge files down to a directory count, before its entries are asked for. Directories may come
    * in any order; going deeper step by step costs least.

@@ -6,7 +6,7 @@ import { MAX_GLOB_ENTRIES } from "../src/constants.ts";
 import { expandPath } from "../src/path-glob.ts";
 import { tempFolder } from "./support/scripted-client.ts";
 
-test("wildcards expand as a shell expands them", async () => {
+test("wildcards expand as rsync expands them: as a shell does, and leading dots too", async () => {
   await using folder = tempFolder();
   for (const name of ["a1/x", "a2/x", "a2/y", "b/x", ".hidden/x"]) {
     mkdirSync(join(folder.path, name), { recursive: true });
@@ -18,7 +18,8 @@ test("wildcards expand as a shell expands them", async () => {
   expect(expand("*/y")).toEqual(["a2/y"]);
   expect(expand("a[2-9]/")).toEqual(["a2/"]);
   expect(expand(".h*")).toEqual([".hidden"]);
-  expect(expand("*")).toEqual(["a1", "a2", "b", "st*r"]);
+  expect(expand("*")).toEqual([".hidden", "a1", "a2", "b", "st*r"]);
+  expect(expand("*/x")).toEqual([".hidden/x", "a1/x", "a2/x", "b/x"]);
   expect(expand("st\\*r")).toEqual(["st*r"]);
   expect(expand("nothing*")).toEqual(["nothing*"]);
   expect(expand("../*")).toEqual(["../*"]);

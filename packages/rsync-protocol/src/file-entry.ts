@@ -36,7 +36,7 @@ export interface FileEntry {
   /** A directory named by the user. */
   readonly isTopDirectory: boolean;
   /** A directory whose content belongs to the transfer: only in such a one may be deleted. */
-  readonly hasContent: boolean;
+  hasContent: boolean;
 }
 
 export function isDirectory(entry: { readonly mode: number }): boolean {

@@ -79,9 +79,11 @@ export class FileListEncoder {
     if (isDirectory(entry) && !entry.hasContent && format.protocol >= 30)
       flags |= XMIT.NO_CONTENT_DIR;
     if (entry.mode === this.#mode) flags |= XMIT.SAME_MODE;
-    if (!format.owner || (entry.uid === this.#uid && userName === undefined))
+    // As rsync does, the first entry says its ids even if they are 0: a receiver maps only what it was told.
+    const hasPrevious = this.#name !== "";
+    if (!format.owner || (hasPrevious && entry.uid === this.#uid && userName === undefined))
       flags |= XMIT.SAME_UID;
-    if (!format.group || (entry.gid === this.#gid && groupName === undefined))
+    if (!format.group || (hasPrevious && entry.gid === this.#gid && groupName === undefined))
       flags |= XMIT.SAME_GID;
     if (userName !== undefined) flags |= XMIT.USER_NAME_FOLLOWS;
     if (groupName !== undefined) flags |= XMIT.GROUP_NAME_FOLLOWS;

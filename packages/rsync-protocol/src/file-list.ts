@@ -54,7 +54,11 @@ export class FileList {
     for (const entry of this.sorted) {
       const directory = directories.get(entry.name);
       // Two of one name and kind have one key, so they are neighbours.
-      if (directory ? directory !== entry : entry.name === previous) this.dropped.add(entry);
+      if (directory ? directory !== entry : entry.name === previous) {
+        this.dropped.add(entry);
+        // A directory that is on the way to something, and was asked for as well, has content.
+        if (directory && entry.hasContent) directory.hasContent = true;
+      }
       previous = entry.name;
     }
   }

@@ -46,11 +46,7 @@ function readListFile(path: string, shown: string): Buffer {
   try {
     return readFileSync(path);
   } catch (cause) {
-    throw new RsyncError(
-      "ERR_RSYNC_FILE",
-      `failed to open files-from file ${shown}: ${reasonOf(cause)}`,
-      { cause },
-    );
+    throw syntaxError(`failed to open files-from file ${shown}: ${reasonOf(cause)}`);
   }
 }
 

@@ -34,6 +34,8 @@ export interface FormatContext {
   readonly checksumDigits: number;
   /** Whether rsync prints this checksum's bytes in the opposite order: those of xxHash. */
   readonly isReversed: boolean;
+  /** Nothing is transferred. */
+  readonly isDryRun: boolean;
 }
 
 /** One escape: quotes (separators, units), a width, a letter; rsyncd.conf(5), `log format`. */
@@ -113,7 +115,10 @@ function valueOf(
 }
 
 function checksumOf({ entry, checksum, changes }: Item, context: FormatContext): string {
-  const sum = entry?.checksum ?? (changes & ITEM.TRANSFER ? checksum : undefined);
+  const isTransfer = (changes & ITEM.TRANSFER) !== 0;
+  const sum = entry?.checksum ?? (isTransfer ? checksum : undefined);
+  if (sum === undefined && isTransfer && context.isDryRun)
+    return "0".repeat(context.checksumDigits);
   if (entry === undefined || !isRegularFile(entry) || sum === undefined) {
     return " ".repeat(context.checksumDigits);
   }

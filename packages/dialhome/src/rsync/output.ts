@@ -54,7 +54,9 @@ export class RsyncOutput implements Disposable {
   /** A line about something that went wrong. */
   complain(line: string): void {
     this.log(line);
-    this.#endLine();
+    // As rsync does: a line that waits for its end on standard output goes on there afterwards.
+    if (this.#needsNewline) this.#io.stderr.write("\n");
+    this.#needsNewline = false;
     const shown = escapeOutput(`dialhome: ${line}`, this.#charset);
     this.#io.stderr.write(Buffer.from(`${shown}\n`, "latin1"));
   }

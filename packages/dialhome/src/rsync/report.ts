@@ -86,10 +86,11 @@ export class RsyncReport {
     this.#isListOnly = destination === undefined;
     this.#destination = latin1((destination ?? "").replace(/(?<=[^/])\/+$/, ""));
     this.#context = {
-      keepsOwner: settings.flags.has("owner"),
-      keepsGroup: settings.flags.has("group"),
+      keepsOwner: flags.has("owner") || settings.userMap !== undefined,
+      keepsGroup: flags.has("group") || settings.groupMap !== undefined,
       checksumDigits: 32,
       isReversed: false,
+      isDryRun: flags.has("dryRun"),
     };
     this.#format =
       outFormat ?? (itemizes > 0 ? FORMAT.itemize : info.name > 0 ? FORMAT.names : undefined);

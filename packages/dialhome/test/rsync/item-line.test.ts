@@ -30,7 +30,13 @@ const item: Item = {
   checksum: Buffer.from("0102", "hex"),
   changes: ITEM.TRANSFER,
 };
-const context = { keepsOwner: true, keepsGroup: false, checksumDigits: 4, isReversed: false };
+const context = {
+  keepsOwner: true,
+  keepsGroup: false,
+  checksumDigits: 4,
+  isReversed: false,
+  isDryRun: false,
+};
 
 test.each([
   ["%i %n%L", ">f+++++++++ d/a"],
@@ -49,6 +55,10 @@ test("links, directories and checksums of xxHash", () => {
   expect(formatItem("%n", { ...item, isDirectory: true }, context)).toBe("d/a/");
   expect(formatItem("%C", item, { ...context, isReversed: true })).toBe("0201");
   expect(formatItem("%C", { ...item, changes: 0 }, context)).toBe("    ");
+  // Of what would be transferred rsync tells a checksum of zeros.
+  const would = { ...context, isDryRun: true };
+  expect(formatItem("%C", { ...item, checksum: undefined }, would)).toBe("0000");
+  expect(formatItem("%C", { ...item, checksum: undefined, changes: 0 }, would)).toBe("    ");
 });
 
 test("what cannot be told is refused, and letters are found behind their widths", () => {
