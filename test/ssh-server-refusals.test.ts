@@ -2,11 +2,13 @@
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { connect } from "node:net";
+import { connectSsh } from "@dialhome/ssh-endpoint";
 import { expect, it } from "vitest";
 import { describeWithPeers, requirePeer } from "./support/peers.ts";
 import { freePort, waitForPort } from "./support/ports.ts";
 import { type Ended, run, runOk, start } from "./support/processes.ts";
 import { readToEnd } from "./support/ssh-read.ts";
+import { sshKeygen } from "./support/ssh-sshd.ts";
 import { startTunnelServer, type TestTunnelServer } from "./support/ssh-tunnel-server.ts";
 
 const DESTINATION = "tun@127.0.0.1";
@@ -36,7 +38,7 @@ describeWithPeers(["ssh", "ssh-keygen"], "a server without sessions, tried with 
     const { code, stderr, stdout } = await ssh(server, [DESTINATION]);
     expect(code).toBe(255);
     expect(stdout).toBe("");
-    expect(stderr).toContain("administratively prohibited");
+    expect(stderr).toContain("administratively prohibited: sessions are not offered here");
     expect(server.refusals).toEqual(["session: sessions are not offered here"]);
   });
 
@@ -109,7 +111,8 @@ describeWithPeers(
 
     it("refuses X11", async () => {
       await using server = await startShellServer();
-      await ssh(server, ["-Y", DESTINATION], { DISPLAY: "127.0.0.1:99" });
+      const { stderr } = await ssh(server, ["-Y", DESTINATION], { DISPLAY: "127.0.0.1:99" });
+      expect(stderr).toContain("X11 forwarding request failed");
       expect(server.refusals).toContain("session request x11-req: not offered");
     });
 
@@ -120,24 +123,35 @@ describeWithPeers(
       expect(stderr).toContain("subsystem request failed");
     });
 
-    it("refuses direct connections (-W, -L, -D)", async () => {
+    it("refuses direct connections (-W, -J, -L, -L of a unix socket, -D)", async () => {
       await using server = await startShellServer();
+      const why = "open failed: administratively prohibited: direct-tcpip is not offered here";
       const direct = await ssh(server, ["-W", `127.0.0.1:${server.port}`, DESTINATION]);
       expect(direct.code).toBe(255);
-      expect(direct.stderr).toContain("administratively prohibited");
+      expect(direct.stderr).toContain(why);
+      // What `-J` makes of itself; it takes no options along.
+      const jump = `ProxyCommand=ssh ${server.sshArgs.join(" ")} -W [%h]:%p ${DESTINATION}`;
+      const jumped = await ssh(server, ["-o", jump, "behind.example"]);
+      expect(jumped.code).toBe(255);
+      expect(jumped.stderr).toContain(why);
 
       const port = await freePort();
       const socks = await freePort();
+      const sockets = await freePort();
       await using client = start(requirePeer("ssh"), [
         ...server.sshArgs,
         "-N",
         "-L",
         `${port}:127.0.0.1:${server.port}`,
+        "-L",
+        `${sockets}:/run/docker.sock`,
         "-D",
         String(socks),
         DESTINATION,
       ]);
-      await Promise.all([waitForPort(port), waitForPort(socks)]);
+      await Promise.all([port, socks, sockets].map((one) => waitForPort(one)));
+      expect(await readToEnd(connect(sockets, "127.0.0.1"))).toBe("");
+      await client.waitFor("stderr", /prohibited: direct-streamlocal@openssh\.com is not offered/);
       const socket = connect(port, "127.0.0.1");
       expect(await readToEnd(socket)).toBe(""); // no greeting of our server comes back
       const proxy = connect(socks, "127.0.0.1");
@@ -151,7 +165,7 @@ describeWithPeers(
       expect(server.refusals).toContain("channel direct-tcpip: not offered");
     });
 
-    it("refuses forwarded unix sockets and tun devices", async () => {
+    it("refuses forwarded unix sockets", async () => {
       await using server = await startShellServer();
       const path = server.folder.at("remote.sock");
       const streams = await ssh(server, [
@@ -165,6 +179,38 @@ describeWithPeers(
       expect(streams.code).toBe(255);
       expect(existsSync(path)).toBe(false);
       expect(server.refusals).toContain(`forwarding of ${path}: unix sockets are not offered here`);
+    });
+
+    it.skipIf(!existsSync("/dev/net/tun"))("refuses tun devices", async () => {
+      await using server = await startShellServer();
+      const args = ["-N", "-w", "any:any", "-o", "ExitOnForwardFailure=yes", DESTINATION];
+      const { code, stderr } = await ssh(server, args);
+      expect(code).toBe(255);
+      expect(stderr).toContain("prohibited: tun@openssh.com is not offered here");
+    });
+
+    it.each([
+      ["expired", (key: string) => `expiry-time="20200101" ${key}`, "entry expired"],
+      ["from elsewhere", (key: string) => `from="192.0.2.7" ${key}`, "not from a permitted host"],
+      ["with an option that is none", (key: string) => `frobnicate ${key}`, "unknown key option"],
+    ])("tells who holds a key %s why it is not let in", async (_name, line, why) => {
+      await using server = await startTunnelServer({ line });
+      const { code, stderr } = await ssh(server, ["-N", DESTINATION]);
+      expect(code).toBe(255);
+      expect(stderr).toMatch(new RegExp(`^this key is not let in: .*${why}`, "m"));
+      expect(stderr).toContain("Permission denied (publickey)");
+      const { port, clientKey } = server;
+      const to = { host: "127.0.0.1", port, user: "tun" };
+      const auth = { privateKeyPath: clientKey.privatePath };
+      const hostKey = { fingerprints: server.server.fingerprints };
+      await expect(connectSsh({ ...to, auth, hostKey })).rejects.toMatchObject({
+        code: "ERR_SSH_ENDPOINT_AUTHENTICATION",
+        message: expect.stringContaining(why),
+      });
+      // Who only has the public half is told no more than of a good key: that it may be shown.
+      const other = await sshKeygen(server.folder.at("other"), "ed25519");
+      const stranger = connectSsh({ ...to, auth: { privateKeyPath: other.privatePath }, hostKey });
+      await expect(stranger).rejects.toThrow(/does not let tun in with .* \(SHA256:[^)]*\)$/);
     });
 
     it("refuses passwords: public keys are all that it names", async () => {
@@ -206,13 +252,14 @@ describeWithPeers(["ssh", "scp", "sftp", "ssh-keygen"], "file transfer", () => {
   it("scp is refused, in its old and its new protocol", async () => {
     await using server = await startShellServer();
     for (const protocol of ["-O", "-s"]) {
-      const { code } = await run(requirePeer("scp"), [
+      const { code, stderr } = await run(requirePeer("scp"), [
         protocol,
         ...programArgs(server),
         server.authorizedKeysPath,
         `${DESTINATION}:${server.folder.at("copied")}`,
       ]);
       expect(code).not.toBe(0);
+      expect(stderr).toMatch(/(exec|subsystem) request failed/);
     }
     expect(existsSync(server.folder.at("copied"))).toBe(false);
     expect(server.refusals).toEqual([
@@ -223,13 +270,14 @@ describeWithPeers(["ssh", "scp", "sftp", "ssh-keygen"], "file transfer", () => {
 
   it("sftp is refused", async () => {
     await using server = await startShellServer();
-    const { code } = await run(requirePeer("sftp"), [
+    const { code, stderr } = await run(requirePeer("sftp"), [
       ...programArgs(server),
       "-b",
       "/dev/null",
       DESTINATION,
     ]);
     expect(code).not.toBe(0);
+    expect(stderr).toContain("subsystem request failed");
     expect(server.refusals).toEqual(["session request subsystem: not offered"]);
   });
 });

@@ -172,6 +172,7 @@ async function logIn(login: Login): Promise<SshConnection> {
   const { stream, peer, user, judge, stop } = login;
   const client = new ssh2.Client();
   let failure: unknown;
+  let whyNot = "";
   let connection: ClientConnection | undefined;
   const fail = (error: unknown): void => {
     failure ??= error;
@@ -186,7 +187,13 @@ async function logIn(login: Login): Promise<SshConnection> {
       const level: unknown = Reflect.get(error, "level");
       if (level === "agent") failure ??= agentError(error, peer);
       else if (level === "client-authentication" && !isOutOfTries(error)) failure ??= error;
-      else fail(isOutOfTries(error) ? (failure ?? noneTaken(login)) : translate(error, peer));
+      else
+        fail(isOutOfTries(error) ? (failure ?? noneTaken(login, whyNot)) : translate(error, peer));
+    });
+    client.on("banner", (text) => {
+      // Our own server's; sshd has none about a key, and what others say is no reason.
+      const [, why] = /^this key is not let in(: [^\r\n]+)/.exec(text) ?? [];
+      if (why !== undefined) whyNot = quotePeerText(why);
     });
     client.on("close", () => {
       if (connection === undefined) reject(asError(failure) ?? lost(peer));
@@ -265,10 +272,10 @@ function isOutOfTries(error: Error): boolean {
   return error.message === "All configured authentication methods failed";
 }
 
-function noneTaken({ peer, user, identities }: Login): SshEndpointError {
+function noneTaken({ peer, user, identities }: Login, whyNot: string): SshEndpointError {
   return new SshEndpointError(
     "ERR_SSH_ENDPOINT_AUTHENTICATION",
-    `${peer}: the server does not let ${quotePeerText(user)} in with ${describeIdentities(identities)}`,
+    `${peer}: the server does not let ${quotePeerText(user)} in with ${describeIdentities(identities)}${whyNot}`,
     { peer },
   );
 }

@@ -65,7 +65,7 @@ export type {
   StreamForwardAnswer,
   StreamForwardWish,
 } from "./server-forwards.ts";
-export type { LoginDecision, LoginRefusal, LoginRequest } from "./server-login.ts";
+export type { LoginDecision, LoginNo, LoginRefusal, LoginRequest } from "./server-login.ts";
 export { readSshConfig, type SshConfig, type SshConfigQuery } from "./ssh-config.ts";
 export type { LocalAccount } from "./ssh-config-tokens.ts";
 export { parseSshDestination, type SshDestination } from "./ssh-destination.ts";

@@ -8,7 +8,7 @@ import type ssh2 from "ssh2";
 import { BOUNDS, DISCONNECT } from "./constants.ts";
 import { quotePeerText } from "./errors.ts";
 import { isSignedBy } from "./signature.ts";
-import { serializeLoginRequests } from "./ssh2-internals.ts";
+import { sendBanner, serializeLoginRequests } from "./ssh2-internals.ts";
 
 /** Who wants to come in. */
 export interface LoginRequest {
@@ -24,9 +24,16 @@ export interface LoginRequest {
 }
 
 /** Whether a key is let in; `identity` is whatever the embedder wants to know the connection by. */
-export type LoginDecision<Identity> =
-  | { readonly identity: Identity }
-  | { readonly refused: string };
+export type LoginDecision<Identity> = { readonly identity: Identity } | LoginNo;
+
+/** No, with the reason for the log. A client is told nothing by it, but for these two, and then only after it has proven that it holds the key. */
+export interface LoginNo {
+  readonly refused: string;
+  /** A text that its `ssh` shows; another key may be tried. @defaultValue nothing is told */
+  readonly tell?: string;
+  /** The key would do, but not now: the connection ends with `refused`, which every `ssh` shows, and that is no offence. @defaultValue false */
+  readonly notNow?: boolean;
+}
 
 /** A login that failed, for logs. */
 export interface LoginRefusal {
@@ -45,6 +52,8 @@ export interface LoginOptions<Identity> {
   ) => LoginDecision<Identity> | Promise<LoginDecision<Identity>>;
   readonly onRefused: (refusal: LoginRefusal) => void;
   readonly onAccepted: (identity: Identity, request: LoginRequest) => void;
+  /** Somebody with a good key comes at a bad time. */
+  readonly onNotNow: (refusal: LoginRefusal) => void;
   readonly hangUp: (reason: number, text: string) => void;
 }
 
@@ -112,7 +121,17 @@ export function runLogin<Identity>(client: ssh2.Connection, options: LoginOption
     };
     const decision = await options.authorize(request);
     if ("refused" in decision) {
-      refuse(ctx, decision.refused, key);
+      const { refused: reason, tell, notNow = false } = decision;
+      // What is for the key's owner alone waits for the proof.
+      if (!isProven && (notNow || tell !== undefined)) ctx.accept();
+      else if (notNow) {
+        const { fingerprint: ofKey } = request;
+        options.onNotNow({ user: quotePeerText(ctx.username), fingerprint: ofKey, reason });
+        options.hangUp(DISCONNECT.tooManyConnections, reason);
+      } else {
+        if (tell !== undefined) sendBanner(client, `${tell}\r\n`);
+        refuse(ctx, reason, key);
+      }
       return;
     }
     if (isProven) options.onAccepted(decision.identity, request);

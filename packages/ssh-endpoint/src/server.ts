@@ -232,7 +232,10 @@ class Server<Identity> implements SshServer<Identity> {
       this.#sockets.delete(socket);
       starting.leave();
       if (starting.isLoggedIn) return;
-      if (this.#closing === undefined) this.#penalties?.punish(address, starting.offence);
+      const { offence } = starting;
+      if (this.#closing === undefined && offence !== undefined) {
+        this.#penalties?.punish(address, offence);
+      }
       this.#emit({ is: "login-ended", address, why: starting.why });
     });
     completeIdentification(socket);
@@ -307,6 +310,10 @@ class Server<Identity> implements SshServer<Identity> {
         starting.offence = "authFailure";
         this.#emit({ is: "login-refused", address, refusal });
       },
+      onNotNow: (refusal) => {
+        starting.offence = undefined;
+        this.#emit({ is: "login-refused", address, refusal });
+      },
       onAccepted: (identity, login) => {
         accepted = { identity, login };
       },
@@ -366,8 +373,8 @@ class StartingConnection {
   /** Why it ended, as far as is known. */
   why = "the client hung up";
   isLoggedIn = false;
-  /** What it has done, should it end without a login. */
-  offence: Offence = "noAuth";
+  /** What it has done, should it end without a login; undefined for nothing bad. */
+  offence: Offence | undefined = "noAuth";
   /** Resolves when the socket is closed; never rejects. */
   readonly gone: Promise<void>;
   readonly #admitted: Admitted;

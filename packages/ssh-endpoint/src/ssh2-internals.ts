@@ -309,6 +309,23 @@ export function sendDebug(peer: object, text: string): void {
 }
 
 /**
+ * SSH_MSG_USERAUTH_BANNER, which ssh2 sends only before the first login request: `ssh` shows its text. Layout: RFC 4252 §5.4. Between the end
+ * of the first key exchange and that of the login, and outside of later key exchanges.
+ */
+export function sendBanner(peer: object, text: string): void {
+  const protocol = privateProtocolOf(peer);
+  if (protocol._kexinit !== undefined) return;
+  const message = Buffer.from(text);
+  const at = protocol._packetRW.write.allocStart;
+  const packet = protocol._packetRW.write.alloc(1 + 4 + message.length + 4);
+  packet[at] = 53;
+  packet.writeUInt32BE(message.length, at + 1);
+  packet.set(message, at + 5);
+  packet.writeUInt32BE(0, at + 5 + message.length);
+  protocol._cipher.encrypt(protocol._packetRW.write.finalize(packet));
+}
+
+/**
  * Makes RSA keys sign with SHA-2 even where the server does not list its algorithms; without, ssh2 would fall back to SHA-1.
  * The bit is ssh2's COMPAT.IMPLY_RSA_SHA2_SIGALGS.
  */

@@ -39,7 +39,7 @@ export function parseForward(text: string): ForwardSpec {
       throw bad(text, noSocks(text));
     case 3:
       if (paths[0] === true) {
-        return { bindPath: checkPath(a, text), target: { host: b, port: parsePort(c, text) } };
+        return { bindPath: checkPath(a, text), target: tcpTarget(b, c, text) };
       }
       if (paths[2] === true) {
         const place = { bindAddress: wildcard(a, text), bindPort: parsePort(b, text, 0) };

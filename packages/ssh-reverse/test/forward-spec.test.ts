@@ -68,6 +68,8 @@ describe("parseForward", () => {
     ["8080:a]b:80", /"a]b" is no host/],
     ["a b:8080:web:80", /"a b" is no host/],
     ["[::1]8080:web:80", /a bracket is not closed/],
+    ["/run/web.sock:1]/1:80", /"1\]\/1" is no host/],
+    ["/run/web.sock::80", /the host of the target is missing/],
     [`8080:/${"x".repeat(107)}`, /at most 107 bytes/],
   ])("%s is refused", (text, why) => {
     expect(() => parseForward(text)).toThrow(why);

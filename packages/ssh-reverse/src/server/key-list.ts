@@ -5,7 +5,7 @@ import {
   isListenPermitted,
   parseAuthorizedKeys,
 } from "@dialhome/authorized-keys";
-import type { LoginRequest } from "@dialhome/ssh-endpoint";
+import type { LoginNo, LoginRequest } from "@dialhome/ssh-endpoint";
 import { SERVER } from "./constants.ts";
 import type { KeyWords, TunnelConnection } from "./identity.ts";
 import { KeyFile, type KeyListEvent } from "./key-file.ts";
@@ -40,17 +40,19 @@ export async function openKeyList(
   });
 }
 
-/** What the lines say to a key: its words, or why it is not let in. */
+/** What the lines say to a key: its words, or why it is not let in, which the owner of a key that has a line is told. */
 export function askLines(
   keys: AuthorizedKeys,
   { key, address }: Pick<LoginRequest, "key" | "address">,
-): KeyWords | string {
+): KeyWords | LoginNo {
   const found = authorize(keys, { keyBlob: key.blob, address, now: Date.now() });
   if (found.admitted) {
     return { line: found.line, comment: found.entry.comment, options: found.entry.options };
   }
   const reasons = found.refusals.map(({ line, reason }) => `line ${line}: ${reason}`);
-  return reasons.length === 0 ? "the key is not known" : reasons.join("; ");
+  if (reasons.length === 0) return { refused: "the key is not known" };
+  const why = new Set(found.refusals.map(({ reason }) => reason));
+  return { refused: reasons.join("; "), tell: `this key is not let in: ${[...why].join("; ")}` };
 }
 
 /** Why a connection may not go on under another list; undefined when it may. */
@@ -59,7 +61,7 @@ export function whyNoLonger(
   connection: TunnelConnection,
 ): { readonly code: "key-removed" | "line-changed"; readonly why: string } | undefined {
   const words = askLines(keys, connection.login);
-  if (typeof words === "string") {
+  if ("refused" in words) {
     return { code: "key-removed", why: "this key is no longer let in" };
   }
   const { options } = words;

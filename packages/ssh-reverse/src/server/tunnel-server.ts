@@ -208,13 +208,14 @@ class Server implements TunnelServer {
       this.#keys === undefined
         ? { line: 0, comment: "", options: defaultKeyOptions() }
         : askLines(await this.#keys.fresh(), request);
-    if (typeof words === "string") return { refused: words };
+    if ("refused" in words) return words;
     const identity = makeIdentity(request, words, undefined);
     const admission = await this.#options.admit?.(identity, request);
     if (admission !== undefined && "refused" in admission) return admission;
     const named = admission === undefined ? identity : makeIdentity(request, words, admission.name);
     if (request.isProven && !this.#makeRoom(named)) {
-      return { refused: `more than ${this.#use.limits.connections} connections of this key` };
+      const refused = `more than ${this.#use.limits.connections} connections of this key`;
+      return { refused, notNow: true };
     }
     return { identity: named };
   }

@@ -120,7 +120,7 @@ describe("a tunnel server", () => {
     await using first = await rig.connect();
     await using _second = await rig.connect();
     await expect(rig.connect("other")).rejects.toMatchObject({
-      code: "ERR_SSH_ENDPOINT_AUTHENTICATION",
+      code: "ERR_SSH_ENDPOINT_DISCONNECTED",
     });
     await using _third = await rig.connect();
     expect((await first.closed).farewell).toContain("a newer connection of the same device");
