@@ -70,7 +70,11 @@ export class EntryReports {
     const { onTransfer } = this.#options;
     if (!onTransfer) return;
     const started = describe();
-    this.#guard(started.entry.name, () => onTransfer(started));
+    try {
+      onTransfer(started);
+    } catch (error) {
+      throw stopped(started.entry.name, error);
+    }
   }
 
   /** An entry is finished. */
@@ -136,17 +140,16 @@ export class EntryReports {
 
   #emit(pulled: PulledEntry): void {
     const { onEntry } = this.#options;
-    if (onEntry) this.#guard(pulled.entry.name, () => onEntry(pulled));
-  }
-
-  /** A caller that throws ends the pull: it is not a problem of the entry. */
-  #guard(name: string, call: () => void): void {
+    if (!onEntry) return;
     try {
-      call();
+      onEntry(pulled);
     } catch (error) {
-      throw new RsyncError("ERR_RSYNC_ABORTED", `stopped by the caller at "${name}"`, {
-        cause: error,
-      });
+      throw stopped(pulled.entry.name, error);
     }
   }
+}
+
+/** A caller that throws ends the pull: it is not a problem of the entry. */
+function stopped(name: string, cause: unknown): RsyncError {
+  return new RsyncError("ERR_RSYNC_ABORTED", `stopped by the caller at "${name}"`, { cause });
 }

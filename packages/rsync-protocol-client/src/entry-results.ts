@@ -26,8 +26,8 @@ export function succeed(
     countKind(context.tally.created, entry);
   context.tally.countFinished(entry);
   const { digest, checksum, skipped } = extra;
-  const told = { entry, outcome, changes, digest, checksum, hardLinkTo: undefined };
-  context.reports.tell(skipped === undefined ? told : { ...told, skipped }, job.ndx);
+  const told = { entry, outcome, changes, digest, checksum, hardLinkTo: undefined, skipped };
+  context.reports.tell(told, job.ndx);
   if (leadsGroup(context, entry)) {
     const leader: Leader = { name: entry.name, replaced: outcome !== "unchanged" };
     for (const waiting of context.hardLinks.finished(entry, leader.replaced)) {

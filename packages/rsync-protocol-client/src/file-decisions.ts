@@ -14,7 +14,7 @@ import type { Job } from "./hard-link-groups.ts";
 import { pathOf, placeOf } from "./placement.ts";
 import type { PullContext } from "./pull-context.ts";
 import { sameChecksum } from "./quick-check.ts";
-import type { Found, ReferenceFiles } from "./reference-files.ts";
+import { type Found, openIn, placeIn, type ReferenceFiles } from "./reference-files.ts";
 import type { Basis, Requests } from "./requests.ts";
 import { releaseSource } from "./source-removal.ts";
 import type { XattrRequests } from "./xattr-requests.ts";
@@ -166,10 +166,14 @@ export class FileDecisions {
     }
     if (found && found.level !== "basis") {
       const copy = (): Promise<void> => this.#references.copy(job, found);
-      const { changes, at } = found;
-      return this.#xattrs.sendForXattrs(job, changes, at(), copy) ? undefined : copy();
+      const place = placeIn(found.reference, job.entry);
+      return this.#xattrs.sendForXattrs(job, found.changes, place, copy) ? undefined : copy();
     }
-    const basis = found && { type: found.reference.basis, open: found.open, size: found.stat.size };
+    const basis = found && {
+      type: found.reference.basis,
+      open: () => openIn(found.reference, job.entry),
+      size: found.stat.size,
+    };
     if (!found) return this.#ask(job, basis, ITEM.IS_NEW, false);
     const size = found.stat.size === job.entry.size ? 0 : ITEM.REPORT_SIZE;
     const content = this.#context.options.checksum ? ITEM.REPORT_CHANGE : 0;

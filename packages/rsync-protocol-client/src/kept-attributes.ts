@@ -10,6 +10,8 @@ import { isKept } from "./xattr-values.ts";
  * @param all - of every namespace, as root keeps them; else `user.*` alone
  */
 export function keptAttributes({ mode, xattrs, acl }: FileEntry, all: boolean): ListedXattr[] {
+  // Most have none.
+  if (xattrs === undefined && acl === undefined) return [];
   const kept = (xattrs ?? []).filter(({ name }) => isKept(name, all ? "root" : "user"));
   if (acl && (acl.access.mask !== undefined || acl.access.named.length > 0)) {
     const list = accessList(acl.access, mode, acl.access.named);

@@ -14,6 +14,7 @@ import {
 import { deleteTime } from "./delete-time.ts";
 import type { Deletion } from "./deletion.ts";
 import type { DirectoryWork } from "./directory-work.ts";
+import { entryPath } from "./entry-path.ts";
 import { fail, giveUp, leaveAsIs, succeed } from "./entry-results.ts";
 import { FileDecisions } from "./file-decisions.ts";
 import type { Job } from "./hard-link-groups.ts";
@@ -77,7 +78,7 @@ export class LocalEntries implements EntryWork {
     try {
       if (options.dryRun) {
         stat = lookInDryRun(this.#context, entry);
-      } else if (redo || again || !this.#directories.wasCreated(directoryOf(entry.name))) {
+      } else if (redo || again || !this.#directories.wasCreated(entryPath(entry.name).directory)) {
         // In a directory that this pull made, nothing is there yet.
         const place = placeOf(this.#context, entry);
         stat = this.#context.attributes.lstat(place.directory, place.name);

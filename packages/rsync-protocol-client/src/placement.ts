@@ -1,6 +1,7 @@
 import { type DirectoryHandle, errorCode, type FileStat } from "@dialhome/posix-fs";
 import { baseNameOf, directoryOf, type FileEntry, RsyncError } from "@dialhome/rsync-protocol";
 import { nameBytes } from "./destination-tree.ts";
+import { entryPath } from "./entry-path.ts";
 import { assertGoingOn, finishLink } from "./entry-results.ts";
 import type { Job, Leader } from "./hard-link-groups.ts";
 import type { PullContext } from "./pull-context.ts";
@@ -15,8 +16,9 @@ export interface Place {
 
 /** Finds the place of an entry. Throws as `openat` does when its directory is not there. */
 export function placeOf(context: PullContext, entry: Pick<FileEntry, "name">): Place {
-  const name = context.fileName ?? baseNameOf(entry.name);
-  return { directory: context.tree.directory(directoryOf(entry.name)), name: nameBytes(name) };
+  const { directory, bytes } = entryPath(entry.name);
+  const name = context.fileName === undefined ? bytes : nameBytes(context.fileName);
+  return { directory: context.tree.directory(directory), name };
 }
 
 /** The path of an entry in the destination, where a single file may have another name. */

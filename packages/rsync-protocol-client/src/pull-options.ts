@@ -250,7 +250,7 @@ export interface PulledEntry {
   /** The sender's checksum of the content, of the type that the session uses, where the content passed through. */
   readonly checksum?: Uint8Array | undefined;
   /** Why an option has it passed over, where one has; the outcome is `unchanged` then. */
-  readonly skipped?: SkipReason;
+  readonly skipped?: SkipReason | undefined;
 }
 
 /** `update`; `ignoreExisting`; `existing`; `maxSize`; `minSize`. */

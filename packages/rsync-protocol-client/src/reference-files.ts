@@ -1,7 +1,6 @@
 import * as fs from "node:fs";
 import { errorCode, type FileStat } from "@dialhome/posix-fs";
 import {
-  baseNameOf,
   type Checksum,
   directoryOf,
   type FileEntry,
@@ -12,7 +11,7 @@ import {
   MODE,
 } from "@dialhome/rsync-protocol";
 import { copyContent } from "./copy-content.ts";
-import { nameBytes } from "./destination-tree.ts";
+import { entryPath } from "./entry-path.ts";
 import { fail, giveUp, succeed } from "./entry-results.ts";
 import { readRecordedLink } from "./fake-super.ts";
 import type { Job } from "./hard-link-groups.ts";
@@ -29,8 +28,6 @@ export interface Found {
   readonly level: "same" | "content" | "basis";
   /** `ITEM` bits: how its attributes differ. */
   readonly changes: number;
-  readonly open: () => number;
-  readonly at: () => Place;
 }
 
 /** Looks entries up in the directories of `--link-dest`, `--copy-dest` and `--compare-dest`, and takes them over where they are the same. */
@@ -38,9 +35,10 @@ export class ReferenceFiles {
   readonly #context: PullContext;
   /**
    * Which hard link group a file there went to (−1 − its index for files of no group): two files that are apart at the source
-   * must not become one here, though they once were.
+   * must not become one here, though they once were. By inode number, as a double: should two of over 2⁵³ fall together, one of the
+   * files is copied.
    */
-  readonly #taken = new Map<bigint, number>();
+  readonly #taken = new Map<number, number>();
 
   constructor(context: PullContext) {
     this.#context = context;
@@ -63,7 +61,7 @@ export class ReferenceFiles {
     for (const reference of this.#context.references) {
       const stat = this.#statIn(reference, entry);
       if (!stat || !isRegularFile(stat)) continue;
-      const open = openerIn(reference, entry);
+      const open = (): number => openIn(reference, entry);
       const equal =
         stat.size === entry.size && (await sameChecksum(open, checksum, entry.checksum));
       const found = this.#judge(reference, stat, entry, equal);
@@ -126,15 +124,16 @@ export class ReferenceFiles {
     const { entry } = job;
     const owner = entry.hardLinkGroup >= 0 ? entry.hardLinkGroup : -1 - job.ndx;
     if (this.#context.options.hardLinks) {
-      const taken = this.#taken.get(found.stat.ino);
+      const inode = Number(found.stat.ino);
+      const taken = this.#taken.get(inode);
       if (taken !== undefined && taken !== owner) return false;
-      this.#taken.set(found.stat.ino, owner);
+      if (taken === undefined) this.#taken.set(inode, owner);
     }
     try {
       if (!this.#context.options.dryRun) {
         const place = placeOf(this.#context, entry);
-        const source = found.reference.tree.directory(directoryOf(entry.name));
-        place.directory.link(source, nameBytes(baseNameOf(entry.name)), place.name);
+        const source = placeIn(found.reference, entry);
+        place.directory.link(source.directory, source.name, place.name);
       }
       // As in rsync(1), of what is no file the sender hears nothing.
       const isOther = !isRegularFile(entry);
@@ -163,7 +162,7 @@ export class ReferenceFiles {
     using directory = this.#context.tree.own(directoryOf(entry.name));
     let made = false;
     try {
-      const from = found.open();
+      const from = openIn(found.reference, entry);
       let digest: Uint8Array | undefined;
       try {
         const to = directory.openFile(
@@ -174,7 +173,7 @@ export class ReferenceFiles {
         made = true;
         try {
           digest = await copyContent(from, to, options.contentDigest);
-          attributes.applyToFile(directory, to, entry, undefined, found.at());
+          attributes.applyToFile(directory, to, entry, undefined, placeIn(found.reference, entry));
           if (options.fsync) fs.fsyncSync(to);
         } finally {
           fs.closeSync(to);
@@ -200,8 +199,8 @@ export class ReferenceFiles {
     try {
       const { attributes } = this.#context;
       if (entry.name === ".") return attributes.statOf(tree.root);
-      const directory = tree.directory(directoryOf(entry.name));
-      return attributes.lstat(directory, nameBytes(baseNameOf(entry.name)));
+      const { directory, bytes } = entryPath(entry.name);
+      return attributes.lstat(tree.directory(directory), bytes);
     } catch {
       // Its directory is not there, or cannot be read: then nothing there is of use.
       return undefined;
@@ -223,23 +222,21 @@ export class ReferenceFiles {
   }
 
   #judge(reference: Reference, stat: FileStat, entry: FileEntry, unchanged: boolean): Found {
-    const open = openerIn(reference, entry);
-    const at = (): Place => placeIn(reference, entry);
     const { attributes } = this.#context;
     const changes = attributes.differences(entry, stat, reference.tree, undefined);
-    if (!unchanged) return { reference, stat, level: "basis", changes, open, at };
-    return { reference, stat, level: changes === 0 ? "same" : "content", changes, open, at };
+    if (!unchanged) return { reference, stat, level: "basis", changes };
+    return { reference, stat, level: changes === 0 ? "same" : "content", changes };
   }
 }
 
-function placeIn({ tree }: Reference, entry: FileEntry): Place {
-  const name = nameBytes(baseNameOf(entry.name));
-  return { directory: tree.directory(directoryOf(entry.name)), name };
+/** The place of an entry in a reference directory. Throws as `openat` does when its directory is not there. */
+export function placeIn({ tree }: Reference, entry: FileEntry): Place {
+  const { directory, bytes } = entryPath(entry.name);
+  return { directory: tree.directory(directory), name: bytes };
 }
 
-function openerIn(reference: Reference, entry: FileEntry): () => number {
-  return () => {
-    const { directory, name } = placeIn(reference, entry);
-    return directory.openFile(name, fs.constants.O_RDONLY);
-  };
+/** Opens the file there for reading. Throws as `openat` does. */
+export function openIn(reference: Reference, entry: FileEntry): number {
+  const { directory, name } = placeIn(reference, entry);
+  return directory.openFile(name, fs.constants.O_RDONLY);
 }

@@ -1,6 +1,6 @@
 import type { FileStat } from "@dialhome/posix-fs";
-import { baseNameOf, directoryOf, type FileEntry, isRegularFile } from "@dialhome/rsync-protocol";
-import { nameBytes } from "./destination-tree.ts";
+import { type FileEntry, isRegularFile } from "@dialhome/rsync-protocol";
+import { entryPath } from "./entry-path.ts";
 import type { PullContext, Reference } from "./pull-context.ts";
 
 /**
@@ -28,10 +28,8 @@ function statIn(
   entry: FileEntry,
 ): FileStat | undefined {
   try {
-    return attributes.lstat(
-      tree.directory(directoryOf(entry.name)),
-      nameBytes(baseNameOf(entry.name)),
-    );
+    const { directory, bytes } = entryPath(entry.name);
+    return attributes.lstat(tree.directory(directory), bytes);
   } catch {
     // Its directory is not there, or cannot be read.
     return undefined;

@@ -225,6 +225,8 @@ async function transferTree(
 ): Promise<PullSummary> {
   const stream = await openTunnel(options, offer.port);
   const { previous, resumeBasis } = transaction;
+  const isRoot = process.geteuid?.() === 0;
+  const attributes = keepsAttributes(offer) ? (isRoot ? "all" : "user") : "none";
   try {
     return await pull({
       ...whatToKeep(offer),
@@ -246,7 +248,7 @@ async function transferTree(
       privateDestination: true,
       timeoutMs: TRANSFER_TIMEOUT_MS,
       ready: transaction.ready,
-      onEntry: (pulled) => transaction.record(manifestEntryOf(pulled, keepsAttributes(offer))),
+      onEntry: (pulled) => transaction.record(manifestEntryOf(pulled, attributes)),
       ...(options.signal ? { signal: options.signal } : {}),
       ...(options.onMessage ? { onMessage: options.onMessage } : {}),
       ...(options.onProgress ? { onProgress: options.onProgress } : {}),
@@ -258,10 +260,13 @@ async function transferTree(
 
 function manifestEntryOf(
   { entry, outcome, hardLinkTo, digest }: PulledEntry,
-  withAttributes: boolean,
+  attributes: "none" | "user" | "all",
 ): ManifestEntry {
   const { linkTarget, rdevMajor, rdevMinor } = entry;
-  const recorded: { -readonly [Field in keyof ManifestEntry]: ManifestEntry[Field] } = {
+  const isDevice = rdevMajor !== 0 || rdevMinor !== 0;
+  const kept = attributes === "none" ? [] : keptAttributes(entry, attributes === "all");
+  // Each has all fields: of entries of many shapes the manifest would take twice as long.
+  return {
     name: Buffer.from(entry.name, "latin1"),
     mode: entry.mode,
     size: entry.size,
@@ -269,15 +274,14 @@ function manifestEntryOf(
     mtimeNsec: entry.mtimeNsec,
     uid: entry.uid,
     gid: entry.gid,
+    linkTarget: linkTarget === undefined ? undefined : Buffer.from(linkTarget, "latin1"),
+    rdevMajor: isDevice ? rdevMajor : undefined,
+    rdevMinor: isDevice ? rdevMinor : undefined,
+    hardLinkTo: hardLinkTo === undefined ? undefined : Buffer.from(hardLinkTo, "latin1"),
     outcome,
+    digest,
+    attributes: kept.length > 0 ? digestOfAttributes(kept) : undefined,
   };
-  if (linkTarget !== undefined) recorded.linkTarget = Buffer.from(linkTarget, "latin1");
-  if (rdevMajor !== 0 || rdevMinor !== 0) Object.assign(recorded, { rdevMajor, rdevMinor });
-  if (hardLinkTo !== undefined) recorded.hardLinkTo = Buffer.from(hardLinkTo, "latin1");
-  if (digest !== undefined) recorded.digest = digest;
-  const attributes = withAttributes ? keptAttributes(entry, process.geteuid?.() === 0) : [];
-  if (attributes.length > 0) recorded.attributes = digestOfAttributes(attributes);
-  return recorded;
 }
 
 async function publish(transaction: SnapshotTransaction, summary: PullSummary): Promise<Snapshot> {

@@ -7,7 +7,11 @@ import { PathTable } from "./path-table.ts";
 import { TimeSlice } from "./time-slice.ts";
 
 const DIGEST_BYTES = 32;
-const HEX = /^[0-9a-f]{64}$/;
+/** The value of a hexadecimal digit by its character, as manifests have them; 16 for any other. */
+const NIBBLES = Uint8Array.from({ length: 256 }, (_, character) => {
+  const value = "0123456789abcdef".indexOf(String.fromCharCode(character));
+  return value < 0 ? 16 : value;
+});
 /** Lines of a chunk of the manifest, about, for the clock. */
 const STEPS_OF_BATCH = 1000;
 
@@ -22,6 +26,7 @@ export class DigestTable {
   #sizes: Float64Array;
   #times: Float64Array;
   #nanoseconds: Uint32Array;
+  readonly #scanned = new Uint8Array(DIGEST_BYTES);
   /** The number behind the one that was found last. */
   #next = 0;
 
@@ -64,11 +69,15 @@ export class DigestTable {
 
   /** @returns false when the digest is none; nothing is added then */
   #addLine(bytes: Buffer, line: DigestLine): boolean {
-    const { digestStart } = line;
-    const digest = bytes.toString("latin1", digestStart, digestStart + 2 * DIGEST_BYTES);
-    if (!HEX.test(digest)) return false;
+    const digest = this.#scanned;
+    for (let i = 0, at = line.digestStart; i < DIGEST_BYTES; i++, at += 2) {
+      const high = NIBBLES[bytes[at] ?? 0] ?? 16;
+      const low = NIBBLES[bytes[at + 1] ?? 0] ?? 16;
+      if (high > 15 || low > 15) return false;
+      digest[i] = (high << 4) | low;
+    }
     const number = this.#append(bytes.subarray(line.nameStart, line.nameEnd), line);
-    this.#digests.write(digest, number * DIGEST_BYTES, "hex");
+    this.#digests.set(digest, number * DIGEST_BYTES);
     return true;
   }
 

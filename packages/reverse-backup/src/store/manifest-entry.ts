@@ -34,20 +34,20 @@ export interface ManifestEntry {
   readonly mtimeNsec: number;
   readonly uid: number;
   readonly gid: number;
-  readonly userName?: Buffer;
-  readonly groupName?: Buffer;
+  readonly userName?: Buffer | undefined;
+  readonly groupName?: Buffer | undefined;
   /** Of a symbolic link. */
-  readonly linkTarget?: Buffer;
+  readonly linkTarget?: Buffer | undefined;
   /** Of a device. */
-  readonly rdevMajor?: number;
-  readonly rdevMinor?: number;
+  readonly rdevMajor?: number | undefined;
+  readonly rdevMinor?: number | undefined;
   /** Path of the file that this one is a hard link to: the first of its group, in the same snapshot. */
-  readonly hardLinkTo?: Buffer;
+  readonly hardLinkTo?: Buffer | undefined;
   readonly outcome: EntryOutcome;
   /** SHA-256 of a regular file's content. */
-  readonly digest?: Uint8Array;
+  readonly digest?: Uint8Array | undefined;
   /** SHA-256 of its access control lists and extended attributes, where it has any and they are kept. */
-  readonly attributes?: Uint8Array;
+  readonly attributes?: Uint8Array | undefined;
 }
 
 const SLASH = 0x2f;
@@ -100,7 +100,7 @@ function refusedEntry(entry: ManifestEntry, what: string): StoreError {
 }
 
 /** Throws `ERR_STORE_LIMIT` for an entry that no manifest line can hold. */
-function assertEntry(entry: ManifestEntry): void {
+function assertEntry(entry: ManifestEntry, digest: Uint8Array | undefined): void {
   if (!isTreePath(entry.name)) throw refusedEntry(entry, "its path is not one below a root");
   if (entry.hardLinkTo !== undefined && !isTreePath(entry.hardLinkTo))
     throw refusedEntry(entry, "its leader's path is not one below a root");
@@ -117,7 +117,7 @@ function assertEntry(entry: ManifestEntry): void {
   if (!Number.isSafeInteger(entry.mtimeSec)) throw refusedEntry(entry, `time ${entry.mtimeSec}`);
   if (!(entry.mtimeNsec >= 0 && entry.mtimeNsec < 1e9))
     throw refusedEntry(entry, `${entry.mtimeNsec} nanoseconds`);
-  assertDigest(entry, entry.digest);
+  assertDigest(entry, digest);
   assertDigest(entry, entry.attributes);
 }
 
@@ -129,9 +129,15 @@ function assertDigest(entry: ManifestEntry, digest: Uint8Array | undefined): voi
 /**
  * Writes an entry as one line of the manifest, without its newline. Throws `ERR_STORE_LIMIT` for an entry that is not allowed;
  * then nothing is written.
+ *
+ * @param digest - of its content, where that was found elsewhere
  */
-export function writeManifestEntry(line: LineBuffer, entry: ManifestEntry): void {
-  assertEntry(entry);
+export function writeManifestEntry(
+  line: LineBuffer,
+  entry: ManifestEntry,
+  digest: Uint8Array | undefined = entry.digest,
+): void {
+  assertEntry(entry, digest);
   line.ascii('{"name":');
   line.string(entry.name);
   line.ascii(',"type":"');
@@ -162,9 +168,9 @@ export function writeManifestEntry(line: LineBuffer, entry: ManifestEntry): void
   line.ascii(',"stored":"');
   line.ascii(entry.outcome);
   line.ascii('"');
-  if (entry.digest !== undefined) {
+  if (digest !== undefined) {
     line.ascii(',"sha256":');
-    line.hex(entry.digest);
+    line.hex(digest);
   }
   if (entry.attributes !== undefined) {
     line.ascii(',"attributes":');

@@ -87,9 +87,13 @@ export class ManifestWriter {
     return this.#counter.totals;
   }
 
-  /** Adds an entry. Throws `ERR_STORE_LIMIT` for one that is not allowed, a system error when the disk is full. */
-  add(entry: ManifestEntry): void {
-    writeManifestEntry(this.#lines, entry);
+  /**
+   * Adds an entry. Throws `ERR_STORE_LIMIT` for one that is not allowed, a system error when the disk is full.
+   *
+   * @param digest - of its content, where that was found elsewhere
+   */
+  add(entry: ManifestEntry, digest: Uint8Array | undefined = entry.digest): void {
+    writeManifestEntry(this.#lines, entry, digest);
     this.#counter.add(entry);
     this.#endLine();
   }

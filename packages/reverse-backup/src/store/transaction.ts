@@ -166,10 +166,10 @@ export class SnapshotTransaction implements AsyncDisposable {
   record(entry: ManifestEntry): void {
     if (this.#state !== "open")
       throw new StoreError("ERR_STORE_STATE", `snapshot ${this.id} is no longer open`);
-    const complete = this.#withDigest(entry);
-    if (complete.digest === undefined && needsDigest(complete)) this.#missingDigests += 1;
+    const digest = this.#digestOf(entry);
+    if (digest === undefined && needsDigest(entry)) this.#missingDigests += 1;
     try {
-      this.#manifest.add(complete);
+      this.#manifest.add(entry, digest);
     } catch (error) {
       throw storeErrorOf(error, this.#recording);
     }
@@ -238,14 +238,13 @@ export class SnapshotTransaction implements AsyncDisposable {
     }
   }
 
-  #withDigest(entry: ManifestEntry): ManifestEntry {
-    if (entry.digest !== undefined || !needsDigest(entry)) return entry;
-    if (entry.outcome === "new" || entry.outcome === "updated") return entry;
-    const digest =
-      this.#origins === undefined
-        ? this.#parts.previous?.digests.table.find(entry)
-        : this.#origins.digestOf(entry);
-    return digest === undefined ? entry : { ...entry, digest };
+  /** Its own, or that of the file that it was taken over from. */
+  #digestOf(entry: ManifestEntry): Uint8Array | undefined {
+    if (entry.digest !== undefined || !needsDigest(entry)) return entry.digest;
+    if (entry.outcome === "new" || entry.outcome === "updated") return undefined;
+    return this.#origins === undefined
+      ? this.#parts.previous?.digests.table.find(entry)
+      : this.#origins.digestOf(entry);
   }
 
   async #publish(summary: PullSummary, signal: AbortSignal | undefined): Promise<Snapshot> {
@@ -298,7 +297,7 @@ export class SnapshotTransaction implements AsyncDisposable {
       for await (const batch of new ManifestReader(this.#partial, STORE_NAMES.manifest).batches()) {
         for (const entry of batch) {
           const known = entry.digest !== undefined || !needsDigest(entry);
-          writer.add(known ? entry : await computeDigest(cursor, entry, slice));
+          writer.add(entry, known ? entry.digest : await computeDigest(cursor, entry, slice));
         }
         if (slice.due(batch.length)) await slice.pause();
       }
@@ -376,12 +375,12 @@ async function computeDigest(
   cursor: TreeCursor,
   entry: ManifestEntry,
   slice: TimeSlice,
-): Promise<ManifestEntry> {
+): Promise<Uint8Array> {
   const { directory, name } = cursor.locate(entry.name);
   const fd = directory.openFile(name);
   try {
     const { digest, size } = await digestOfFile(fd, slice);
-    if (size === entry.size) return { ...entry, digest };
+    if (size === entry.size) return digest;
     throw new StoreError(
       "ERR_STORE_CORRUPT",
       `${JSON.stringify(entry.name.toString())} has ${size} bytes, recorded were ${entry.size}`,
