@@ -206,6 +206,13 @@ export class ByteReader {
     return view;
   }
 
+  /** Copies the next `length` bytes into `target`. */
+  copyTo(target: Buffer, at: number, length: number): void {
+    this.#need(length);
+    this.#buffer.copy(target, at, this.#position, this.#position + length);
+    this.#position += length;
+  }
+
   /** The next `length` bytes as a latin1 string: one character a byte, nothing decoded. */
   latin1(length: number): string {
     this.#need(length);

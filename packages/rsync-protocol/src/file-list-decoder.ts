@@ -145,9 +145,9 @@ export class FileListDecoder {
         { exitCode: EXIT.MEMORY },
       );
     }
-    // Through bytes: a text that is put together from two keeps both, and their memory with it.
-    this.#nameBytes.write(this.#name, 0, keep, "latin1");
-    this.#nameBytes.set(reader.bytes(rest), keep);
+    // Through bytes, where the kept ones are still those of the name before: a text that is put together from two keeps both, and
+    // their memory with it.
+    reader.copyTo(this.#nameBytes, keep, rest);
     this.#isRooted =
       this.#nameBytes[0] === SLASH && keep + rest > 0 && this.#format.rootedNames === true;
     const name = this.#nameBytes.toString("latin1", this.#isRooted ? 1 : 0, keep + rest);

@@ -52,7 +52,8 @@ export class FileList {
     }
     let previous = "";
     for (const entry of this.sorted) {
-      const directory = directories.get(entry.name);
+      // Most lists of an incremental transfer have none, and a name costs its hash.
+      const directory = directories.size > 0 ? directories.get(entry.name) : undefined;
       // Two of one name and kind have one key, so they are neighbours.
       if (directory ? directory !== entry : entry.name === previous) {
         this.dropped.add(entry);
