@@ -1,8 +1,8 @@
-const FORM = /^(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?(Z|UTC)?$/;
+const FORM = /^(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?(Z|UTC)?$/i;
 
 /**
  * The moment that an `expiry-time=` value names, in ms since 1970, or undefined where sshd calls it invalid.
- * `YYYYMMDD`, `YYYYMMDDHHMM` or `YYYYMMDDHHMMSS`, in local time, or in UTC with `Z` (or `UTC`) behind it.
+ * `YYYYMMDD`, `YYYYMMDDHHMM` or `YYYYMMDDHHMMSS`, in local time, or in UTC with `Z` (or `UTC`, in any case) behind it.
  */
 export function parseExpiryTime(value: string): number | undefined {
   const match = FORM.exec(value);

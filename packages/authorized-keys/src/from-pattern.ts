@@ -65,8 +65,10 @@ export function matchesPattern(pattern: string, text: string): boolean {
 function matchItem(item: string, client: string, family: number): boolean | undefined {
   if (item === "") return undefined;
   const slash = item.indexOf("/");
-  if (slash < 0) return matchesPattern(item.toLowerCase(), client) || isSameAddress(item, client);
-  const network = item.slice(0, slash);
+  if (slash < 0) {
+    return matchesPattern(item.toLowerCase(), client) || isSameAddress(dotted(item), client);
+  }
+  const network = dotted(item.slice(0, slash));
   const mask = item.slice(slash + 1);
   const networkFamily = isIP(network);
   // What does not even look like a block is a pattern, which no address matches.
@@ -79,10 +81,32 @@ function matchItem(item: string, client: string, family: number): boolean | unde
   return isInBlock(network, networkFamily, prefix, client);
 }
 
+/** An IPv4 address that is written shorter, or not in tens, as four numbers; sshd reads it as inet_aton(3) does: `127.1`, `0/0`. */
+function dotted(text: string): string {
+  if (!/^(?:0x[\da-f]+|\d+)(?:\.(?:0x[\da-f]+|\d+)){0,3}$/i.test(text)) return text;
+  const numbers = text.split(".").map((part) => {
+    if (/^0x/i.test(part)) return Number.parseInt(part, 16);
+    return /^0\d/.test(part) ? octal(part) : Number(part);
+  });
+  const last = numbers.pop() ?? Number.NaN;
+  // The last one stands for all that is left.
+  const bytes = 4 - numbers.length;
+  if (!(last < 256 ** bytes) || !numbers.every((number) => number < 256)) return text;
+  const rest = Array.from(
+    { length: bytes },
+    (_, at) => Math.floor(last / 256 ** (bytes - 1 - at)) % 256,
+  );
+  return [...numbers, ...rest].join(".");
+}
+
+function octal(text: string): number {
+  return /^[0-7]+$/.test(text) ? Number.parseInt(text, 8) : Number.NaN;
+}
+
 function isSameAddress(item: string, client: string): boolean {
   const family = isIP(item);
-  if (family !== 6 || isIP(client) !== 6 || item.includes("%")) return false;
-  return isInBlock(item, 6, 128, client);
+  if (family === 0 || isIP(client) !== family || item.includes("%")) return false;
+  return isInBlock(item, family, family === 4 ? 32 : 128, client);
 }
 
 function isInBlock(network: string, family: number, prefix: number, client: string): boolean {

@@ -267,7 +267,8 @@ function permit(list: Permit[], value: string, listen: boolean): string | undefi
 
 function parsePermitPort(text: string): Permit["port"] | undefined {
   if (text === "*") return "*";
-  if (/^\d+$/.test(text)) {
+  // As strtonum(3), which skips blanks in front and takes a sign.
+  if (/^[ \t\v\f\r]*\+?\d+$/.test(text)) {
     const port = Number(text);
     return port >= 1 && port <= 65_535 ? port : undefined;
   }

@@ -6,6 +6,7 @@ describe("expiry times", () => {
   it("UTC and local time", () => {
     expect(parseExpiryTime("20300102030405Z")).toBe(Date.UTC(2030, 0, 2, 3, 4, 5));
     expect(parseExpiryTime("203001020304UTC")).toBe(Date.UTC(2030, 0, 2, 3, 4));
+    expect(parseExpiryTime("203001020304z")).toBe(Date.UTC(2030, 0, 2, 3, 4));
     expect(parseExpiryTime("20300102")).toBe(new Date(2030, 0, 2).getTime());
   });
 

@@ -25,6 +25,16 @@ describe("isAdmittedFrom", () => {
     ["host/24,192.0.2.1", "192.0.2.1", true],
     ["192.0.2.1/,192.0.2.1", "192.0.2.1", false],
     ["192.0.2.1", "not an address", false],
+    // As inet_aton(3) reads addresses, and so sshd.
+    ["0/0", "192.0.2.1", true],
+    ["127.1", "127.0.0.1", true],
+    ["!127.1,*", "127.0.0.1", false],
+    ["0x7f.0.1", "127.0.0.1", true],
+    ["0300.0.2.0/24", "192.0.2.9", true],
+    ["10/8", "10.1.1.1", false], // 0.0.0.10: bits beyond the mask
+    ["09.0.0.1,*", "9.0.0.1", true],
+    ["256.1", "1.0.0.1", false],
+    ["4294967296", "0.0.0.0", false],
   ])("%s admits %s: %s", (list, address, isAdmitted) => {
     expect(isAdmittedFrom(list, address)).toBe(isAdmitted);
   });

@@ -15,6 +15,7 @@ describe("isListenPermitted", () => {
     ["restrict,port-forwarding", "localhost", 22, true],
     ['restrict,permitlisten="22"', "localhost", 22, false],
     ['permitlisten="22"', "anything", 22, true],
+    ['permitlisten=" +22"', "anything", 22, true],
     ['permitlisten="22"', "anything", 23, false],
     ['permitlisten="localhost:22"', "localhost", 22, true],
     ['permitlisten="localhost:22"', "0.0.0.0", 22, false],
