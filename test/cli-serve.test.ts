@@ -107,6 +107,9 @@ describeWithPeers(["ssh", "ssh-keygen"], "dialhome serve", () => {
     expect(text).toContain('dialhome_logins_total{result="accepted"} 1');
     expect(text).toMatch(/dialhome_round_trip_seconds\{id="kitchen"\} 0\.\d+/);
     expect((await fetch(figures.replace("/metrics", "/"))).status).toBe(404);
+    expect((await fetch(`${figures}?format=text`)).status).toBe(200);
+    expect((await fetch(figures, { method: "HEAD" })).status).toBe(200);
+    expect((await fetch(figures, { method: "POST", body: "x" })).status).toBe(405);
 
     // The log is moved away, the keys change: one HUP, and the tunnel stands.
     renameSync(folder.at("access.log"), folder.at("access.log.1"));

@@ -66,9 +66,11 @@ function matchItem(item: string, client: string, family: number): boolean | unde
   if (item === "") return undefined;
   const slash = item.indexOf("/");
   if (slash < 0) {
-    return matchesPattern(item.toLowerCase(), client) || isSameAddress(dotted(item), client);
+    return (
+      matchesPattern(item.toLowerCase(), client) || isSameAddress(withFourNumbers(item), client)
+    );
   }
-  const network = dotted(item.slice(0, slash));
+  const network = withFourNumbers(item.slice(0, slash));
   const mask = item.slice(slash + 1);
   const networkFamily = isIP(network);
   // What does not even look like a block is a pattern, which no address matches.
@@ -82,7 +84,7 @@ function matchItem(item: string, client: string, family: number): boolean | unde
 }
 
 /** An IPv4 address that is written shorter, or not in tens, as four numbers; sshd reads it as inet_aton(3) does: `127.1`, `0/0`. */
-function dotted(text: string): string {
+function withFourNumbers(text: string): string {
   if (!/^(?:0x[\da-f]+|\d+)(?:\.(?:0x[\da-f]+|\d+)){0,3}$/i.test(text)) return text;
   const numbers = text.split(".").map((part) => {
     if (/^0x/i.test(part)) return Number.parseInt(part, 16);

@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream";
 import type { SshChannel } from "./channel.ts";
 import { ConnectionLayer, type ConnectionLimits, type IncomingOpen } from "./connection-layer.ts";
-import { BOUNDS, DEFAULTS, OPEN_FAILURE } from "./constants.ts";
+import { BOUNDS, OPEN_FAILURE } from "./constants.ts";
 import { SshEndpointError } from "./errors.ts";
 import type { HostKey } from "./host-key.ts";
 import type { ForwardMessage } from "./outgoing-messages.ts";
@@ -164,11 +164,6 @@ export class ClientConnection implements SshConnection {
   }
 
   async forward(request: ForwardRequest): Promise<Forwarding> {
-    if (this.#forwards.size >= DEFAULTS.forwards) {
-      throw new SshEndpointError("ERR_SSH_ENDPOINT_LIMIT", "too many forwardings", {
-        limit: DEFAULTS.forwards,
-      });
-    }
     const open =
       "onOpen" in request
         ? request.onOpen

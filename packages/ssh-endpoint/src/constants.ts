@@ -69,7 +69,7 @@ export const BOUNDS = {
   /** Login requests of one client that wait while one is decided. */
   pendingAuthRequests: 8,
   /** Requests of one client (global ones) that wait for an answer. */
-  pendingGlobalRequests: 64,
+  pendingGlobalRequests: 256,
   /** Time for a peer to hang up after it was told to, ms. */
   disconnectGraceMs: 2_000,
   /** Length of a host name, address or user name, characters. */

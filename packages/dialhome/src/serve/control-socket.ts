@@ -55,8 +55,10 @@ export async function openControlSocket(
     const why = await freeSocketPath(path);
     if (why !== undefined) throw new Error(why);
     server.listen({ path });
+    // It is bound by now, or an error is on its way; nobody could connect in between.
+    if (server.listening) chmodSync(path, 0o600);
     await once(server, "listening");
-    chmodSync(path, 0o600);
+    server.on("error", () => {}); // of one accept: the next may work
   } catch (cause) {
     const message = `cannot have the control socket "${path}": ${reasonOf(cause)}`;
     throw new DialhomeError("ERR_DIALHOME_REFUSED", message, { cause });

@@ -78,8 +78,13 @@ export class Metrics {
     this.#watch(server);
     collectDefaultMetrics({ register: this.#registry });
     const http = createServer((request, response) => {
-      if (request.method !== "GET" || request.url !== "/metrics") {
+      // Scrapers add parameters; a head is asked for by those who only look whether somebody is there.
+      if (!/^\/metrics(\?|$)/.test(request.url ?? "")) {
         response.writeHead(404).end();
+        return;
+      }
+      if (request.method !== "GET" && request.method !== "HEAD") {
+        response.writeHead(405, { allow: "GET, HEAD" }).end();
         return;
       }
       void (async () => {
@@ -90,6 +95,7 @@ export class Metrics {
     http.maxConnections = MOST_CONNECTIONS;
     http.listen({ port: address.port, host: address.host ?? "127.0.0.1" });
     await once(http, "listening");
+    http.on("error", () => {}); // of one accept: the next may work
     const bound = http.address();
     if (bound === null || typeof bound === "string") throw new Error("no TCP address");
     return {

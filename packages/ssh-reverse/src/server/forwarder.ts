@@ -1,4 +1,4 @@
-import { isListenPermitted } from "@dialhome/authorized-keys";
+import { isListenPermitted, type KeyOptions } from "@dialhome/authorized-keys";
 import type {
   CloseForward,
   ForwardAnswer,
@@ -76,7 +76,7 @@ export class Forwarder {
     const { sockets } = this.#options;
     const { identity } = connection;
     if (sockets === undefined) return { refused: "unix sockets are not offered here" };
-    if (!mayForwardSockets(identity.options)) {
+    if (!mayForwardSockets(this.#optionsOf(connection))) {
       return { refused: "this key may not forward unix sockets" };
     }
     const place = socketPathFor(sockets, identity, asked);
@@ -116,7 +116,7 @@ export class Forwarder {
     | ForwardRefusal
   > {
     const { forwardPolicy, bind = {} } = this.#options;
-    const { options } = connection.identity;
+    const options = this.#optionsOf(connection);
     if (forwardPolicy !== undefined) {
       if (!isListenPermitted(options, wish.bindAddress, wish.bindPort)) {
         return { refused: "the key's line does not permit it" };
@@ -141,6 +141,11 @@ export class Forwarder {
       default:
         return decision satisfies never;
     }
+  }
+
+  /** Those of the line as it reads now, not as it did at the login. */
+  #optionsOf(connection: TunnelConnection): KeyOptions {
+    return this.#host.recordOf(connection)?.options ?? connection.identity.options;
   }
 
   /** Nothing is bound: the number is only a name. */

@@ -1,4 +1,6 @@
-import { readFile, stat } from "node:fs/promises";
+import type { BigIntStats } from "node:fs";
+import { constants } from "node:fs";
+import { open, stat } from "node:fs/promises";
 import { type AuthorizedKeys, parseAuthorizedKeys } from "@dialhome/authorized-keys";
 import { SshReverseError } from "../errors.ts";
 import { SERVER } from "./constants.ts";
@@ -37,7 +39,8 @@ export interface KeyFileOptions {
 /**
  * The list of an authorized_keys file, which follows the file: looked at at each login and once in a while. What only adds keys counts at
  * once; what takes some away counts when the file has been at rest for a moment, since a file that is being written is
- * shorter for an instant. One that cannot be read, or has a line that nobody can use and that was not there before, changes nothing.
+ * shorter for an instant. One that cannot be read, that ends in the middle of a line, or in which there is nothing but lines that nobody
+ * can use, changes nothing. Other lines that nobody can use keep none of the rest from counting, as in sshd.
  */
 export class KeyFile implements AsyncDisposable {
   readonly #path: string;
@@ -121,10 +124,9 @@ export class KeyFile implements AsyncDisposable {
   }
 
   #take(next: ReadKeys): void {
-    const known = new Set(uselessLines(this.#current).map(({ text }) => text));
-    const spoiled = uselessLines(next).find(({ text }) => !known.has(text));
-    if (spoiled !== undefined) {
-      this.#keep(`line ${spoiled.line}: ${spoiled.why}`, next.signature);
+    const why = whySpoiled(next, this.#current);
+    if (why !== undefined) {
+      this.#keep(why, next.signature);
       return;
     }
     const isSame = next.text === this.#current.text;
@@ -152,26 +154,31 @@ export class KeyFile implements AsyncDisposable {
 
 async function signatureOf(path: string): Promise<Signature> {
   try {
-    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
-    return [dev, ino, size, mtimeNs, ctimeNs].join(" ");
+    return signatureIn(await stat(path, { bigint: true }));
   } catch (cause) {
     throw unreadable(cause);
   }
 }
 
+function signatureIn({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): Signature {
+  return [dev, ino, size, mtimeNs, ctimeNs].join(" ");
+}
+
 async function readKeys(path: string): Promise<ReadKeys> {
-  const signature = await signatureOf(path);
+  let signature: Signature;
   let text: string;
   try {
-    text = await readFile(path, "utf8");
+    // Without waiting: whoever opens a pipe waits for somebody who writes, and every login with him.
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const found = await file.stat({ bigint: true });
+    if (!found.isFile()) throw new Error("it is no regular file");
+    if (found.size > SERVER.keyFileBytes) {
+      throw new Error(`${found.size} bytes, limit ${SERVER.keyFileBytes}`);
+    }
+    signature = signatureIn(found);
+    text = await file.readFile("utf8");
   } catch (cause) {
     throw unreadable(cause);
-  }
-  if (text.length > SERVER.keyFileBytes) {
-    throw new SshReverseError(
-      "ERR_SSH_REVERSE_AUTHORIZED_KEYS",
-      `${path}: ${text.length} bytes, limit ${SERVER.keyFileBytes}`,
-    );
   }
   return { signature, text, keys: parseAuthorizedKeys(text) };
 }
@@ -191,6 +198,18 @@ function blobsOf({ lines }: AuthorizedKeys): string[] {
   return lines.flatMap((line) =>
     line.is === "key" ? [Buffer.from(line.key.blob).toString("base64")] : [],
   );
+}
+
+/** Why a file is taken for one that is not as it was meant; undefined when nothing speaks for that. */
+function whySpoiled(next: ReadKeys, current: ReadKeys): string | undefined {
+  const known = new Set(uselessLines(current).map(({ text }) => text));
+  const useless = uselessLines(next).filter(({ text }) => !known.has(text));
+  const last = useless.at(-1);
+  if (last === undefined) return undefined;
+  const isCut = !next.text.endsWith("\n") && last.line === next.keys.lines.length;
+  if (isCut) return `line ${last.line}, the last one, has no end: ${last.why}`;
+  const isUsable = next.keys.lines.some(({ is }) => is === "key");
+  return isUsable ? undefined : `no line can be used; line ${last.line}: ${last.why}`;
 }
 
 /** Lines that nobody can use, and why. */

@@ -55,11 +55,13 @@ export function askLines(
   return { refused: reasons.join("; "), tell: `this key is not let in: ${[...why].join("; ")}` };
 }
 
-/** Why a connection may not go on under another list; undefined when it may. */
-export function whyNoLonger(
-  keys: AuthorizedKeys,
-  connection: TunnelConnection,
-): { readonly code: "key-removed" | "line-changed"; readonly why: string } | undefined {
+/** What another list means for a connection: its end and why, or the words that count from now on. */
+export type SecondLook =
+  | { readonly code: "key-removed" | "line-changed"; readonly why: string }
+  | { readonly options: KeyWords["options"] };
+
+/** Looks at a connection again under another list. */
+export function lookAgainAt(keys: AuthorizedKeys, connection: TunnelConnection): SecondLook {
   const words = askLines(keys, connection.login);
   if ("refused" in words) {
     return { code: "key-removed", why: "this key is no longer let in" };
@@ -71,7 +73,7 @@ export function whyNoLonger(
       : isListenPermitted(options, forward.bindAddress, forward.port),
   );
   return mayKeep
-    ? undefined
+    ? { options }
     : { code: "line-changed", why: "this key may no longer forward what it does" };
 }
 

@@ -65,8 +65,9 @@ export class ListenerLease {
   ): Promise<ListenerLease> {
     const server = createServer({ noDelay: true, ...SPLICED_SOCKET });
     server.listen({ ...wanted, backlog: SERVER.listenBacklog });
+    // It is bound by now, or an error is on its way; nobody could connect in between.
+    if ("path" in wanted && server.listening) chmodSync(wanted.path, 0o600);
     await once(server, "listening");
-    if ("path" in wanted) chmodSync(wanted.path, 0o600);
     const address = server.address();
     const place =
       typeof address === "object" && address !== null && "host" in wanted

@@ -32,7 +32,9 @@ export function prepareSocketFolder(path: string): void {
 }
 
 /**
- * Where a forwarded socket lies: `FOLDER/<identity>.<last part of the client's path>`. Nothing else of the client's path counts.
+ * Where a forwarded socket lies: `FOLDER/<identity>.<last part of the client's path>`. Nothing else of the client's path counts. Dots of
+ * the identity are written `+`, which stands in none: else the device `pi` could have `pi.example.console`, which is to be that of the
+ * device `pi.example`.
  *
  * @returns the path, or why there is none
  */
@@ -45,7 +47,7 @@ export function socketPathFor(
   if (!/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(last) || last.length > SERVER.nameLength) {
     return { refused: "the last part of the path must be letters, digits, dots, _ and -" };
   }
-  const path = join(folder, `${identity.id}.${last}`);
+  const path = join(folder, `${identity.id.replaceAll(".", "+")}.${last}`);
   if (Buffer.byteLength(path) > SERVER.socketPathBytes) {
     return {
       refused: `the path is too long for a socket by ${path.length - SERVER.socketPathBytes}`,

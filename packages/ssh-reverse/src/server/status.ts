@@ -1,3 +1,4 @@
+import type { KeyOptions } from "@dialhome/authorized-keys";
 import type { ServerForward } from "@dialhome/ssh-endpoint";
 import type { TunnelConnection } from "./identity.ts";
 import { describeAddress } from "./listen-address.ts";
@@ -46,6 +47,8 @@ export interface ForwardStatus {
 export interface TunnelRecord {
   readonly number: number;
   readonly connection: TunnelConnection;
+  /** Those of its line under the list of keys in force. */
+  options: KeyOptions;
   /** By the key of {@link forwardKey}. */
   readonly places: Map<string, ListenPlace>;
   /** Failed looks for a greeting, in a row. */

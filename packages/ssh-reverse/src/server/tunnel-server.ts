@@ -19,7 +19,7 @@ import {
   type TunnelConnection,
   type TunnelIdentity,
 } from "./identity.ts";
-import { askLines, type KeyList, openKeyList, whyNoLonger } from "./key-list.ts";
+import { askLines, type KeyList, lookAgainAt, openKeyList } from "./key-list.ts";
 import { KeyUse } from "./key-use.ts";
 import type {
   ForwardChoice,
@@ -79,6 +79,8 @@ class Server implements TunnelServer {
   async open(): Promise<void> {
     const { authorizedKeys, onShell, keyPollMs, probe, signal, ...rest } = this.#options;
     this.#ssh = await createSshServer<TunnelIdentity>({
+      // One connection may have all that its key may.
+      forwards: this.#use.limits.forwards,
       ...rest,
       authorize: (request) => this.#authorize(request),
       handlers: {
@@ -249,9 +251,10 @@ class Server implements TunnelServer {
   /** Another list of keys is in force. */
   #lookAgain(): void {
     if (this.#keys === undefined) return;
-    for (const connection of this.#records.keys()) {
-      const ended = whyNoLonger(this.#keys.keys, connection);
-      if (ended !== undefined) this.#end(connection, ended.code, ended.why);
+    for (const [connection, record] of this.#records) {
+      const look = lookAgainAt(this.#keys.keys, connection);
+      if ("options" in look) record.options = look.options;
+      else this.#end(connection, look.code, look.why);
     }
   }
 
@@ -266,7 +269,7 @@ class Server implements TunnelServer {
     const today = Date.now();
     for (const record of this.#records.values()) {
       const { connection } = record;
-      const { expiresAt } = connection.identity.options;
+      const { expiresAt } = record.options;
       if (expiresAt !== undefined && today >= expiresAt) {
         this.#end(connection, "key-expired", "this key has expired");
       }
@@ -297,6 +300,7 @@ class Server implements TunnelServer {
       this.#records.set(connection, {
         number: ++this.#count,
         connection,
+        options: connection.identity.options,
         places: new Map(),
         failures: 0,
         answers: null,

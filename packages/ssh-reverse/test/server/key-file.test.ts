@@ -1,8 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { generateKey } from "@dialhome/ssh-endpoint";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { SERVER } from "../../src/server/constants.ts";
 import { KeyFile, type KeyListEvent } from "../../src/server/key-file.ts";
 
 const [one, two] = [generateKey().publicLine, generateKey().publicLine];
@@ -81,7 +83,7 @@ describe("a file of authorized keys that is followed", () => {
     expect(changes()).toBe(1);
   });
 
-  it("keeps the old list where a line is spoiled, and says so once", async () => {
+  it("keeps the old list where the last line has no end, and says so once", async () => {
     const { list, write, events, changes } = await openList(`nonsense\n${one}\n`);
     await using _list = list;
     expect(events).toContainEqual({ is: "keys-line", line: 1, why: "no key" });
@@ -92,6 +94,48 @@ describe("a file of authorized keys that is followed", () => {
     expect(changes()).toBe(0);
     write(`nonsense\n${one}\n${two}\n`);
     expect(count(await list.fresh())).toBe(2);
+  });
+
+  it("takes the good lines beside one that nobody can use, and tells of that", async () => {
+    const { list, write, pass, events } = await openList(`${one}\n`);
+    await using _list = list;
+    // A device that is to be kept out must not stay for a slip in the line of another one.
+    write(`no-such-option ${one}\n${two}\n`);
+    const looked = list.fresh();
+    await pass(500);
+    expect(count(await looked)).toBe(1);
+    expect(list.keys.lines.map(({ is }) => is)).toEqual(["useless", "key"]);
+    const why = "bad key options: unknown key option";
+    expect(events).toContainEqual({ is: "keys-line", line: 1, why });
+  });
+
+  it("keeps the old list where nothing of the new one can be used", async () => {
+    const { list, write, pass, events, changes } = await openList(`${one}\n`);
+    await using _list = list;
+    write("<html>502 Bad Gateway</html>\n");
+    const looked = list.fresh();
+    await pass(500);
+    expect(count(await looked)).toBe(1);
+    expect(changes()).toBe(0);
+    expect(events.at(-1)).toMatchObject({
+      is: "keys-kept",
+      why: expect.stringContaining("no key"),
+    });
+  });
+
+  it("does not wait for a pipe that was put in its place, and reads no endless file", async () => {
+    const { list, write, path, events } = await openList(`${one}\n`);
+    await using _list = list;
+    rmSync(path);
+    execFileSync("mkfifo", [path]);
+    expect(count(await list.fresh())).toBe(1);
+    expect(events.at(-1)).toMatchObject({ why: expect.stringContaining("no regular file") });
+    rmSync(path);
+    write(`${one}\n`);
+    await list.fresh();
+    truncateSync(path, SERVER.keyFileBytes + 1);
+    expect(count(await list.fresh())).toBe(1);
+    expect(events.at(-1)).toMatchObject({ why: expect.stringContaining("limit 33554432") });
   });
 
   it("keeps the old list where the file is gone, and takes it up again", async () => {

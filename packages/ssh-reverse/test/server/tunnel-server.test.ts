@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type * as SshEndpoint from "@dialhome/ssh-endpoint";
 import {
   connectSsh,
@@ -137,6 +140,36 @@ describe("a tunnel server", () => {
     await expect(again()).rejects.toThrow("more than 1 forwardings of this key");
     await forwarding.cancel();
     expect((await again()).port).toBeGreaterThan(0);
+  });
+
+  it("one connection may have all forwardings of its key", async () => {
+    await using rig = await startServer({ perKey: { forwards: 20 }, keepRefused: true });
+    await using connection = await rig.connect();
+    const ask = async () => connection.forward({ bindPort: 0, onChannel: () => {} });
+    for (let n = 0; n < 20; n++) await ask();
+    await expect(ask()).rejects.toMatchObject({ code: "ERR_SSH_ENDPOINT_FORWARD_REFUSED" });
+  });
+
+  it("a line that changes counts for who is connected already", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "dialhome-lines-"));
+    const path = join(folder, "keys");
+    const write = (options: string): void =>
+      writeFileSync(path, `${options}${device.publicLine}\n`);
+    write("");
+    await using rig = await startServer({ authorizedKeys: { path }, keepRefused: true });
+    await using connection = await rig.connect();
+    const ask = async () => connection.forward({ bindPort: 0, onChannel: () => {} });
+    await (await ask()).cancel();
+    write('permitlisten="7" ');
+    await rig.server.reload();
+    await expect(ask()).rejects.toThrow("may not have port 0");
+    const soon = new Date(Date.now() + 1_000).toISOString().replace(/[-:T]|\..*/g, "");
+    write(`expiry-time="${soon}Z" `);
+    await rig.server.reload();
+    await connection.closed;
+    // A second may have passed before the look at the line.
+    expect(["key-expired", "key-removed"]).toContain(words(rig)[0]);
+    rmSync(folder, { recursive: true });
   });
 
   it("ends a tunnel behind which nothing greets, and leaves the one that does", async () => {
