@@ -11,6 +11,7 @@ import {
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type BackupHostRig, backUpOk, oneLine, startBackupHost } from "./support/backup-rig.ts";
+import { runDialhome } from "./support/dialhome-cli.ts";
 import { callDialhome } from "./support/dialhome-main.ts";
 import { type TempDir, tempDir } from "./support/temp-dir.ts";
 
@@ -66,6 +67,16 @@ describe("dialhome snapshots", () => {
       ["laptop", "complete"],
     ]);
     for (const { dataPath } of snapshots) expect(existsSync(String(dataPath))).toBe(true);
+  });
+
+  // It ended with a stack; so did a server whose log lay on a disk that ran full.
+  it("says in one line that its output cannot be written", async () => {
+    const through = ["sh", "-c", 'exec "$@" >/dev/full', "sh"];
+    const { code, stderr } = await runDialhome(["snapshots", host.store], { through });
+    expect(code).toBe(1);
+    expect(oneLine(stderr)).toBe(
+      "dialhome: cannot write to standard output: no space left on device",
+    );
   });
 
   it("says in one line that there is no such machine or store", async () => {
@@ -178,5 +189,11 @@ describe("dialhome keygen", () => {
     expect(again.code).toBe(1);
     expect(oneLine(again.stderr)).toMatch(/a file is there already/);
     expect(readFileSync(path, "utf8")).toBe(before);
+    // `dialhome keygen key > key.pub` left a private key behind, and blamed that.
+    writeFileSync(folder.at("half.pub"), "");
+    const half = await callDialhome(["keygen", folder.at("half")]);
+    expect(half.code).toBe(1);
+    expect(oneLine(half.stderr)).toMatch(/half\.pub": a file is there already/);
+    expect(existsSync(folder.at("half"))).toBe(false);
   });
 });

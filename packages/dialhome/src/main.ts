@@ -48,7 +48,8 @@ async function runProgram(
     if (!(error instanceof CommanderError)) throw error;
     // Help was asked for, and shown.
     if (error.exitCode === 0) return 0;
-    const what = error.message.replace(/^error: /, "").split("\n", 1)[0] ?? "";
+    const [line = ""] = error.message.replace(/^error: /, "").split("\n", 1);
+    const what = line.replace(/\.$/, "").replace(". Expected", ": expected");
     throw usageError(`${what}; see dialhome ${row === undefined ? "" : `${row.name} `}--help`);
   }
 }

@@ -1,6 +1,8 @@
 import process from "node:process";
+import { setImmediate } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
-import { SIGNAL_EXIT_BASE } from "./exit-codes.ts";
+import { reasonOf } from "./errors.ts";
+import { EXIT_CODE, SIGNAL_EXIT_BASE } from "./exit-codes.ts";
 import { Interrupted, type ProcessFace } from "./io.ts";
 import { main } from "./main.ts";
 
@@ -24,14 +26,16 @@ export function start(): void {
       stop.abort(new Interrupted(name as NodeJS.Signals));
     });
   }
+  let outputError: Error | undefined;
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
       // Whoever read this has gone: there is nobody left to tell.
       if (error.code === "EPIPE") stop.abort(new Interrupted("SIGPIPE"));
-      else throw error;
+      // A full disk under a log, or a terminal that is gone, is no reason to end a server or half a backup.
+      else if (stream === process.stdout) outputError ??= error;
     });
   }
-  void run(stop.signal, {
+  const face: ProcessFace = {
     program: process.argv.slice(0, 2),
     onHangup: (listener) => {
       onHangup = listener;
@@ -40,12 +44,17 @@ export function start(): void {
       };
     },
     become,
-  });
+  };
+  void run(stop.signal, face, () => outputError);
 }
 
 /** Never rejects but for a bug, and then the process ends with it. */
-async function run(signal: AbortSignal, self: ProcessFace): Promise<void> {
-  process.exitCode = await main(process.argv.slice(2), {
+async function run(
+  signal: AbortSignal,
+  self: ProcessFace,
+  outputError: () => Error | undefined,
+): Promise<void> {
+  const code = await main(process.argv.slice(2), {
     // Opened only by a command that reads it.
     get stdin() {
       return process.stdin;
@@ -57,6 +66,16 @@ async function run(signal: AbortSignal, self: ProcessFace): Promise<void> {
     signal,
     process: self,
   });
+  // What became of the last write is told in the next turn.
+  await setImmediate();
+  const lost = outputError();
+  if (lost !== undefined) {
+    process.stderr.write(`dialhome: cannot write to standard output: ${reasonOf(lost)}\n`);
+  }
+  // rsync's own does what it was asked for all the same, and 1 would mean something else there.
+  const isRsync = process.argv[2] === "rsync";
+  process.exitCode =
+    code === EXIT_CODE.done && lost !== undefined && !isRsync ? EXIT_CODE.failed : code;
 }
 
 /** Groups first: a user who is not root may not change them, and keeps those that there are. */

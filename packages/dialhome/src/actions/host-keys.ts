@@ -1,5 +1,5 @@
 import { mkdirSync } from "node:fs";
-import { open, readFile } from "node:fs/promises";
+import { open, readFile, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { generateKey } from "@dialhome/ssh-endpoint";
 import { DialhomeError, reasonOf } from "../errors.ts";
@@ -52,24 +52,35 @@ export async function writeNewKey(
   privateKey: string,
   publicLine: string,
 ): Promise<void> {
+  const made: string[] = [];
+  const write = async (file: string, text: string, mode: number): Promise<void> => {
+    try {
+      const handle = await open(file, "wx", mode);
+      made.push(file);
+      try {
+        await handle.writeFile(text);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    } catch (cause) {
+      const why = codeOf(cause) === "EEXIST" ? "a file is there already" : reasonOf(cause);
+      const message = `cannot write the key "${file}": ${why}`;
+      throw new DialhomeError("ERR_DIALHOME_FILE", message, { cause });
+    }
+  };
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    await writeNewFile(path, privateKey, 0o600);
-    await writeNewFile(`${path}.pub`, `${publicLine}\n`, 0o644);
   } catch (cause) {
-    const why = codeOf(cause) === "EEXIST" ? "a file is there already" : reasonOf(cause);
-    throw new DialhomeError("ERR_DIALHOME_FILE", `cannot write the key "${path}": ${why}`, {
-      cause,
-    });
+    const message = `cannot write the key "${path}": ${reasonOf(cause)}`;
+    throw new DialhomeError("ERR_DIALHOME_FILE", message, { cause });
   }
-}
-
-async function writeNewFile(path: string, text: string, mode: number): Promise<void> {
-  const file = await open(path, "wx", mode);
   try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
+    await write(path, privateKey, 0o600);
+    await write(`${path}.pub`, `${publicLine}\n`, 0o644);
+  } catch (error) {
+    // Half a pair is of no use, and would be in the way next time.
+    for (const file of made) await unlink(file).catch(() => undefined);
+    throw error;
   }
 }
