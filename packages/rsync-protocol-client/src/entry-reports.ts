@@ -1,4 +1,4 @@
-import { type FileList, isDirectory, RsyncError } from "@dialhome/rsync-protocol";
+import { type FileEntry, type FileList, isDirectory, RsyncError } from "@dialhome/rsync-protocol";
 import type { PulledEntry, PullOptions, StartedTransfer } from "./pull-options.ts";
 
 /** An entry that waits for its turn, or for its content. */
@@ -145,6 +145,15 @@ export class EntryReports {
       onEntry(pulled);
     } catch (error) {
       throw stopped(pulled.entry.name, error);
+    }
+  }
+
+  /** A device that this process may not make. */
+  unmade(entry: FileEntry): void {
+    try {
+      this.#options.onUnmade?.(entry);
+    } catch (error) {
+      throw stopped(entry.name, error);
     }
   }
 }

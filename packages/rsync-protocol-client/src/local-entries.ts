@@ -5,6 +5,7 @@ import {
   type FileEntry,
   type FileList,
   ITEM,
+  isDevice,
   isDirectory,
   isMissing,
   isRegularFile,
@@ -95,6 +96,7 @@ export class LocalEntries implements EntryWork {
     if (!isRegularFile(entry) && !this.#wanted(entry)) {
       const text = `skipping non-regular file "${entry.name}"`;
       this.#context.tally.message({ level: "info", text, fromPeer: false });
+      if (isDevice(entry) && options.devices) this.#context.reports.unmade(entry);
       giveUp(this.#context, job);
       return undefined;
     }

@@ -342,6 +342,8 @@ export interface PullOptions extends TransferOptions {
   /** A digest of each file's content as it passes, for {@link PulledEntry.digest}. */
   readonly contentDigest?: "sha256";
   readonly onEntry?: (entry: PulledEntry) => void;
+  /** Hears of each device that is asked for and that this process may not make, since it is not root. */
+  readonly onUnmade?: (entry: FileEntry) => void;
   /**
    * When `onEntry` is called: as soon as an entry is finished, or in the order of the sender's list, as rsync(1) prints entries.
    * @defaultValue "finished"

@@ -33,9 +33,11 @@ export function* walkTree(root: DirectoryHandle): Generator<Buffer, void> {
 }
 
 function openIfDirectory(parent: DirectoryHandle, name: Buffer): DirectoryHandle | undefined {
-  const stat = parent.lstat(name);
-  if (stat === undefined || (stat.mode & FILE_TYPE.MASK) !== FILE_TYPE.DIRECTORY) return undefined;
   try {
+    const stat = parent.lstat(name);
+    if (stat === undefined || (stat.mode & FILE_TYPE.MASK) !== FILE_TYPE.DIRECTORY) {
+      return undefined;
+    }
     return parent.openDirectory(name);
   } catch (error) {
     const code = errorCode(error);

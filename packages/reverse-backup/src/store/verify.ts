@@ -1,5 +1,11 @@
 import * as fs from "node:fs";
-import { type DirectoryHandle, errorCode, type FileStat, OpenXattrs } from "@dialhome/posix-fs";
+import {
+  type DirectoryHandle,
+  errorCode,
+  FILE_TYPE,
+  type FileStat,
+  OpenXattrs,
+} from "@dialhome/posix-fs";
 import { digestOfRead, readAttributes } from "./attributes-digest.ts";
 import { MISMATCHES_LIMIT, STORE_NAMES } from "./constants.ts";
 import { compareEntry, type Difference, type DifferenceKind } from "./entry-comparison.ts";
@@ -38,6 +44,7 @@ export interface Mismatch {
   readonly kind:
     | DifferenceKind
     | "missing"
+    | "unreadable"
     | "extra"
     | "content"
     | "hard-link"
@@ -178,7 +185,7 @@ class Verification {
           const before = seen.size;
           seen.add(entry.name);
           if (seen.size === before) this.#add("manifest", entry.name, "is listed twice");
-          await this.#checkEntry(entry, cursor, leaders, reader.header);
+          await this.#tryEntry(entry, cursor, leaders, reader.header);
           if (this.#slice.due()) await this.#breathe();
         }
       }
@@ -197,6 +204,22 @@ class Verification {
     for (const path of walkTree(data)) {
       if (seen.find(path) < 0) this.#add("extra", path, "is not in the manifest");
       if (this.#slice.due()) await this.#breathe();
+    }
+  }
+
+  /** What cannot be looked at, such as the content of a directory that nobody but root may enter, is one difference of many. */
+  async #tryEntry(
+    entry: ManifestEntry,
+    cursor: TreeCursor,
+    leaders: TreeCursor,
+    header: ManifestHeader,
+  ): Promise<void> {
+    try {
+      await this.#checkEntry(entry, cursor, leaders, header);
+    } catch (error) {
+      const code = errorCode(error);
+      if (code !== "EACCES" && code !== "EIO") throw error;
+      this.#add("unreadable", entry.name, `cannot be looked at: ${code}`);
     }
   }
 
@@ -316,8 +339,9 @@ class Verification {
 
 const NONE = Buffer.alloc(0);
 
-function isDevice(entry: ManifestEntry): boolean {
-  return entry.rdevMajor !== undefined;
+function isDevice({ mode }: ManifestEntry): boolean {
+  const type = mode & FILE_TYPE.MASK;
+  return type === FILE_TYPE.CHARACTER_DEVICE || type === FILE_TYPE.BLOCK_DEVICE;
 }
 
 function isCorrupt(error: unknown): error is StoreError {
