@@ -219,12 +219,46 @@ describe("the name of a device", () => {
     await expectRefused(second, "host1", /host1.*another key/);
   });
 
+  // Whoever was first had it: the key that the line names was refused from then on.
+  it("is kept for the key whose line gives it, also before that has used it", async () => {
+    host.addDevice('environment="DIALHOME_NAME=reserved"');
+    await expectRefused(host.addDevice(), "reserved", /"reserved".*another key's machine/);
+  });
+
   it("is the host's to give: by the key's line, whatever the device says", async () => {
     const key = host.addDevice('environment="DIALHOME_NAME=laptop"');
     const published = await backUpOk({ host, key, name: "anything", path: tree });
     expect(published["name"]).toBe("laptop");
     expect((await snapshotsNamed("laptop")).length).toBe(1);
     expect(await snapshotsNamed("anything")).toEqual([]);
+  });
+});
+
+describe.runIf(isRoot)("a host that is not root", () => {
+  const nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+
+  // Devices were in neither tree nor manifest, and one closed directory ended the whole comparison.
+  it("keeps in the manifest what it cannot make, compares what it can see, and root gets all of it back", async () => {
+    const tree = folder.at("devices");
+    mkdirSync(join(tree, "closed"), { recursive: true });
+    writeFileSync(join(tree, "closed/file"), "root's");
+    writeFileSync(join(tree, "file"), "content");
+    chmodSync(join(tree, "closed"), 0);
+    const devices = { null: "1 3", whiteout: "0 0" };
+    for (const [name, numbers] of Object.entries(devices)) {
+      await runOk("mknod", [join(tree, name), "c", ...numbers.split(" ")]);
+    }
+    await using plain = await startBackupHost({ through: nobody, ownerId: 65_534 });
+    await backUpOk({ host: plain, key: plain.addDevice(), name: "devices", path: tree });
+    const verify = ["verify", plain.store, "devices"];
+    const seen = await runDialhome(verify, { through: nobody });
+    expect([seen.code, seen.stderr]).toEqual([3, ""]);
+    expect(seen.stdout).toMatch(/^devices \S+: closed\/file cannot be looked at: EACCES\n$/);
+    expect(await runDialhome(verify)).toMatchObject({ code: 0 });
+    const restored = folder.at("devices-again");
+    const restore = ["restore", plain.store, "devices", "--to", restored];
+    expect(await runDialhome(restore)).toMatchObject({ code: 0, stderr: "" });
+    await assertEqualTrees(tree, restored);
   });
 });
 

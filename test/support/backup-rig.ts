@@ -1,4 +1,4 @@
-import { appendFileSync, chmodSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, chownSync, writeFileSync } from "node:fs";
 import { generateKey } from "@dialhome/ssh-endpoint";
 import { startDialhome } from "./dialhome-cli.ts";
 import type { Ended, Running } from "./processes.ts";
@@ -31,6 +31,8 @@ export interface BackupHostOptions {
   readonly args?: readonly string[];
   /** A program that runs the command, such as `["ip", "netns", "exec", NAME]`. */
   readonly through?: readonly string[];
+  /** The user whom the rig's folder belongs to, for a host that is not root. @defaultValue who runs the tests */
+  readonly ownerId?: number;
   /** Lines for people instead of JSON: then there are no events. @defaultValue false */
   readonly text?: boolean;
 }
@@ -109,6 +111,7 @@ export async function startBackupHost(options: BackupHostOptions = {}): Promise<
   const folder = tempDir();
   // Users other than the one that runs the tests go through it to their keys and trees.
   chmodSync(folder.path, 0o755);
+  if (options.ownerId !== undefined) chownSync(folder.path, options.ownerId, options.ownerId);
   const store = options.store ?? folder.at("store");
   writeFileSync(folder.at("authorized_keys"), "");
   let host: Started;

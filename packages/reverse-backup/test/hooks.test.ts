@@ -47,6 +47,15 @@ test("a hook that hangs is killed with what it started", async () => {
   expect(state).toMatch(/\) Z/);
 });
 
+// What had left the process group kept the output open, and the backup waited for it for ever.
+test("what a hook left running elsewhere is not waited for once its time is up", async () => {
+  const pidFile = join(folder, "pid");
+  const program = await script(`setsid sh -c 'echo $$ > ${pidFile}; exec sleep 1000' & wait`);
+  const hooks = new HookRunner({ programs: { "script.start": program }, timeoutMs: 500 });
+  await expect(hooks.run("script.start", [])).rejects.toThrow(/ran for more than 0.5 s/);
+  process.kill(Number(await readFile(pidFile, "utf8")), "SIGKILL");
+});
+
 test("what a hook writes is bounded", async () => {
   const hooks = new HookRunner({ programs: { "script.start": await script("yes") } });
   await expect(hooks.run("script.start", [])).rejects.toThrow(/wrote more than/);

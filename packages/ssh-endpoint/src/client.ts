@@ -322,7 +322,7 @@ function translate(error: Error, peer: string): SshEndpointError {
   if (error.message === "Connection lost before handshake") {
     return new SshEndpointError(
       "ERR_SSH_ENDPOINT_HANDSHAKE",
-      `${peer}: it hung up before the handshake; is this an SSH server?`,
+      `${peer}: it hung up before the handshake; is this an SSH server, with room for one more connection?`,
       { peer, cause: error },
     );
   }

@@ -1,11 +1,6 @@
 import type { Duplex } from "node:stream";
 import { LinkedAbort, parseFilterText } from "@dialhome/rsync-protocol";
-import {
-  type Log,
-  type ModuleOptions,
-  RsyncDaemon,
-  type ServeResult,
-} from "@dialhome/rsync-protocol-daemon";
+import { type Log, type ModuleOptions, RsyncDaemon } from "@dialhome/rsync-protocol-daemon";
 import { TRANSFER_TIMEOUT_MS } from "../constants.ts";
 import { BackupError, quoted } from "../errors.ts";
 import type { Offer } from "../offer.ts";
@@ -48,24 +43,28 @@ export function serveInProcess(options: TreeOptions): ServedTree {
     authUsers: [{ user: credentials.user, secret: credentials.password }],
     numericIds: true,
     timeoutSeconds: TRANSFER_TIMEOUT_MS / 1000,
-    maxConnections: 1,
     // Paths are matched as bytes.
     filterRules: (options.filter ?? []).map(asServedRule),
   };
-  const log: Log = (_level, event, { path, text, message }) => {
-    if (problems.length >= PROBLEMS_LIMIT) return;
-    if (event === "vanished") problems.push(`file has vanished: ${String(path)}`);
-    if (event === "transfer-error") problems.push(String(text));
-    if (event === "session-failed") problems.push(String(message));
-  };
-  const ended = (result: ServeResult): void => {
+  const serve = async (channel: Duplex): Promise<void> => {
+    const told: string[] = [];
+    const log: Log = (_level, event, { path, text, message }) => {
+      if (told.length >= PROBLEMS_LIMIT) return;
+      if (event === "vanished") told.push(`file has vanished: ${String(path)}`);
+      if (event === "transfer-error") told.push(String(text));
+      if (event === "session-failed") told.push(String(message));
+    };
+    const result = await new RsyncDaemon({ modules: [module], signal: stop.signal, log }).serve(
+      channel,
+    );
+    // Under sshd everybody on the host can knock at the port. Who did not know the password was not the host.
+    if (result.user === undefined) return;
     exitCode = worse(exitCode, result.exitCode);
+    problems.push(...told.slice(0, PROBLEMS_LIMIT - problems.length));
   };
-  const daemon = new RsyncDaemon({ modules: [module], signal: stop.signal, log });
   return {
     serve: (channel) => {
-      const session = daemon.serve(channel).then(ended);
-      sessions.add(session);
+      sessions.add(serve(channel));
     },
     get exitCode() {
       return exitCode;
@@ -90,12 +89,8 @@ function asServedRule(rule: string): string {
   return latin1;
 }
 
-/** 0 is best, 24 (vanished) is less than 23 (some could not be read), and anything else is worse. */
+/** 0 is best, 24 (vanished) is less than 23 (some could not be sent), which stands for anything else too. */
 function worse(a: number, b: number): number {
-  return severity(b) > severity(a) ? b : a;
-}
-
-function severity(code: number): number {
-  const known = [0, 24, 23].indexOf(code);
-  return known < 0 ? 3 : known;
+  if (a === 0) return b === 0 || b === 24 ? b : 23;
+  return b === 0 || b === 24 ? a : 23;
 }

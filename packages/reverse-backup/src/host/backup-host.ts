@@ -6,6 +6,7 @@ import {
   createTunnelServer,
   type TunnelConnection,
   type TunnelIdentity,
+  type TunnelServer,
   type TunnelServerEvent,
   type TunnelServerOptions,
 } from "@dialhome/ssh-reverse";
@@ -66,6 +67,12 @@ export interface BackupHost extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** Whole fleets dial in at the same second, from behind one address, and each device tries once: sshd's limits would turn most of them away. */
+const STARTUPS = {
+  startups: { start: 200, rate: 0.3, full: 400 },
+  startupsPerSource: 150,
+} as const;
+
 /**
  * Makes a backup host. A device's forwarding binds no port here: the host itself opens the channel that it stands for.
  */
@@ -84,11 +91,12 @@ async function openBackupHost(options: BackupHostOptions, stop: LinkedAbort): Pr
   const server = await createTunnelServer({
     hostKeys: options.hostKeys,
     authorizedKeys: options.authorizedKeys,
+    ...STARTUPS,
     ...options.limits,
     // A device tries another port, and tells its user itself what it could not get.
     keepRefused: true,
     onShell: (channel, connection) => {
-      const backup = takeBackup(options, stop.signal, channel, connection);
+      const backup = takeBackup(options, stop.signal, channel, connection, () => server.keys);
       running.add(backup);
       backup.finally(() => running.delete(backup)).catch(() => undefined);
       return backup;
@@ -123,6 +131,7 @@ async function takeBackup(
   hostSignal: AbortSignal,
   channel: SshChannel,
   connection: TunnelConnection,
+  keys: () => TunnelServer["keys"],
 ): Promise<void> {
   const { identity } = connection;
   const device: HostedDevice = {
@@ -147,7 +156,11 @@ async function takeBackup(
   try {
     const backup = await receiveBackup({
       store: options.store,
-      device: { keyId: device.keyId, name: nameOfLine(identity) },
+      device: {
+        keyId: device.keyId,
+        name: nameOfLine(identity),
+        isOthersName: (name) => linesGive(keys(), name, connection.login.key.blob),
+      },
       console: consoleOf(channel),
       openTunnel: (port) => connection.openForwarded(HANDSHAKE.bindAddress, port),
       signal: gone.signal,
@@ -170,6 +183,16 @@ async function takeBackup(
     channel.stderrOut.end(`${text}\n`);
     channel.exitWith(1);
   }
+}
+
+/** Whether a line gives a name to another key than this one, which may not have used it yet. */
+function linesGive({ lines }: TunnelServer["keys"], name: string, key: Uint8Array): boolean {
+  return lines.some(
+    (line) =>
+      line.is === "key" &&
+      line.options.environment.get(NAME_VARIABLE) === name &&
+      Buffer.compare(line.key.blob, key) !== 0,
+  );
 }
 
 /** The name that a line of authorized_keys gives its key. */

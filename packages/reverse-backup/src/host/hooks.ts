@@ -65,6 +65,8 @@ export class HookRunner {
       } catch {
         // It has ended by itself.
       }
+      // What left the group may hold on to it: nobody waits for that.
+      child.stdout.destroy();
     };
     let why: string | undefined;
     const stop = (reason: string) => (): void => {

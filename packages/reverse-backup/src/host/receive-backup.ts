@@ -20,6 +20,7 @@ import type { SnapshotStore } from "../store/snapshot-store.ts";
 import type { SnapshotTransaction } from "../store/transaction.ts";
 import { tunnelPorts } from "../tunnel-port.ts";
 import { isProof, tunnelProof } from "../tunnel-proof.ts";
+import { withinTime } from "../within-time.ts";
 import type { HookRunner } from "./hooks.ts";
 import { keepsAttributes, whatToKeep } from "./keep.ts";
 
@@ -29,6 +30,8 @@ export interface DeviceIdentity {
   readonly keyId: string;
   /** The name that this host's configuration gives the key; else the store knows it, or learns it at first use. */
   readonly name?: string | undefined;
+  /** Whether this host's configuration gives a name to another key. @defaultValue it gives none */
+  readonly isOthersName?: (name: string) => boolean;
 }
 
 /** Options of {@link receiveBackup}. */
@@ -164,19 +167,31 @@ async function transferWithHook(
 
 /**
  * The name of this machine's backups. The host's word counts, then what the store remembers of the key; only a key that is new here is called
- * what it calls itself, and only if no other key has that name.
+ * what it calls itself, and only if no other key has that name. A new name is bound to the key when its backup begins, not before: the device
+ * has not shown yet that it can be backed up.
  * @throws BackupError or StoreError when the device names itself after another key's machine, or by no name at all
  */
 function decideName(store: SnapshotStore, device: DeviceIdentity, hint: string): string {
   validateName(hint);
-  const name = device.name ?? store.boundName(device.keyId) ?? hint;
-  if (hint !== name && store.namesOf().some((binding) => binding.name === hint)) {
+  const own = store.boundName(device.keyId);
+  const name = device.name ?? own ?? hint;
+  const bindings = store.namesOf();
+  const isBound = (text: string): boolean => bindings.some((binding) => binding.name === text);
+  const isOthers = (text: string): boolean => device.isOthersName?.(text) ?? false;
+  if (hint !== name && (isBound(hint) || isOthers(hint))) {
     throw new BackupError(
       "ERR_BACKUP_REFUSED",
       `the device calls itself ${quoted(hint)}, which is the name of another key's machine; its own is ${quoted(name)}`,
     );
   }
-  store.bindName(name, device.keyId);
+  // What the store remembers was bound before the configuration spoke.
+  if (device.name === undefined && own === undefined && isOthers(name)) {
+    throw new BackupError(
+      "ERR_BACKUP_REFUSED",
+      `the device calls itself ${quoted(name)}, which is the name of another key's machine`,
+    );
+  }
+  if (own !== undefined || isBound(name)) store.bindName(name, device.keyId);
   return name;
 }
 
@@ -186,7 +201,7 @@ async function proveTunnel(
   offer: Offer,
   timeoutMs: number,
 ): Promise<void> {
-  const channel = await openTunnel(options, offer.port);
+  const channel = await openTunnel(options, offer.port, timeoutMs);
   try {
     const lines = new ConsoleLines(consoleOf(channel), "the device's tunnel");
     const proof = await lines.readBytes(HANDSHAKE.keyBytes, "its proof", timeoutMs, options.signal);
@@ -204,13 +219,21 @@ async function proveTunnel(
   }
 }
 
-async function openTunnel(options: ReceiveOptions, port: number): Promise<Duplex> {
+async function openTunnel(
+  options: ReceiveOptions,
+  port: number,
+  timeoutMs: number,
+): Promise<Duplex> {
   try {
-    return await options.openTunnel(port);
+    return await withinTime(options.openTunnel(port), {
+      what: "it does not answer",
+      timeoutMs,
+      late: (channel) => channel.destroy(),
+    });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new BackupError(
-      "ERR_BACKUP_TUNNEL",
+      error instanceof BackupError ? error.code : "ERR_BACKUP_TUNNEL",
       `cannot reach the device through port ${port}: ${reason}`,
       { cause: error },
     );
@@ -223,7 +246,8 @@ async function transferTree(
   offer: Offer,
   transaction: SnapshotTransaction,
 ): Promise<PullSummary> {
-  const stream = await openTunnel(options, offer.port);
+  const timeoutMs = options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS;
+  const stream = await openTunnel(options, offer.port, timeoutMs);
   const { previous, resumeBasis } = transaction;
   const isRoot = process.geteuid?.() === 0;
   const attributes = keepsAttributes(offer) ? (isRoot ? "all" : "user") : "none";
@@ -249,6 +273,8 @@ async function transferTree(
       timeoutMs: TRANSFER_TIMEOUT_MS,
       ready: transaction.ready,
       onEntry: (pulled) => transaction.record(manifestEntryOf(pulled, attributes)),
+      // A host that is not root cannot make devices; whoever restores as root can.
+      onUnmade: (entry) => transaction.record(manifestEntryOf({ ...UNMADE, entry }, "none")),
       ...(options.signal ? { signal: options.signal } : {}),
       ...(options.onMessage ? { onMessage: options.onMessage } : {}),
       ...(options.onProgress ? { onProgress: options.onProgress } : {}),
@@ -257,6 +283,8 @@ async function transferTree(
     stream.destroy();
   }
 }
+
+const UNMADE = { outcome: "new", changes: 0, hardLinkTo: undefined, digest: undefined } as const;
 
 function manifestEntryOf(
   { entry, outcome, hardLinkTo, digest }: PulledEntry,

@@ -1,4 +1,5 @@
 import type { Duplex } from "node:stream";
+import type { AuthorizedKeys } from "@dialhome/authorized-keys";
 import type {
   ForwardWish,
   LoginRequest,
@@ -105,6 +106,8 @@ export type ForwardChoice = { readonly port: number } | { readonly socketPath: s
 
 /** A tunnel server. Disposal closes it, with all its connections. */
 export interface TunnelServer extends SshServer<TunnelIdentity> {
+  /** The lines that are in force, as of the last look at their file; none where only `admit` decides. */
+  readonly keys: AuthorizedKeys;
   /** Who is connected, in the order of their coming. */
   tunnels(): TunnelStatus[];
   /**

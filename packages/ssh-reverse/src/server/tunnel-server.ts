@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { defaultKeyOptions } from "@dialhome/authorized-keys";
+import { type AuthorizedKeys, defaultKeyOptions } from "@dialhome/authorized-keys";
 import {
   createSshServer,
   type ForwardRefusal,
@@ -122,6 +122,10 @@ class Server implements TunnelServer {
 
   get connections(): ReadonlySet<TunnelConnection> {
     return this.#server.connections;
+  }
+
+  get keys(): AuthorizedKeys {
+    return this.#keys?.keys ?? { lines: [] };
   }
 
   async listen(
