@@ -14,7 +14,7 @@ no other key can have it then; environment="DIALHOME_NAME=laptop" in front of a 
 Changes count from the next login on; a file that cannot be read, or has a new line that is wrong, changes nothing.
 
 An address from which logins fail again and again is kept away for up to ten minutes, and so is everybody behind it. Where many machines
-come from one address, exempt it: --penalty-exempt 192.0.2.7, and let more in at once: --max-startups-per-source 100.`;
+come from one address, exempt it: --penalty-exempt 192.0.2.7`;
 
 /** `dialhome backup-host` */
 export function declareBackupHost(command: Command, execute: Execute): void {
@@ -29,7 +29,7 @@ export function declareBackupHost(command: Command, execute: Execute): void {
       gather,
     )
     .option("--generate-host-key", "make the file of --host-key, if it is missing");
-  declareAdmission(command)
+  declareAdmission(command, { startups: "200:30:400", startupsPerSource: 150 })
     .optionsGroup("Hooks:")
     .option(
       "-x, --hook <point:program>",
