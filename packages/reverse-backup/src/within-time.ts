@@ -15,7 +15,7 @@ export async function withinTime<Result>(
   promise: Promise<Result>,
   { what, timeoutMs, late }: WaitLimit<Result>,
 ): Promise<Result> {
-  if (timeoutMs === 0) return await promise;
+  if (timeoutMs === 0) return promise;
   let timer: NodeJS.Timeout | undefined;
   let isLate = false;
   const timedOut = new Promise<never>((_, reject) => {
@@ -24,14 +24,14 @@ export async function withinTime<Result>(
       reject(new BackupError("ERR_BACKUP_TIMEOUT", `${what} within ${timeoutMs / 1000} s`));
     }, timeoutMs);
   });
-  promise.then(
-    (result) => {
-      if (isLate) late(result);
-    },
-    () => undefined,
-  );
+  const taken = promise.then((result) => {
+    if (isLate) late(result);
+    return result;
+  });
+  // What fails after the time is up, nobody waits for.
+  taken.catch(() => undefined);
   try {
-    return await Promise.race([promise, timedOut]);
+    return await Promise.race([taken, timedOut]);
   } finally {
     clearTimeout(timer);
   }
