@@ -32,7 +32,8 @@ type Evaluate = (
  */
 export function loadProgram(): { readonly program: Program; readonly script: Script } {
   const filename = join(__dirname, PROGRAM_FILE);
-  const text = readFileSync(filename, "utf8");
+  // The bundler has seen to it that there is nothing but ASCII.
+  const text = readFileSync(filename, "latin1");
   const cachedData = compiledCode(`${filename}.code`);
   const script = new Script(
     `(function (exports, require, module, __filename, __dirname) {${text}\n})`,

@@ -86,7 +86,7 @@ export class SshEndpointError extends Error {
 /** Text from a peer, fit for a message of one line. */
 export function quotePeerText(text: string): string {
   const cut = text.length > 200 ? `${text.slice(0, 200)}…` : text;
-  return cut.replace(/[^\x20-\x7e…]/g, (character) => {
+  return cut.replace(/[^\x20-\x7e\u2026]/g, (character) => {
     const code = character.codePointAt(0) ?? 0;
     return `\\u${code.toString(16).padStart(4, "0")}`;
   });

@@ -34,7 +34,7 @@ export async function machineName(source: NameSource): Promise<string> {
 export function asName(text: string): string {
   return text
     .trim()
-    .replace(/['’]/g, "")
+    .replace(/['\u2019]/g, "")
     .replace(/[\\/]/g, "_")
     .replace(/^\.+/, "_")
     .replace(/\p{Cc}/gu, "_")
