@@ -142,7 +142,10 @@ const CASES: readonly Case[] = [
     compare: { attributes: true },
   },
   { args: ["-aR", "--no-implied-dirs", "--delete"], paths: ["dir/sub", "dir"] },
+  { args: ["-a", "--files-from={root}/list", "--no-implied-dirs"], prepare: listTree },
   { args: ["-a", "--fake-super"], compare: { attributes: true } },
+  { args: ["-a"], prepare: setIdTree },
+  { args: ["-rltoD", "--chown=:1"], prepare: setIdTree },
 ];
 
 /** Where the sender has small files and a link that leads out. */
@@ -169,6 +172,25 @@ function laterTree(root: string): void {
     lutimesSync(join(root, "dest", name), OLD + 0.25, OLD + 0.25);
   }
   chmodSync(join(root, "dest/dir"), 0o700);
+}
+
+/** Names a directory and what is in it. */
+function listTree(root: string): void {
+  put(root, "list", "dir/inner\ndir\nnew-dir/b/c\n");
+  chmodSync(join(root, "dest/dir"), 0o700);
+}
+
+/** Files of others with set-id bits, which go when their owner is set. */
+function setIdTree(root: string): void {
+  for (const [name, mode] of [
+    ["same", 0o4755],
+    ["mode", 0o2744],
+    ["dir/inner", 0o6644],
+  ] as const) {
+    const path = join(root, "dest", name);
+    if (process.getuid?.() === 0) chownSync(path, 7, 8);
+    chmodSync(path, mode);
+  }
 }
 
 function fileForDirectories(root: string): void {

@@ -25,6 +25,7 @@ const SET_GID = 0o2000;
 const SET_ID = 0o6000;
 const SPECIAL_BITS = 0o7000;
 const OWNER_WRITES = 0o200;
+const OWNERS = ITEM.REPORT_OWNER | ITEM.REPORT_GROUP;
 
 /** An entry of a held directory. */
 export interface NamedEntry {
@@ -107,17 +108,20 @@ export class Attributes {
   }
 
   /**
-   * What is told of an entry that got its lists: setting one sets the permissions that it has in common with the mode, and rsync(1)
-   * looks at the mode afterwards.
+   * What is told of an entry, no directory, that was here and was corrected. Like rsync(1), which looks at the file anew where its
+   * owner was set and set-id bits may have gone with it; and where a list was set, and with it the permissions that they have in common.
    */
-  toldAfterLists(entry: FileEntry, stat: FileStat, changes: number): number {
-    if (
-      this.#fake ||
-      !(changes & ITEM.REPORT_ACL) ||
-      ((entry.mode ^ stat.mode) & SPECIAL_BITS) !== 0
-    )
-      return changes;
-    return changes & ~ITEM.REPORT_PERMS;
+  toldAfterwards(entry: FileEntry, stat: FileStat, changes: number): number {
+    if (this.#fake) return changes;
+    let told = changes;
+    if (changes & OWNERS && (stat.mode & SET_ID) !== 0) {
+      told &= ~(OWNERS | ITEM.REPORT_PERMS);
+      const differs = (clearedMode(stat.mode) ^ entry.mode) & MODE.PERMISSIONS;
+      if (this.#options.perms && differs !== 0) told |= ITEM.REPORT_PERMS;
+    }
+    const listSets = (changes & ITEM.REPORT_ACL) !== 0;
+    if (!listSets || ((entry.mode ^ stat.mode) & SPECIAL_BITS) !== 0) return told;
+    return told & ~ITEM.REPORT_PERMS;
   }
 
   /** `ITEM` bits of an entry that is not there. */
@@ -331,6 +335,11 @@ export class Attributes {
     // It has the default list of the one around it, too.
     return this.#mode(entry, undefined, directory) | (stat.mode & SET_GID);
   }
+}
+
+/** What chown(2) leaves of a mode: setgid on what its group may not execute has another meaning. */
+function clearedMode(mode: number): number {
+  return mode & ~((mode & 0o010) === 0 ? 0o4000 : SET_ID);
 }
 
 /** The extended attributes of an entry where it lies in a tree. */

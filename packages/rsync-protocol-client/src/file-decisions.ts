@@ -250,7 +250,7 @@ export class FileDecisions {
         const place = placeOf(this.#context, job.entry);
         attributes.applyByName(place.directory, place.name, job.entry, stat);
         attributes.placed(job.entry);
-        told = attributes.toldAfterLists(job.entry, stat, differences);
+        told = attributes.toldAfterwards(job.entry, stat, differences);
       }
       succeed(this.#context, job, "unchanged", told);
     } catch (error) {

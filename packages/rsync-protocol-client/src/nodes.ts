@@ -86,7 +86,7 @@ export class Nodes {
         if (differs) this.#makeNode(entry, place);
         else if (stat) attributes.applyByName(place.directory, place.name, entry, stat);
         attributes.placed(entry);
-        if (stat) told = attributes.toldAfterLists(entry, stat, changes);
+        if (stat && !differs) told = attributes.toldAfterwards(entry, stat, changes);
       }
       if (job.against !== undefined) {
         const isSame = (job.against & ~ITEM.LOCAL_CHANGE) === 0;

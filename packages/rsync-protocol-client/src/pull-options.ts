@@ -273,7 +273,12 @@ export interface StartedTransfer {
 /** How far the beginning of a pull has come. */
 export type PullStep =
   /** Both sides have agreed on everything, and the list comes: all at first, or directory by directory. */
-  | { readonly is: "listing"; readonly incremental: boolean; readonly checksum: string }
+  | {
+      readonly is: "listing";
+      readonly incremental: boolean;
+      readonly checksum: string;
+      readonly protocol: number;
+    }
   /** The first list is there, the only one unless more come directory by directory. */
   | { readonly is: "listed"; readonly entries: number }
   /** The destination is open; it was missing, and was made (in a dry run: would be). */

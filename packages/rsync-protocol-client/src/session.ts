@@ -111,7 +111,8 @@ async function beginSession(
   wire.startDemultiplexing((message) => {
     hear(wire, tally, message, (refused) => giveUp(session, transfers.refuse(refused).job));
   });
-  options.onStep?.({ is: "listing", incremental: incRecurse, checksum: terms.checksum.name });
+  const { protocol, checksum } = terms;
+  options.onStep?.({ is: "listing", incremental: incRecurse, checksum: checksum.name, protocol });
   writeFilterList(wire.out, rules.sent(terms.protocol));
   const isBare = isFramed && options.filesFrom !== undefined && terms.traits.namesBesideFrames;
   if (isBare) wire.stopMultiplexing();

@@ -34,7 +34,7 @@ export interface FileEntry {
   /** With `-X`. */
   readonly xattrs: XattrSet | undefined;
   /** A directory named by the user. */
-  readonly isTopDirectory: boolean;
+  isTopDirectory: boolean;
   /** A directory whose content belongs to the transfer: only in such a one may be deleted. */
   hasContent: boolean;
 }

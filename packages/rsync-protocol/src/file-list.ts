@@ -58,7 +58,7 @@ export class FileList {
       if (directory ? directory !== entry : entry.name === previous) {
         this.dropped.add(entry);
         // A directory that is on the way to something, and was asked for as well, has content.
-        if (directory && entry.hasContent) directory.hasContent = true;
+        if (directory && isDirectory(entry)) mergeDirectories(directory, entry);
       }
       previous = entry.name;
     }
@@ -68,6 +68,12 @@ export class FileList {
   get end(): number {
     return this.start + this.sorted.length;
   }
+}
+
+function mergeDirectories(kept: FileEntry, { isTopDirectory, hasContent }: FileEntry): void {
+  const isOnTheWay = kept.isTopDirectory && !kept.hasContent;
+  if (isOnTheWay) kept.isTopDirectory = isTopDirectory;
+  if (hasContent) kept.hasContent = true;
 }
 
 /** What places each entry, with the slash that some came with. */

@@ -34,6 +34,8 @@ export interface FormatContext {
   readonly checksumDigits: number;
   /** Whether rsync prints this checksum's bytes in the opposite order: those of xxHash. */
   readonly isReversed: boolean;
+  /** Those of old protocols are not told. */
+  readonly tellsChecksums: boolean;
   /** Nothing is transferred. */
   readonly isDryRun: boolean;
 }
@@ -117,6 +119,7 @@ function valueOf(
 function checksumOf({ entry, checksum, changes }: Item, context: FormatContext): string {
   const isTransfer = (changes & ITEM.TRANSFER) !== 0;
   const sum = entry?.checksum ?? (isTransfer ? checksum : undefined);
+  if (!context.tellsChecksums) return " ".repeat(context.checksumDigits);
   if (sum === undefined && isTransfer && context.isDryRun)
     return "0".repeat(context.checksumDigits);
   if (entry === undefined || !isRegularFile(entry) || sum === undefined) {

@@ -90,6 +90,7 @@ export class RsyncReport {
       keepsGroup: flags.has("group") || settings.groupMap !== undefined,
       checksumDigits: 32,
       isReversed: false,
+      tellsChecksums: true,
       isDryRun: flags.has("dryRun"),
     };
     this.#format =
@@ -128,8 +129,8 @@ export class RsyncReport {
     // Before the transfer a daemon says nothing but its message of the day.
     if (fromPeer && !this.#hasBegun && level === "info" && !this.#settings.flags.has("motd"))
       return;
-    // rsync tells of them with the names of files.
-    if (!fromPeer && info.symsafe === 0 && text.startsWith("ignoring unsafe symlink")) return;
+    // rsync tells of them with the names of files, and not by --info=symsafe.
+    if (!fromPeer && info.name === 0 && text.startsWith("ignoring unsafe symlink")) return;
     if (level !== "info") this.#output.complain(text.replace(/^rsync: /, ""));
     else if (info.nonreg > 0 || !text.startsWith("skipping non-regular file")) {
       this.#output.info(text);
@@ -167,7 +168,7 @@ export class RsyncReport {
     switch (step.is) {
       case "listing":
         this.#hasBegun = true;
-        this.#context = { ...this.#context, ...describeChecksum(step.checksum) };
+        this.#context = { ...this.#context, ...describeChecksum(step.checksum, step.protocol) };
         this.#output.log(isLocal ? "building file list" : "receiving file list");
         if (info.flist === 0) break;
         if (step.incremental)
@@ -335,10 +336,13 @@ export class RsyncReport {
 }
 
 /** Sizes: protocol reference, checksum names. rsync prints xxHash sums as numbers, most significant byte first. */
-function describeChecksum(name: string): Pick<FormatContext, "checksumDigits" | "isReversed"> {
+function describeChecksum(
+  name: string,
+  protocol: number,
+): Pick<FormatContext, "checksumDigits" | "isReversed" | "tellsChecksums"> {
   const isReversed = name.startsWith("xxh");
-  if (name === "xxh3" || name === "xxh64") return { checksumDigits: 16, isReversed };
-  return { checksumDigits: name === "sha1" ? 40 : 32, isReversed };
+  const digits = name === "xxh3" || name === "xxh64" ? 16 : name === "sha1" ? 40 : 32;
+  return { checksumDigits: digits, isReversed, tellsChecksums: protocol >= 30 };
 }
 
 /** What stands for the letters of an entry that is as it was. */

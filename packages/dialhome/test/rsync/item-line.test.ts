@@ -35,6 +35,7 @@ const context = {
   keepsGroup: false,
   checksumDigits: 4,
   isReversed: false,
+  tellsChecksums: true,
   isDryRun: false,
 };
 
@@ -55,6 +56,7 @@ test("links, directories and checksums of xxHash", () => {
   expect(formatItem("%n", { ...item, isDirectory: true }, context)).toBe("d/a/");
   expect(formatItem("%C", item, { ...context, isReversed: true })).toBe("0201");
   expect(formatItem("%C", { ...item, changes: 0 }, context)).toBe("    ");
+  expect(formatItem("%C", item, { ...context, tellsChecksums: false })).toBe("    ");
   // Of what would be transferred rsync tells a checksum of zeros.
   const would = { ...context, isDryRun: true };
   expect(formatItem("%C", { ...item, checksum: undefined }, would)).toBe("0000");
