@@ -88,7 +88,8 @@ export class RsyncDaemon {
     const { wire, log, progress } = frame;
     const { modules, motd } = this.#options;
     const protocol = this.#options.protocol ?? PROTOCOL.MAX;
-    const wanted = await textHandshake(wire, { modules, motd, protocol, admit }, progress);
+    const options = { modules, motd, protocol, admit, assertServable };
+    const wanted = await textHandshake(wire, options, progress);
     if (wanted === undefined) return 0;
     const { module } = wanted;
     log("info", "module", { module: module.name, user: progress.user, peer });
@@ -164,6 +165,10 @@ export async function serveDaemon(
 ): Promise<ServeResult> {
   const { peer, ...rest } = options;
   return new RsyncDaemon(rest).serve(stream, peer === undefined ? {} : { peer });
+}
+
+function assertServable(module: ModuleOptions): void {
+  openModule(module).close();
 }
 
 function openModule(module: ModuleOptions): DirectoryHandle {

@@ -100,6 +100,10 @@ export async function isHostAllowed(
   return !(await client.isMeantBy(deny, true));
 }
 
+/** What stands for the name of a client that has none, or is not asked for it: `*` means it as any other (clientname.c). */
+const UNKNOWN = "UNKNOWN";
+const UNDETERMINED = "UNDETERMINED";
+
 /** One client whose name is asked for at most once, and only if a rule needs it. */
 class Client {
   readonly #peer: string;
@@ -136,7 +140,7 @@ class Client {
 
   async #isNamed(rule: string, isDenial: boolean): Promise<boolean> {
     const matches = compileGlob(rule, { afterEverySlash: false, leadingSlash: false });
-    const names = this.#rules.reverseLookup === false ? [] : await this.#ownNames();
+    const names = this.#rules.reverseLookup === false ? [UNDETERMINED] : await this.#ownNames();
     if (names.some((name) => matches(name.toLowerCase(), 0, false))) return true;
     // A pattern is compared with names, and only the real ones count.
     if (this.#rules.forwardLookup === false || /[*?[]/.test(rule)) return false;
@@ -158,7 +162,7 @@ class Client {
       const addresses = await this.#lookup.addresses(name);
       if (addresses.some((address) => this.#isWithin(address, undefined))) own.push(name);
     }
-    return own;
+    return own.length > 0 ? own : [UNKNOWN];
   }
 }
 

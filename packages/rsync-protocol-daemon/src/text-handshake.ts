@@ -22,6 +22,8 @@ export interface HandshakeOptions {
   readonly protocol: number;
   /** Takes a place among the module's connections, or throws. */
   readonly admit: (module: ModuleOptions) => Promise<void>;
+  /** Throws when the module's directory is not there. */
+  readonly assertServable: (module: ModuleOptions) => void;
 }
 
 /** What the client wants. */
@@ -63,6 +65,8 @@ export async function textHandshake(
   progress.module = module.name;
   await options.admit(module);
   progress.user = await login(wire, module, protocol, theirs.digests);
+  // Behind the OK a client takes no more lines.
+  options.assertServable(module);
   say(wire, formatDaemonLine({ is: "ok" }));
   const args = await readServerArguments(wire, protocol);
   return { protocol, module, args, paths: args.paths.map((path) => pathInModule(path, name)) };

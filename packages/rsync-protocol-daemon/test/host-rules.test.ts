@@ -33,7 +33,9 @@ test.each<[string, string, boolean]>([
   // A name that does not lead back to the address proves nothing.
   ["good.example", "192.0.2.8", false],
   ["six.example", "2001:db8::1", true],
-  ["*", "192.0.2.99", false],
+  // Who has no name is meant by what means all.
+  ["*", "192.0.2.99", true],
+  ["*.*", "192.0.2.99", false],
   ["nowhere.example", "192.0.2.7", false],
 ])("allow %s, client %s: %s", async (rule, peer, wanted) => {
   expect(await allowed(peer, { allow: [rule] })).toBe(wanted);
@@ -52,6 +54,9 @@ test("what cannot be ruled out is denied", async () => {
   expect(await allowed("192.0.2.7", { deny: ["unknown.example"], forwardLookup: false })).toBe(
     true,
   );
+  expect(await allowed("192.0.2.99", { deny: ["*"] })).toBe(false);
+  expect(await allowed("192.0.2.99", { allow: ["192.0.2.7"], deny: ["*"] })).toBe(false);
+  expect(await allowed("192.0.2.7", { deny: ["*"], reverseLookup: false })).toBe(false);
   expect(await allowed("somewhere", { deny: ["192.0.2.7"] })).toBe(false);
   expect(await allowed("192.0.2.7", { allow: ["*.example"], reverseLookup: false })).toBe(false);
 });

@@ -106,6 +106,16 @@ describe("a client that breaks the protocol is refused in one line", () => {
   });
 });
 
+test("a module whose directory is gone says so in a line that clients still take for one", async () => {
+  const { stream, result } = openSession({ modules: [{ name: "m", path: join(root, "gone") }] });
+  stream.write(handshakeText("m", ["--server", "--sender", "-re.LsfxCIvu", ".", "m/"]), "latin1");
+  const chunks: Buffer[] = [];
+  stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+  expect(await result).toMatchObject({ exitCode: 11, error: { code: "ERR_RSYNC_FILE" } });
+  const [, last, ...rest] = Buffer.concat(chunks).toString("latin1").split("\n");
+  expect([last, ...rest]).toEqual(["@ERROR: the directory of module m cannot be opened", ""]);
+});
+
 test("paths lead nowhere else, however they are spelled", async () => {
   const paths = [
     "m/../outside",
