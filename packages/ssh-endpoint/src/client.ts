@@ -132,7 +132,7 @@ export async function connectSsh(options: SshConnectOptions): Promise<SshConnect
 
 /** A channel to the host through another one; undefined when there is none on the way. */
 async function throughJump(
-  { host, jump, signal }: SshConnectOptions,
+  { host, jump, signal, connectTimeoutMs = DEFAULTS.connectTimeoutMs }: SshConnectOptions,
   port: number,
 ): Promise<Duplex | undefined> {
   if (jump === undefined) return undefined;
@@ -142,13 +142,25 @@ async function throughJump(
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
     const connection = await connectSsh({ ...jump, signal: stop.signal });
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      connection.destroy();
+    }, connectTimeoutMs);
     try {
       const channel = await connection.openDirect(host, port);
       channel.once("close", () => void connection.end());
       return channel;
     } catch (error) {
       connection.destroy();
-      throw error;
+      if (!isLate) throw error;
+      const peer = hostName(jump.host, jump.port ?? 22);
+      const seconds = connectTimeoutMs / 1000;
+      const message = `${peer}: no way from it to ${hostName(host, port)} within ${seconds} s`;
+      const facts = { peer, limit: connectTimeoutMs };
+      throw new SshEndpointError("ERR_SSH_ENDPOINT_TIMEOUT", message, facts);
+    } finally {
+      clearTimeout(timer);
     }
   } finally {
     signal?.removeEventListener("abort", onAbort);

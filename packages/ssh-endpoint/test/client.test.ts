@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { connectSsh, type SshConnectOptions } from "@dialhome/ssh-endpoint";
+import ssh2 from "ssh2";
 import { describe, expect, it } from "vitest";
+import { protocolOf } from "../src/ssh2-internals.ts";
 import { CLIENT_KEY, connectTo, startServer, turns } from "./support/peers.ts";
 
 /** A TCP server that does something odd with each connection. */
@@ -111,4 +113,36 @@ describe("connectSsh", () => {
     });
     expect(odd.sockets.size).toBe(0);
   });
+});
+
+it("a host on the way that never says whether it can go on is given up", async () => {
+  const jump = new ssh2.Server({ hostKeys: [CLIENT_KEY.privateKey] }, (client) => {
+    client.on("error", () => {});
+    client.on("authentication", (ctx) => ctx.accept());
+    client.on("ready", () => {
+      protocolOf(client)._handlers["CHANNEL_OPEN"] = () => {};
+    });
+  });
+  jump.listen(0, "127.0.0.1");
+  await once(jump, "listening");
+  const address = jump.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  const { port } = address;
+  const options = {
+    host: "127.0.0.1",
+    user: "tester",
+    auth: { privateKey: CLIENT_KEY.privateKey },
+    hostKey: { insecureAcceptAny: true },
+  } as const;
+  const connecting = connectSsh({
+    ...options,
+    host: "inner",
+    connectTimeoutMs: 200,
+    jump: { ...options, port },
+  });
+  await expect(connecting).rejects.toMatchObject({
+    code: "ERR_SSH_ENDPOINT_TIMEOUT",
+    message: `[127.0.0.1]:${port}: no way from it to inner within 0.2 s`,
+  });
+  jump.close();
 });

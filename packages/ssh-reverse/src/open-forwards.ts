@@ -1,4 +1,4 @@
-import type { SshConnection } from "@dialhome/ssh-endpoint";
+import { type SshConnection, SshEndpointError } from "@dialhome/ssh-endpoint";
 import type { LocalForward, TunnelForward } from "./forward.ts";
 import { type LocalListener, listenLocally } from "./local-listener.ts";
 import { serveTarget, type TargetFailure } from "./target.ts";
@@ -10,6 +10,8 @@ export interface WantedForwards {
   /** Where the local ones listened before: a port that the system chose is kept. */
   readonly lastLocalPorts: readonly number[];
   readonly onFailure: (failure: TargetFailure) => void;
+  /** Time for the server's answers, ms. */
+  readonly timeoutMs: number;
 }
 
 /** All forwardings of a connection. Disposal ends the connection and waits until nothing of them is left. */
@@ -23,7 +25,7 @@ export async function openForwards(
   connection: SshConnection,
   wanted: WantedForwards,
 ): Promise<OpenForwards> {
-  const { remote, local, lastLocalPorts, onFailure } = wanted;
+  const { remote, local, lastLocalPorts, onFailure, timeoutMs } = wanted;
   const serving = new Set<Promise<void>>();
   const listeners: LocalListener[] = [];
   const dispose = async (): Promise<void> => {
@@ -37,18 +39,17 @@ export async function openForwards(
       listeners.push(await listenLocally(forward, port, connection, onFailure));
     }
     // All at once: one round trip, whatever their number. The server answers in their order.
-    const forwardings = await Promise.all(
-      remote.map(({ target, ...place }) =>
-        connection.forward({
-          ...place,
-          onOpen: (open) => {
-            const served = serveTarget(target, open, onFailure);
-            serving.add(served);
-            void served.finally(() => serving.delete(served));
-          },
-        }),
-      ),
+    const asked = remote.map(({ target, ...place }) =>
+      connection.forward({
+        ...place,
+        onOpen: (open) => {
+          const served = serveTarget(target, open, onFailure);
+          serving.add(served);
+          void served.finally(() => serving.delete(served));
+        },
+      }),
     );
+    const forwardings = await within(timeoutMs, Promise.all(asked));
     return {
       ports: forwardings.map(({ port }) => port),
       localPorts: listeners.map(({ port }) => port),
@@ -57,5 +58,23 @@ export async function openForwards(
   } catch (error) {
     await dispose();
     throw error;
+  }
+}
+
+/** A server that lets in and then says nothing, while it gives signs of life, must not be waited for without end. */
+async function within<T>(timeoutMs: number, answers: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    const message = `the server does not answer within ${timeoutMs / 1000} s whether it forwards`;
+    const facts = { limit: timeoutMs };
+    timer = setTimeout(
+      () => reject(new SshEndpointError("ERR_SSH_ENDPOINT_TIMEOUT", message, facts)),
+      timeoutMs,
+    );
+  });
+  try {
+    return await Promise.race([answers, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -346,3 +346,20 @@ describe("openTunnel", () => {
     expect(() => open(1, { forwards: [] })).toThrow("a tunnel needs a forwarding");
   });
 });
+
+it("a server that lets in and never says whether it forwards is given up", async () => {
+  await using server = await createTunnelServer({
+    hostKeys: [HOST_KEY.privateKey],
+    authorizedKeys: { text: CLIENT_KEY.publicLine },
+    forwardPolicy: () => new Promise(() => {}),
+  });
+  const { port } = await server.listen(0);
+  await using tunnel = open(port, { reconnect: false, connectTimeoutMs: 1_500 });
+  expect(await tunnel.over).toMatchObject({
+    is: "failed",
+    error: {
+      code: "ERR_SSH_ENDPOINT_TIMEOUT",
+      message: "the server does not answer within 1.5 s whether it forwards",
+    },
+  });
+});
