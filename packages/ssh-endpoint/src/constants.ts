@@ -84,15 +84,17 @@ export const BOUNDS = {
   configFiles: 256,
   /** Files within files by `Include` (OpenSSH readconf.c: 16). */
   configDepth: 16,
+  /** Refusals of one connection's requests that are told to the log: a client may ask as often as it likes. */
+  toldRefusals: 100,
   /** Length of a command, bytes. */
   commandBytes: 32_000,
   /** Packets after which new keys are agreed on, whatever their size (RFC 4344 §3.1 says 2^32; half of it is left as margin). */
   rekeyPackets: 2_147_483_648,
-  /** Traffic after which a peer may ask for new keys again, bytes; or time, ms. An exchange costs the event loop of all up to 15 ms. */
-  peerRekeyBytes: 65_536,
+  /** Time after which a peer may ask for new keys again though nothing was sent, ms. An exchange costs the event loop of all up to 15 ms;
+   * with traffic any number is fine: `ssh -o RekeyLimit=16` is a client's right. */
   peerRekeyMs: 1_000,
   /** Exchanges that a peer may start sooner than that, in a row. */
-  peerRekeysEarly: 16,
+  peerRekeysEarly: 32,
   /** Answers to a peer's requests that wait for the end of a key exchange. */
   answersInKeyExchange: 8_192,
 } as const;

@@ -23,7 +23,7 @@ export class KeyExchanges {
   #packets = 0;
   #done = 0;
   #endedAt: number;
-  /** Exchanges in a row that the peer started with hardly anything sent since the last one. */
+  /** Exchanges in a row that the peer started soon after the last one, with nothing sent in between. */
   #early = 0;
 
   constructor(options: KeyExchangeOptions) {
@@ -59,7 +59,7 @@ export class KeyExchanges {
   ended(): void {
     const now = performance.now();
     const isOurs = this.#deadline !== undefined;
-    const isEarly = this.#bytes < BOUNDS.peerRekeyBytes && now - this.#endedAt < BOUNDS.peerRekeyMs;
+    const isEarly = this.#packets === 0 && now - this.#endedAt < BOUNDS.peerRekeyMs;
     this.#early = isEarly && !isOurs ? this.#early + 1 : 0;
     this.#endedAt = now;
     this.#done++;

@@ -81,6 +81,7 @@ export class ServerConnection<Identity> implements AsyncDisposable {
   readonly #parts: ServerConnectionParts<Identity>;
   readonly #forwards: ServerForwards;
   #isWithoutSessions = false;
+  #refusals = 0;
 
   /** @internal Connections are made by servers. */
   constructor(parts: ServerConnectionParts<Identity>) {
@@ -297,6 +298,16 @@ export class ServerConnection<Identity> implements AsyncDisposable {
   }
 
   #refused(what: string, why: string): void {
+    this.#refusals++;
+    if (this.#refusals > BOUNDS.toldRefusals) return;
+    if (this.#refusals === BOUNDS.toldRefusals) {
+      const last = {
+        what: "further requests",
+        why: "no more refusals of this connection are told",
+      };
+      this.#parts.onEvent(this, { is: "refused", ...last });
+      return;
+    }
     this.#parts.onEvent(this, { is: "refused", what: what.slice(0, 200), why });
   }
 }

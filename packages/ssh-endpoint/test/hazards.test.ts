@@ -6,6 +6,7 @@ import type { ServerConnection, SshChannel } from "@dialhome/ssh-endpoint";
 import { generateKey } from "@dialhome/ssh-endpoint";
 import ssh2 from "ssh2";
 import { describe, expect, it } from "vitest";
+import { BOUNDS } from "../src/constants.ts";
 import { parsePrivateKey } from "../src/private-key.ts";
 import {
   CLIENT_KEY,
@@ -565,6 +566,19 @@ describe("H13: wanting without end", () => {
     const [connection] = server.server.connections;
     while ((connection?.stats.channels ?? 0) > 1) await turns(1);
     await client.openShell();
+  });
+
+  it("refusals that are told are capped: they must not fill a log", async () => {
+    await using server = await startServer();
+    await using peer = await hostileClient(server);
+    for (let n = 0; n < 3 * BOUNDS.toldRefusals; n++) peer.protocol.session(n, MIB, 32_768);
+    const isLast = (event: (typeof server.events)[number]): boolean =>
+      event.is === "connection" &&
+      event.event.is === "refused" &&
+      event.event.what === "further requests";
+    await server.waitFor(isLast);
+    await turns(50);
+    expect(server.events.filter(({ is }) => is === "connection")).toHaveLength(BOUNDS.toldRefusals);
   });
 
   it("login tries are capped, and the client is told", async () => {

@@ -40,7 +40,7 @@ describe("KeyExchanges", () => {
   it("tells of a peer that begins one after the other, and leaves those that have a reason", () => {
     const { keys, seen } = start();
     for (let n = 0; n < 10 * BOUNDS.peerRekeysEarly; n++) {
-      keys.count(BOUNDS.peerRekeyBytes); // RekeyLimit 64k
+      keys.count(1); // RekeyLimit 16
       keys.ended();
     }
     for (let n = 0; n < 10 * BOUNDS.peerRekeysEarly; n++) {
