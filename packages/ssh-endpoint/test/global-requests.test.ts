@@ -16,9 +16,9 @@ describe("GlobalRequests", () => {
     expect(sent).toEqual([true, false, "third"]);
   });
 
-  it("takes 64 that wait and not one more", () => {
+  it("takes 256 that wait and not one more", () => {
     const requests = new GlobalRequests(() => {});
-    for (let n = 0; n < 64; n++) expect(requests.take("x", null)).toBeDefined();
+    for (let n = 0; n < 256; n++) expect(requests.take("x", null)).toBeDefined();
     expect(requests.take("x", null)).toBeUndefined();
     requests.clear();
     expect(requests.take("x", null)).toBeDefined();
