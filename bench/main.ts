@@ -1,4 +1,4 @@
-// npm run bench -- tunnels […], or npm run bench [-- W1 W3 … --rounds N --contenders A,B,dialhome --check]: see README.md beside this file.
+// npm run bench -- tunnels […], npm run bench -- power-loss, or npm run bench [-- W1 W3 … --rounds N --contenders A,B,dialhome --check]: see README.md beside this file.
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -15,6 +15,7 @@ import { describeMachine, touchMemory, workFolder } from "./machine.ts";
 import { makeWorkload } from "./make-workload.ts";
 import { formatTable } from "./table.ts";
 import { benchTunnels } from "./tunnels/main.ts";
+import { benchPowerLoss } from "./tunnels/power-loss.ts";
 import { isWorkloadName, WORKLOADS, type Workload, type WorkloadName } from "./workloads.ts";
 
 /** What ssh2 negotiates as well: the denominator that shows the program and not the cipher. */
@@ -188,4 +189,5 @@ async function benchBackups(args: readonly string[]): Promise<void> {
 
 const [first, ...rest] = process.argv.slice(2);
 if (first === "tunnels") await benchTunnels(rest, say);
+else if (first === "power-loss") await benchPowerLoss(rest, say);
 else await benchBackups(process.argv.slice(2));

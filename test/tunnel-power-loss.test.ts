@@ -80,7 +80,7 @@ async function startRig(keepalive: string): Promise<Rig> {
 
 /** When the n-th login was accepted, ms since 1970. */
 async function loggedInAt({ server }: Rig, times: number): Promise<number> {
-  await server.waitFor("stdout", new RegExp(`(?:[^]*?"event":"opened".*\\n){${times}}`));
+  await server.waitFor("stdout", new RegExp(`^(?:[^]*?"event":"opened".*\\n){${times}}`));
   const logins = server.stdout.split("\n").filter((line) => line.includes('"event":"opened"'));
   const [, time = ""] = /"time":"([^"]+)"/.exec(logins[times - 1] ?? "") ?? [];
   return Date.parse(time);
@@ -140,7 +140,7 @@ describeWithPeers(["root", "ip", "ss", "nft", "ssh-keygen"], "a device out of si
       const moved = Date.now();
       await device.waitFor("stdout", /has been silent for 1 s/);
       expect(Date.now() - moved).toBeLessThan(5_000 + 1_000 + SLACK_MS);
-      await device.waitFor("stdout", /(?:[^]*?"up".*\n){2}/);
+      await device.waitFor("stdout", /^(?:[^]*?"up".*\n){2}/);
       const login = await loggedInAt(rig, 2);
       expect(login - moved).toBeLessThan(5_000 + 1_000 + SLACK_MS);
       expect((await rig.asked.until(/^here$/)).at - login).toBeLessThan(1_000);
@@ -157,7 +157,7 @@ describeWithPeers(["root", "ip", "ss", "nft", "ssh-keygen"], "a device out of si
       const woken = Date.now();
       await device.waitFor("stdout", /has been silent for 1 s/);
       expect(Date.now() - woken).toBeLessThan(5_000 + 1_000 + SLACK_MS);
-      await device.waitFor("stdout", /(?:[^]*?"up".*\n){2}/);
+      await device.waitFor("stdout", /^(?:[^]*?"up".*\n){2}/);
       expect((await loggedInAt(rig, 2)) - woken).toBeLessThan(5_000 + 1_000 + SLACK_MS);
     });
   });

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { describeMachine } from "../machine.ts";
 import { type BulkRun, type Direction, measureBulk, measureInProcess, OPEN } from "./bulk.ts";
-import { atLeastTimes, atMost, atMostTimes, cellsOf, type Row } from "./rows.ts";
+import { atLeastTimes, atMost, atMostTimes, cellsOf, formatCells, type Row } from "./rows.ts";
 import { measureFirstByte, measureHandshakes, measureIdle, measureSshdMemory } from "./short.ts";
 
 const MB = 1e6;
@@ -142,20 +142,6 @@ const PARTS: Readonly<Record<string, (rounds: number) => Promise<Row[]>>> = {
   T4: idle,
 };
 
-function formatCells(cells: readonly (readonly string[])[]): string {
-  const widths = (cells[0] ?? []).map((_, column) =>
-    Math.max(...cells.map((row) => row[column]?.length ?? 0)),
-  );
-  return cells
-    .map((row) =>
-      row
-        .map((cell, at) => (at < 2 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0)))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
-}
-
 /** `npm run bench -- tunnels [T1 … T4] [--rounds N]`: see README.md. Each part gives its lines when it is done. */
 export async function benchTunnels(
   args: readonly string[],
@@ -176,6 +162,6 @@ export async function benchTunnels(
   for (const name of names) {
     const part = PARTS[name];
     if (part === undefined) throw new Error(`${name} is none of ${Object.keys(PARTS).join(", ")}`);
-    say(`\n${formatCells(cellsOf(await part(rounds)))}`);
+    say(`\n${formatCells(cellsOf(await part(rounds)), 2)}`);
   }
 }

@@ -58,3 +58,20 @@ export function cellsOf(rows: readonly Row[]): string[][] {
   });
   return [["", "", "dialhome", "OpenSSH", "ratio", "must", "holds"], ...body];
 }
+
+/** Lines of a table in columns; so many of them, from the left, are words and not numbers. */
+export function formatCells(cells: readonly (readonly string[])[], words: number): string {
+  const widths = (cells[0] ?? []).map((_, column) =>
+    Math.max(...cells.map((row) => row[column]?.length ?? 0)),
+  );
+  return cells
+    .map((row) =>
+      row
+        .map((cell, at) =>
+          at < words ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0),
+        )
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}

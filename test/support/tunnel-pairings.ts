@@ -232,7 +232,7 @@ const GRANTED = {
   local: "Entering interactive session",
 } as const;
 
-const nTimes = (text: string, times: number): RegExp => new RegExp(`(?:[^]*?${text}){${times}}`);
+const nTimes = (text: string, times: number): RegExp => new RegExp(`^(?:[^]*?${text}){${times}}`);
 
 function asksForAny(text: string): boolean {
   const forward = parseForward(text);
