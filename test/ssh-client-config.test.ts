@@ -1,5 +1,5 @@
 // From "host" and the files that people already have to a connection with the real sshd.
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import {
@@ -14,7 +14,7 @@ import { expect, it } from "vitest";
 import { describeWithPeers, requirePeer } from "./support/peers.ts";
 import { run, runOk, start } from "./support/processes.ts";
 import { readToEnd } from "./support/ssh-read.ts";
-import { type Sshd, sshKeygen, startSshd } from "./support/ssh-sshd.ts";
+import { type Sshd, sshArguments, sshKeygen, startSshd } from "./support/ssh-sshd.ts";
 import { type TempDir, tempDir } from "./support/temp-dir.ts";
 
 /** A home directory with a configuration of its own. */
@@ -179,6 +179,56 @@ describeWithPeers(["sshd", "ssh-keygen", "ssh-agent", "ssh-add"], "the agent and
   });
 });
 
+describeWithPeers(["sshd", "ssh", "ssh-keygen"], "a ProxyCommand", () => {
+  it("is the way to the host; it goes with the connection, and the connection with it", async () => {
+    await using hop = await startSshd();
+    await using sshd = await startSshd();
+    await using folder = tempDir();
+    const { privatePath: keyPath } = hop.clientKey;
+    const words = sshArguments({ keyPath, port: hop.port, knownHostsPath: hop.knownHostsPath });
+    const through = `${requirePeer("ssh")} ${words.join(" ")} -W [%h]:%p ${hop.host}`;
+    const account = await homeWith(
+      folder,
+      [
+        block("box", sshd, [
+          `UserKnownHostsFile ${sshd.knownHostsPath}`,
+          `ProxyCommand sh -c "echo \\$\\$ >${folder.at("pid")}; exec ${through}"`,
+        ]),
+        block("nowhere", sshd, ["ProxyCommand /bin/false", "UserKnownHostsFile none"]),
+      ].join(""),
+    );
+    const proxyPid = (): number => Number(readFileSync(folder.at("pid"), "utf8"));
+    const connection = await connectBy(account, "box");
+    expect((await says(connection, "head -c 3000000 /dev/zero")).length).toBe(3_000_000);
+    expect(hop.log).toMatch(/Accepted publickey/);
+    expect(process.kill(proxyPid(), 0)).toBe(true);
+    await connection.end();
+    expect(() => process.kill(proxyPid(), 0)).toThrow("ESRCH");
+
+    await using cut = await connectBy(account, "box");
+    process.kill(proxyPid(), "SIGKILL");
+    expect(await cut.closed).toEqual({}); // as when the host itself hangs up
+
+    await expect(connectBy(account, "nowhere")).rejects.toMatchObject({
+      code: "ERR_SSH_ENDPOINT_CONNECT",
+      message: `[127.0.0.1]:${sshd.port}: the ProxyCommand ended with 1, and no server has spoken`,
+    });
+  });
+});
+
+/** What stands in a list of revoked keys. */
+const REVOKED: readonly (readonly [name: string, text: string | undefined])[] = [
+  ["nothing", ""],
+  ["the key", "KEY with a comment\n"],
+  ["the key, without a line end", "KEY"],
+  ["another key", "OTHER\n"],
+  ["the key behind another", "# ours\n\n \tOTHER\n \tKEY\n"],
+  ["the key in a comment", "# KEY\n"],
+  ["a line that is no key", "frobnicate\n"],
+  ["a key behind options", "restrict KEY\n"],
+  ["no file", undefined],
+];
+
 /** What stands in known_hosts, and whether ssh goes on with `yes` and with `accept-new`. HOST is the name, KEY and OTHER are keys. */
 const KNOWN_HOSTS: readonly (readonly [name: string, text: string])[] = [
   ["nothing", ""],
@@ -258,6 +308,49 @@ describeWithPeers(["sshd", "ssh", "ssh-keygen"], "known hosts", () => {
     expect(ours).toEqual(theirs);
   });
 
+  it("we refuse revoked keys as the real ssh does", async () => {
+    await using sshd = await startSshd({ config: ["MaxStartups 100"] });
+    await using home = tempDir();
+    const other = (await sshKeygen(join(sshd.folder, "other"), "ed25519")).publicLine;
+    const path = home.at("revoked");
+    const account = await homeWith(
+      home,
+      block("box", sshd, [`UserKnownHostsFile ${sshd.knownHostsPath}`, `RevokedHostKeys ${path}`]),
+    );
+    const ssh = ["-F", home.at(".ssh", "config"), "-o", "BatchMode=yes", "box", "true"];
+    const ours: Record<string, boolean> = {};
+    const theirs: Record<string, boolean> = {};
+    for (const [title, text] of REVOKED) {
+      if (text === undefined) rmSync(path);
+      else {
+        const keys = text.replaceAll("KEY", sshd.hostKeyLine).replaceAll("OTHER", other);
+        writeFileSync(path, keys);
+      }
+      const env = { SSH_AUTH_SOCK: undefined };
+      theirs[title] = (await run(requirePeer("ssh"), ssh, { env })).code === 0;
+      ours[title] = await isLetIn(account);
+    }
+    expect(ours).toEqual(theirs);
+    expect(Object.values(ours).filter(Boolean)).toHaveLength(3);
+
+    writeFileSync(path, `${sshd.hostKeyLine}\n`);
+    await expect(connectBy(account, "box")).rejects.toMatchObject({
+      code: "ERR_SSH_ENDPOINT_HOST_KEY_REVOKED",
+      message: expect.stringContaining(`is revoked (${path}:1)`),
+    });
+    await runOk(requirePeer("ssh-keygen"), [
+      "-q",
+      "-k",
+      "-f",
+      path,
+      `${sshd.clientKey.privatePath}.pub`,
+    ]);
+    await expect(connectBy(account, "box")).rejects.toMatchObject({
+      code: "ERR_SSH_ENDPOINT_KNOWN_HOSTS",
+      message: expect.stringContaining("a binary list (KRL) is not read here"),
+    });
+  });
+
   it("twenty at once that remember a new host leave whole lines", async () => {
     await using sshd = await startSshd({ config: ["MaxStartups 100"] });
     await using folder = tempDir();
@@ -281,7 +374,9 @@ async function isLetIn(account: LocalAccount): Promise<boolean> {
     await using connection = await connectBy(account, "box");
     return connection.hostKey.fingerprint !== "";
   } catch (error) {
-    if (error instanceof SshEndpointError && error.code.includes("HOST_KEY")) return false;
+    const code = error instanceof SshEndpointError ? error.code : "";
+    // The second: a list of revoked keys that cannot be used.
+    if (code.includes("HOST_KEY") || code.includes("KNOWN_HOSTS")) return false;
     throw error;
   }
 }

@@ -22,7 +22,9 @@ import {
 import { hostName } from "./known-hosts.ts";
 import { type ConnectionOptions, resolveLimits } from "./limits.ts";
 import type { WhileAsked } from "./login-agents.ts";
+import { openProxyCommand, type ProxyCommand } from "./proxy-command.ts";
 import { brakeReading } from "./read-brake.ts";
+import type { RevokedKeysSource } from "./revoked-keys.ts";
 import {
   completeIdentification,
   judgeGuesses,
@@ -45,6 +47,10 @@ export interface SshConnectOptions extends ConnectionOptions {
   readonly family?: 4 | 6;
   /** Own address to connect from. */
   readonly bindAddress?: string;
+  /** Keys that no host may have, whatever `hostKey` says (ssh's RevokedHostKeys). */
+  readonly revokedHostKeys?: RevokedKeysSource;
+  /** A program that is the way to the host (ssh's ProxyCommand): it ends with the connection. */
+  readonly proxyCommand?: ProxyCommand;
   /** A host to go through (ssh's ProxyJump): the connection runs in a channel of a connection to it, which ends with this one. */
   readonly jump?: Omit<SshConnectOptions, "signal">;
   /** Keys or agents, tried in this order. */
@@ -75,10 +81,15 @@ export async function connectSsh(options: SshConnectOptions): Promise<SshConnect
     host,
     port,
     alias: options.hostKeyAlias,
+    revoked: options.revokedHostKeys,
   });
   signal?.throwIfAborted();
 
-  const given = options.stream ?? (await throughJump(options, port));
+  const { proxyCommand } = options;
+  const given =
+    options.stream ??
+    (await throughJump(options, port)) ??
+    (proxyCommand === undefined ? undefined : openProxyCommand(proxyCommand));
   const timeoutMs = options.connectTimeoutMs ?? DEFAULTS.connectTimeoutMs;
   const stop = new AbortController();
   const startTimer = (): NodeJS.Timeout =>
@@ -316,6 +327,9 @@ function disconnected(peer: string, reason: number, text: string): SshEndpointEr
 }
 
 function translate(error: Error, peer: string): SshEndpointError {
+  if (error instanceof SshEndpointError) {
+    return new SshEndpointError(error.code, `${peer}: ${error.message}`, { peer, cause: error });
+  }
   const level: unknown = Reflect.get(error, "level");
   const message = quotePeerText(error.message);
   if (level === "handshake") {

@@ -18,6 +18,7 @@ import {
   knownKeyTypes,
   parseKnownHosts,
 } from "./known-hosts.ts";
+import { type RevokedKeysSource, readRevokedKeys } from "./revoked-keys.ts";
 
 /** A known_hosts file by its path, or its text. A path that does not exist counts as empty. */
 export type KnownHostsSource = { readonly path: string } | { readonly text: string };
@@ -65,6 +66,8 @@ export interface JudgedServer {
   readonly port: number;
   /** The name under which it is known, instead of both (ssh's HostKeyAlias). */
   readonly alias?: string | undefined;
+  /** Keys that it may not have in any case. */
+  readonly revoked?: RevokedKeysSource | undefined;
 }
 
 /** Reads what a policy needs. @throws SshEndpointError `…_KNOWN_HOSTS`, `…_OPTION` */
@@ -72,6 +75,21 @@ export async function openHostKeyJudge(
   policy: HostKeyPolicy,
   server: JudgedServer,
 ): Promise<HostKeyJudge> {
+  const judge = await openPolicyJudge(policy, server);
+  const { host, port, revoked } = server;
+  if (revoked === undefined) return judge;
+  const keys = await readRevokedKeys(revoked);
+  return {
+    algorithms: judge.algorithms,
+    judge: async (blob) => {
+      const source = keys.find(blob);
+      if (source === undefined) return judge.judge(blob);
+      throw isRevoked(hostKeyOf(blob, host, port), source);
+    },
+  };
+}
+
+async function openPolicyJudge(policy: HostKeyPolicy, server: JudgedServer): Promise<HostKeyJudge> {
   const { host, port } = server;
   if ("knownHosts" in policy) return knownHostsJudge(policy, server);
   if ("fingerprints" in policy) return fingerprintJudge(policy.fingerprints, host, port);
@@ -111,12 +129,7 @@ async function knownHostsJudge(
         case "known":
           return shown;
         case "revoked":
-          throw refused(
-            "REVOKED",
-            shown,
-            `its host key ${shown.fingerprint} is revoked (${verdict.source})`,
-            { source: verdict.source },
-          );
+          throw isRevoked(shown, verdict.source);
         case "changed":
           throw changed(shown, verdict.known);
         case "unknown":
@@ -206,6 +219,11 @@ function hostKeyOf(blob: Uint8Array, host: string, port: number): HostKey {
       { peer: hostName(host, port), cause },
     );
   }
+}
+
+function isRevoked(shown: HostKey, source: string): SshEndpointError {
+  const message = `its host key ${shown.fingerprint} is revoked (${source})`;
+  return refused("REVOKED", shown, message, { source });
 }
 
 function changed(shown: HostKey, known: readonly KnownHost[]): SshEndpointError {

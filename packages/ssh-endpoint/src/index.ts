@@ -43,11 +43,13 @@ export {
   type PrivateKeyText,
   parsePrivateKey,
 } from "./private-key.ts";
+export type { ProxyCommand } from "./proxy-command.ts";
 export {
   type ResolvedSshHost,
   resolveSshHost,
   type SshHostQuery,
 } from "./resolve-ssh-host.ts";
+export type { RevokedKeysSource } from "./revoked-keys.ts";
 export {
   createSshServer,
   type ServerLimits,

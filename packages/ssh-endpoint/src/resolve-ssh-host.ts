@@ -7,6 +7,7 @@ import { SshEndpointError } from "./errors.ts";
 import type { HostKeyPolicy } from "./host-key.ts";
 import type { AuthMethod } from "./identities.ts";
 import { isEncryptedKey, type PassphraseSource, parsePrivateKey } from "./private-key.ts";
+import type { ProxyCommand } from "./proxy-command.ts";
 import { readSshConfig, type SshConfig, type SshConfigQuery } from "./ssh-config.ts";
 import { parseSshDestination, type SshDestination } from "./ssh-destination.ts";
 
@@ -40,7 +41,7 @@ const MOST_MS = 2_147_483_647;
  * Finds out how to reach a host as ssh would: by ssh_config(5), known_hosts, the agent and key files.
  *
  * @throws SshEndpointError `ERR_SSH_ENDPOINT_CONFIG` for a configuration that cannot be read or that asks for what is not done here
- *   (`StrictHostKeyChecking no`, `ProxyCommand`); `…_KEY` where there is no key at all; `…_OPTION` for a bad destination
+ *   (`StrictHostKeyChecking no`, `ProxyUseFdpass`); `…_KEY` where there is no key at all; `…_OPTION` for a bad destination
  */
 export async function resolveSshHost(query: SshHostQuery): Promise<ResolvedSshHost> {
   return resolveHop(query, undefined, 0);
@@ -55,12 +56,7 @@ async function resolveHop(
   const destination = typeof written === "string" ? parseSshDestination(written) : written;
   const config = await readSshConfig({ ...rest, destination });
   const jump = await resolveJump(query, config, via ?? config.proxyJump, depth);
-  if (via === undefined && config.proxyCommand !== undefined) {
-    throw refusal(
-      config,
-      "ProxyCommand is not run here; ProxyJump does the same without a command",
-    );
-  }
+  const proxyCommand = via === undefined ? proxyCommandOf(config, query) : undefined;
   const options: SshConnectOptions = {
     host: config.hostName,
     port: config.port,
@@ -75,6 +71,10 @@ async function resolveHop(
       : { connectTimeoutMs: inMs(config.connectTimeoutSeconds) }),
     ...keepaliveOf(config),
     ...rekeyOf(config),
+    ...(config.revokedHostKeys === undefined
+      ? {}
+      : { revokedHostKeys: { path: config.revokedHostKeys } }),
+    ...(proxyCommand === undefined ? {} : { proxyCommand }),
     ...(jump === undefined ? {} : { jump }),
   };
   return { options, config };
@@ -102,6 +102,26 @@ async function resolveJump(
   return hop.options;
 }
 
+/** The program that is the way to the host; run by the user's shell, as ssh does. */
+function proxyCommandOf(config: SshConfig, { account }: SshHostQuery): ProxyCommand | undefined {
+  const { proxyCommand: command, proxyUseFdpass } = config;
+  if (command === undefined) return undefined;
+  if (command.trim() === "-") {
+    throw refusal(config, "ProxyCommand -: input and output are not this program's to give away");
+  }
+  if (proxyUseFdpass) {
+    throw refusal(config, "ProxyUseFdpass is not done here: a descriptor cannot be taken over");
+  }
+  // The shell would act on these, and a name may come from somebody else: a submodule's address, a page.
+  for (const name of [config.originalHost, config.hostName, config.user]) {
+    if (/^-|['"`$\\;&<>|(){}\s\p{Cc}]/u.test(name)) {
+      throw refusal(config, `${JSON.stringify(name)} is nothing for the shell of a ProxyCommand`);
+    }
+  }
+  const { SHELL: shell } = account.env;
+  return { command, ...(shell === undefined || shell === "" ? {} : { shell }) };
+}
+
 function hostKeyPolicyOf(config: SshConfig): HostKeyPolicy {
   const { userKnownHostsFiles, globalKnownHostsFiles, strictHostKeyChecking } = config;
   if (strictHostKeyChecking === "no") {
@@ -109,9 +129,6 @@ function hostKeyPolicyOf(config: SshConfig): HostKeyPolicy {
       config,
       "StrictHostKeyChecking no would trust anybody in the middle; accept-new trusts a new host once",
     );
-  }
-  if (config.revokedHostKeys !== undefined) {
-    throw refusal(config, "RevokedHostKeys is not read here; @revoked lines in known_hosts are");
   }
   const [own] = userKnownHostsFiles;
   if (strictHostKeyChecking === "accept-new" && own === undefined) {

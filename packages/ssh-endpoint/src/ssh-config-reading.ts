@@ -217,7 +217,7 @@ const PASSED_OVER: ReadonlySet<string> = new Set(
   kbdinteractiveauthentication kbdinteractivedevices kerberosauthentication kerberostgtpassing kexalgorithms keepalive
   knownhostscommand localcommand loglevel logverbose macs nohostauthenticationforlocalhost numberofpasswordprompts
   obscurekeystroketiming passwordauthentication permitlocalcommand permitremoteopen pkcs11provider preferredauthentications
-  protocol protocolkeepalives proxyusefdpass pubkeyacceptedalgorithms pubkeyacceptedkeytypes refuseconnection remotecommand
+  protocol protocolkeepalives pubkeyacceptedalgorithms pubkeyacceptedkeytypes refuseconnection remotecommand
   requesttty requiredrsasize rhostsauthentication rhostsrsaauthentication rsaauthentication securitykeyprovider sendenv
   sessiontype setenv setuptimeout skeyauthentication smartcarddevice stdinnull streamlocalbindmask streamlocalbindunlink
   syslogfacility tag tcpkeepalive tisauthentication tunnel tunneldevice updatehostkeys useblacklistedkeys usekeychain

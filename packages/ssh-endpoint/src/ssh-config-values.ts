@@ -48,6 +48,7 @@ export const CONFIG_KEYWORDS: Readonly<Record<string, ConfigKeyword>> = {
   port: one((value) => integerIn(value, 1, 65_535)),
   proxycommand: { keeps: "first", takes: "raw", read: (args) => args },
   proxyjump: { keeps: "first", takes: "raw", read: ([line = ""]) => jumpHosts(line) },
+  proxyusefdpass: flag,
   pubkeyauthentication: one(
     wordIn({
       yes: "yes",

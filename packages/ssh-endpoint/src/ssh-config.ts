@@ -40,6 +40,8 @@ export interface SshConfig {
   readonly proxyJump: readonly string[];
   /** A command whose input and output are the connection. */
   readonly proxyCommand: string | undefined;
+  /** The command hands over a descriptor, and is not the connection itself. */
+  readonly proxyUseFdpass: boolean;
   readonly userKnownHostsFiles: readonly string[];
   readonly globalKnownHostsFiles: readonly string[];
   /** File of keys that no host may have. */
@@ -149,6 +151,7 @@ function settled(
       proxyCommand === undefined || isNone(proxyCommand)
         ? undefined
         : expand(proxyCommand, proxyTokens, "ProxyCommand"),
+    proxyUseFdpass: isOn("proxyusefdpass"),
     userKnownHostsFiles:
       paths("userknownhostsfile") ??
       ["known_hosts", "known_hosts2"].map((name) => join(account.home, ".ssh", name)),

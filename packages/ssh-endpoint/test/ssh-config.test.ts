@@ -208,8 +208,9 @@ describe("resolveSshHost", () => {
 
   it.each([
     ["StrictHostKeyChecking no\n", /web: StrictHostKeyChecking no would trust anybody/],
-    ["ProxyCommand nc %h %p\n", /web: ProxyCommand is not run here/],
-    ["RevokedHostKeys /etc/x\n", /web: RevokedHostKeys is not read here/],
+    ["ProxyCommand -\n", /web: ProxyCommand -: input and output are not/],
+    ["ProxyCommand nc %h %p\nProxyUseFdpass yes\n", /web: ProxyUseFdpass is not done here/],
+    ["ProxyCommand nc %h\nUser $(id)\n", /"\$\(id\)" is nothing for the shell/],
     ["StrictHostKeyChecking accept-new\nUserKnownHostsFile none\n", /accept-new needs/],
     ["Host *\nProxyJump web\n", /more than 8 hosts on the way/],
   ])("%j is refused by name", async (user, message) => {
