@@ -11,14 +11,16 @@ import {
  */
 export function dropEmptyDirectories(list: FileList, rules: FilterChain): void {
   const needed = new Set<string>(["."]);
-  for (const entry of list.wire) {
-    const directory = isDirectory(entry);
-    if (directory && !rules.excluded(entry.name, true)) continue;
-    let name = directory ? entry.name : directoryOf(entry.name);
+  const { wire } = list;
+  for (let place = 0; place < wire.length; place++) {
+    const directory = isDirectory({ mode: wire.modeAt(place) });
+    if (directory && !rules.excluded(wire.nameAt(place), true)) continue;
+    let name = directory ? wire.nameAt(place) : wire.directoryAt(place);
     // Those above a needed one are known.
     for (; !needed.has(name); name = directoryOf(name)) needed.add(name);
   }
-  for (const entry of list.wire) {
-    if (isDirectory(entry) && !needed.has(entry.name)) list.dropped.add(entry);
+  for (let place = 0; place < wire.length; place++) {
+    const directory = isDirectory({ mode: wire.modeAt(place) });
+    if (directory && !needed.has(wire.nameAt(place))) list.drop(place);
   }
 }

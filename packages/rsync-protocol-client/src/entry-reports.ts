@@ -40,6 +40,11 @@ export class EntryReports {
     this.#isOrdered = options.entryOrder === "listed";
   }
 
+  /** Entries that are not told yet, since one before them is not finished. */
+  get waiting(): number {
+    return this.#turns.length - this.#head;
+  }
+
   /** A list is begun. */
   listBegins({ directory }: FileList): void {
     if (!this.#isOrdered || directory === undefined) return;

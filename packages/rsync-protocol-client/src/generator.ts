@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { isDirectory, RsyncError } from "@dialhome/rsync-protocol";
+import { Backlog } from "./backlog.ts";
 import { giveUp } from "./entry-results.ts";
 import type { Job } from "./hard-link-groups.ts";
 import type { ListWork } from "./list-progress.ts";
@@ -18,9 +19,11 @@ export class Generator {
   readonly #context: Session;
   readonly #entries: EntryWork;
   readonly #slices = new Slices();
+  readonly #backlog: Backlog;
 
   constructor(context: Session, entries: EntryWork) {
     this.#context = context;
+    this.#backlog = new Backlog(context);
     this.#entries = entries;
   }
 
@@ -55,9 +58,9 @@ export class Generator {
     if (list.directory) this.#context.options.onListed?.(list.directory);
     const begun = this.#entries.begin(list);
     if (begun) await begun;
-    for (let i = 0; i < list.sorted.length; i++) {
-      const entry = list.sorted[i]!;
-      if (list.dropped.has(entry)) continue;
+    for (let i = 0; i < list.length; i++) {
+      const entry = list.at(i);
+      if (!entry || list.isDropped(i)) continue;
       const job: Job = { ndx: list.start + i, entry, work };
       work.unfinished++;
       const pause = this.#after(this.#entry(job, false, false));
@@ -99,7 +102,9 @@ export class Generator {
 
   /** What to wait for between two entries; nothing, nearly always. */
   #after(later: Promise<void> | undefined): Promise<void> | undefined {
-    if (!later && !this.#context.wire.congested && !this.#slices.over) return undefined;
+    if (!later && !this.#context.wire.congested && !this.#slices.over && !this.#backlog.isFull) {
+      return undefined;
+    }
     return this.#pause(later);
   }
 
@@ -107,6 +112,7 @@ export class Generator {
     await later;
     if (this.#context.wire.congested) await this.#context.wire.drained();
     if (this.#slices.over) await this.#rest();
+    if (this.#backlog.isFull) await this.#backlog.shrunk();
   }
 
   async #rest(): Promise<void> {

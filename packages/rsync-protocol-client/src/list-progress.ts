@@ -160,6 +160,6 @@ export class ListProgress {
 /** The directory whose content a list is: the one announced, or the root where the first list names it. */
 export function contentDirectory(list: FileList): FileEntry | undefined {
   if (list.directory) return list.directory;
-  const first = list.sorted[0];
+  const first = list.at(0);
   return first?.name === "." ? first : undefined;
 }

@@ -1,6 +1,5 @@
 import {
   assertChildren,
-  directoryOf,
   EXIT,
   type FileEntry,
   type FileList,
@@ -76,13 +75,17 @@ function isCopy({ hardLinkGroup }: FileEntry, list: FileList): boolean {
 }
 
 /** In the first list a directory must have been named for each entry below it. */
-function assertParents(list: FileList): void {
+function assertParents({ wire }: FileList): void {
   const directories = new Set<string>(["."]);
-  for (const entry of list.wire) if (isDirectory(entry)) directories.add(entry.name);
-  for (const entry of list.wire) {
-    const { name } = entry;
+  for (let place = 0; place < wire.length; place++) {
+    if (isDirectory({ mode: wire.modeAt(place) })) directories.add(wire.nameAt(place));
+  }
+  for (let place = 0; place < wire.length; place++) {
     // What is not there may be missing with the directory around it.
-    if (directories.has(directoryOf(name)) || isMissing(entry)) continue;
+    if (directories.has(wire.directoryAt(place)) || isMissing({ mode: wire.modeAt(place) })) {
+      continue;
+    }
+    const name = wire.nameAt(place);
     throw new RsyncError("ERR_RSYNC_UNSAFE_PATH", `the directory of "${name}" is not in the list`, {
       path: name,
       exitCode: EXIT.PROTOCOL,

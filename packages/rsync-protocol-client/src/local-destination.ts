@@ -26,7 +26,7 @@ export function openDestination(
 ): LocalDestination {
   const bytes = Buffer.isBuffer(destination) ? destination : Buffer.from(destination);
   const text = bytes.toString("latin1");
-  const only = first.sorted.length === 1 ? first.sorted[0] : undefined;
+  const only = first.length === 1 ? first.at(0) : undefined;
   const single = only !== undefined && !isDirectory(only) && !text.endsWith("/");
   try {
     return existing(DirectoryHandle.open(bytes, { followLast: true }), undefined);

@@ -10,9 +10,9 @@ export class StoreLookups {
   readonly #find: (name: string) => Awaitable<StoredEntry | undefined>;
   readonly #isNew: (entry: FileEntry) => boolean;
   readonly #most: number;
-  #entries: readonly FileEntry[] = [];
+  #list: FileList | undefined;
   #next = 0;
-  readonly #ahead: { readonly entry: FileEntry; readonly looked: Looked }[] = [];
+  readonly #ahead: { readonly name: string; readonly looked: Looked }[] = [];
   readonly #running = new Set<Looked>();
 
   /**
@@ -30,8 +30,8 @@ export class StoreLookups {
   }
 
   /** The next entries are those of this list. */
-  begin({ sorted, dropped }: FileList): void {
-    this.#entries = dropped.size === 0 ? sorted : sorted.filter((entry) => !dropped.has(entry));
+  begin(list: FileList): void {
+    this.#list = list;
     this.#next = 0;
     this.#ahead.length = 0;
   }
@@ -40,7 +40,7 @@ export class StoreLookups {
   take(entry: FileEntry): Looked {
     this.#fill();
     const first = this.#ahead.shift();
-    if (first?.entry !== entry) throw new Error(`"${entry.name}" is looked up out of its turn`);
+    if (first?.name !== entry.name) throw new Error(`"${entry.name}" is looked up out of its turn`);
     return first.looked;
   }
 
@@ -55,10 +55,15 @@ export class StoreLookups {
   }
 
   #fill(): void {
-    while (this.#ahead.length < this.#most && this.#next < this.#entries.length) {
-      const entry = this.#entries[this.#next++]!;
-      const looked = this.#isNew(entry) ? Promise.resolve(undefined) : this.#run(entry.name);
-      this.#ahead.push({ entry, looked });
+    const list = this.#list;
+    if (!list) return;
+    while (this.#ahead.length < this.#most && this.#next < list.length) {
+      const i = this.#next++;
+      const entry = list.at(i);
+      if (!entry || list.isDropped(i)) continue;
+      const { name } = entry;
+      const looked = this.#isNew(entry) ? Promise.resolve(undefined) : this.#run(name);
+      this.#ahead.push({ name, looked });
     }
   }
 

@@ -1,6 +1,5 @@
 import {
   baseNameOf,
-  directoryOf,
   type FileEntry,
   type FileList,
   IO_ERROR,
@@ -39,7 +38,7 @@ export class Sweeps {
   readonly #directories: SweptDirectories;
   readonly #deletion: Sweeper;
   /** Directories of the list at work that are to be swept when they were looked at, with the names that stay. */
-  #waiting: ReadonlyMap<string, ReadonlySet<string>> = new Map();
+  #waiting: ListedNames | undefined;
   #toldNoDeletes = false;
   readonly #when: DeleteTime | undefined;
 
@@ -56,14 +55,16 @@ export class Sweeps {
     if (this.#when === undefined || this.#when === "after" || !this.#mayDelete()) return undefined;
     if (this.#when === "before") return this.#sweepAll(list);
     if (list.directory) return this.#sweepContent(list, list.directory);
-    this.#waiting = namesByDirectory(list, this.#context.terms.format.incRecurse);
+    this.#waiting = new ListedNames(list, this.#context.terms.format.incRecurse);
     return undefined;
   }
 
   /** A directory was looked at: the sweep of it, where one is due. */
   directory(name: string): Promise<void> | undefined {
-    const keep = this.#waiting.get(name);
-    if (!keep || !this.#mayHaveMore(name) || !this.#mayDelete()) return undefined;
+    if (!this.#waiting?.has(name) || !this.#mayHaveMore(name) || !this.#mayDelete()) {
+      return undefined;
+    }
+    const keep = this.#waiting.of(name);
     return this.#deletion.sweep(name, keep, this.#when === "delay");
   }
 
@@ -75,8 +76,9 @@ export class Sweeps {
 
   /** Sweeps each directory of a complete list that is here. */
   async #sweepAll(list: FileList): Promise<void> {
-    for (const [name, keep] of namesByDirectory(list, false)) {
-      if (await this.#directories.isHere(name)) await this.#deletion.sweep(name, keep);
+    const names = new ListedNames(list, false);
+    for (const name of names.directories()) {
+      if (await this.#directories.isHere(name)) await this.#deletion.sweep(name, names.of(name));
     }
   }
 
@@ -98,30 +100,90 @@ export class Sweeps {
   }
 
   /** Deletes what is not in the list of a directory that was looked at with the list above. */
-  async #sweepContent({ sorted }: FileList, directory: FileEntry): Promise<void> {
+  async #sweepContent(list: FileList, directory: FileEntry): Promise<void> {
     const { name } = directory;
     // Of a directory on the way to something (--relative) the list is not complete.
     if (!directory.hasContent || !this.#mayHaveMore(name)) return;
-    const keep = new Set(sorted.map((entry) => baseNameOf(entry.name)));
+    const keep = new Set<string>();
+    for (let place = 0; place < list.wire.length; place++) {
+      keep.add(baseNameOf(list.wire.nameAt(place)));
+    }
     await this.#deletion.sweep(name, keep, this.#when === "delay");
   }
 }
 
-/** The names in each directory of a list whose content it holds: with incremental recursion that is the root alone. */
-function namesByDirectory(
-  list: FileList,
-  rootOnly: boolean,
-): ReadonlyMap<string, ReadonlySet<string>> {
-  const names = new Map<string, Set<string>>();
-  for (const entry of list.sorted) {
-    if (!isDirectory(entry) || !entry.hasContent || names.has(entry.name)) continue;
-    if (!rootOnly || entry.name === ".") names.set(entry.name, new Set());
+/**
+ * The names in each directory of a list whose content it holds: with incremental recursion that is the root alone. Those of one
+ * directory are made when they are asked for: together they would take more memory than the list.
+ */
+class ListedNames {
+  readonly #list: FileList;
+  /** A number for each directory, in the order of the list. */
+  readonly #numbers = new Map<string, number>();
+  /** Indexes of what is in the directories, one directory after the other, and where that of each ends. */
+  readonly #indexes: Uint32Array;
+  readonly #ends: Uint32Array;
+
+  constructor(list: FileList, rootOnly: boolean) {
+    this.#list = list;
+    const { wire } = list;
+    for (let i = 0; i < list.length; i++) {
+      if (!isDirectory({ mode: wire.modeAt(list.placeAt(i)) })) continue;
+      const entry = list.at(i);
+      if (!entry?.hasContent || this.#numbers.has(entry.name)) continue;
+      if (!rootOnly || entry.name === ".") this.#numbers.set(entry.name, this.#numbers.size);
+    }
+    const ends = new Uint32Array(this.#numbers.size);
+    for (let i = 0; i < list.length; i++) {
+      const number = this.#numberAround(i);
+      if (number !== undefined) ends[number] = ends[number]! + 1;
+    }
+    let next = 0;
+    for (let number = 0; number < ends.length; number++) {
+      const count = ends[number]!;
+      ends[number] = next;
+      next += count;
+    }
+    this.#indexes = new Uint32Array(next);
+    this.#ends = ends;
+    for (let i = 0; i < list.length; i++) {
+      const number = this.#numberAround(i);
+      if (number === undefined) continue;
+      this.#indexes[ends[number]!] = i;
+      ends[number] = ends[number]! + 1;
+    }
   }
-  for (const entry of list.sorted) {
+
+  directories(): Iterable<string> {
+    return this.#numbers.keys();
+  }
+
+  /** Whether the list holds the content of a directory. */
+  has(directory: string): boolean {
+    return this.#numbers.has(directory);
+  }
+
+  /** None for a directory whose content the list does not hold. */
+  of(directory: string): ReadonlySet<string> {
+    const names = new Set<string>();
+    const number = this.#numbers.get(directory);
+    if (number === undefined) return names;
+    const { wire } = this.#list;
+    for (let at = this.#ends[number - 1] ?? 0; at < this.#ends[number]!; at++) {
+      names.add(baseNameOf(wire.nameAt(this.#list.placeAt(this.#indexes[at]!))));
+    }
+    return names;
+  }
+
+  /** Number of the directory in which an entry lies, if its name must stay there. */
+  #numberAround(i: number): number | undefined {
+    const { wire } = this.#list;
     // One that was dropped for another of its name does no harm; one that is not wanted (-m) must not stay.
-    if (list.dropped.has(entry)) continue;
-    const { name } = entry;
-    if (name !== ".") names.get(directoryOf(name))?.add(baseNameOf(name));
+    if (this.#list.isDropped(i)) return undefined;
+    const place = this.#list.placeAt(i);
+    const around = wire.directoryAt(place);
+    // The root is in no directory.
+    if (around === "." && wire.nameAt(place) === ".") return undefined;
+    return this.#numbers.get(around);
   }
-  return names;
 }

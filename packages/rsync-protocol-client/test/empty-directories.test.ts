@@ -12,7 +12,8 @@ function dropped(names: readonly string[], rules: readonly string[] = []): strin
   list.complete();
   const chain = new FilterChain(rules.map(parseSentFilter), { side: "receiver" });
   dropEmptyDirectories(list, chain);
-  return [...list.dropped].map(({ name }) => name).toSorted();
+  const entries = Array.from({ length: list.length }, (_, i) => list.isDropped(i) && list.at(i));
+  return entries.flatMap((entry) => (entry ? [entry.name] : [])).toSorted();
 }
 
 describe("dropEmptyDirectories", () => {

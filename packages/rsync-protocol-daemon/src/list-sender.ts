@@ -148,11 +148,13 @@ export class ListSender {
     if (!format.incRecurse) return;
     const found: Waiting[] = [];
     let index = before;
-    for (const entry of list.sorted) {
-      if (!isDirectory(entry)) continue;
+    for (let i = 0; i < list.length; i++) {
+      if (!isDirectory({ mode: list.wire.modeAt(list.placeAt(i)) })) continue;
+      const entry = list.at(i);
+      if (!entry) continue;
       if (entry.name === ".") {
         // What is in it stands beside it.
-      } else if (list.dropped.has(entry)) {
+      } else if (list.isDropped(i)) {
         // Those of one name are neighbours, and the first of them stays.
         found.at(-1)?.entries.push(sourceEntry(entry));
       } else {

@@ -37,6 +37,8 @@ export interface FileEntry {
   isTopDirectory: boolean;
   /** A directory whose content belongs to the transfer: only in such a one may be deleted. */
   hasContent: boolean;
+  /** What a sender has it from; never on the wire. */
+  readonly source?: object;
 }
 
 export function isDirectory(entry: { readonly mode: number }): boolean {

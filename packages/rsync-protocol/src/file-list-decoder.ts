@@ -102,7 +102,7 @@ export class FileListDecoder {
       if (leader >= list.start + list.wire.length) {
         throw violation(`"${name}" is a hard link to entry ${leader}, which was not sent yet`);
       }
-      const entry = leader >= list.start ? list.wire[leader - list.start] : undefined;
+      const entry = leader >= list.start ? list.wire.at(leader - list.start) : undefined;
       // A leader in the same list: every other field is its own.
       if (entry) {
         const extras = this.#readExtras(reader, entry);

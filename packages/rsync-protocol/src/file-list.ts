@@ -1,8 +1,11 @@
 import { LIMITS, NDX } from "./constants.ts";
 import { compareEntries, type EntryOrder, type Placed } from "./entry-order.ts";
+import { packedBytes } from "./entry-page.ts";
+import { EntryTable, PAGE_ENTRIES } from "./entry-table.ts";
 import { protocolError, RsyncError } from "./errors.ts";
 import { EXIT } from "./exit-codes.ts";
-import { directoryOf, entryBytes, type FileEntry, isDirectory } from "./file-entry.ts";
+import { entryBytes, type FileEntry, isDirectory } from "./file-entry.ts";
+import { type ListOrder, orderPacked } from "./packed-order.ts";
 
 /** One list: the whole transfer, or the content of one directory. */
 export class FileList {
@@ -11,17 +14,15 @@ export class FileList {
   /** The directory whose content it is; undefined for the first list. */
   readonly directory: FileEntry | undefined;
   /** Entries in the order of the wire, which hard links refer to. */
-  readonly wire: FileEntry[] = [];
-  /** Entries in the order of their indexes, once {@link complete} was called. */
-  sorted: readonly FileEntry[] = [];
+  readonly wire: EntryTable = new EntryTable();
   /** Places in {@link wire} of the entries that came with a slash in front of their names. */
   readonly rooted: number[] = [];
-  /** Entries that repeat a name: they keep their index, but must never be asked for. */
-  readonly dropped: Set<FileEntry> = new Set();
   /** Of {@link FileLists.hold}: what is free again when this list goes. */
   passingBytes = 0;
 
   readonly #order: EntryOrder;
+  #places: Uint32Array = new Uint32Array(0);
+  #dropped = new Set<number>();
 
   constructor(start: number, directory: FileEntry | undefined, order: EntryOrder = compareEntries) {
     this.start = start;
@@ -32,55 +33,91 @@ export class FileList {
   /** Sorts and numbers the entries, and finds names that come twice: a directory stays rather than a file. */
   complete(): void {
     const { wire } = this;
-    const parent = this.directory?.name;
     // The slash in front decides where only some have it: it is taken away after the sorting (flist.c flist_sort_and_clean).
     const isMixed = this.rooted.length > 0 && this.rooted.length < wire.length;
-    const placed = isMixed ? withSlashes(wire, this.rooted) : wire;
+    const packed = this.#order === compareEntries && !isMixed ? wire.packed() : undefined;
+    const order = packed ? orderPacked(packed, wire) : this.#ordered(isMixed);
+    this.#places = order.places;
+    this.#dropped = order.dropped;
+  }
+
+  #ordered(isMixed: boolean): ListOrder {
+    const { wire } = this;
+    const parent = this.directory?.name;
+    const entries = wire.all();
+    const placed = isMixed ? withSlashes(entries, this.rooted) : entries;
     // Within one directory the names below it decide.
     const shared = isMixed || parent === undefined || parent === "." ? 0 : parent.length + 1;
     const order = this.#order;
-    const numbers = Uint32Array.from(wire, (_, number) => number);
-    numbers.sort((a, b) => order(placed[a]!, placed[b]!, shared) || a - b);
-    this.sorted = Array.from(numbers, (number) => wire[number]!);
-    this.#dropRepeated();
+    const places = Uint32Array.from(placed, (_, place) => place);
+    places.sort((a, b) => order(placed[a]!, placed[b]!, shared) || a - b);
+    return { places, dropped: repeated(wire, entries, places) };
   }
 
-  #dropRepeated(): void {
-    const directories = new Map<string, FileEntry>();
-    for (const entry of this.sorted) {
-      if (isDirectory(entry) && !directories.has(entry.name)) directories.set(entry.name, entry);
-    }
-    let previous = "";
-    for (const entry of this.sorted) {
-      // Most lists of an incremental transfer have none, and a name costs its hash.
-      const directory = directories.size > 0 ? directories.get(entry.name) : undefined;
-      // Two of one name and kind have one key, so they are neighbours.
-      if (directory ? directory !== entry : entry.name === previous) {
-        this.dropped.add(entry);
-        // A directory that is on the way to something, and was asked for as well, has content.
-        if (directory && isDirectory(entry)) mergeDirectories(directory, entry);
-      }
-      previous = entry.name;
-    }
+  /** The entry with the index `start + i`, once {@link complete} was called. */
+  at(i: number): FileEntry | undefined {
+    const place = this.#places[i];
+    return place === undefined ? undefined : this.wire.at(place);
+  }
+
+  /** Where the entry with the index `start + i` is in {@link wire}. */
+  placeAt(i: number): number {
+    return this.#places[i] ?? -1;
+  }
+
+  /** Entries that have an index: all, once {@link complete} was called. */
+  get length(): number {
+    return this.#places.length;
   }
 
   /** Behind the last index. */
   get end(): number {
-    return this.start + this.sorted.length;
+    return this.start + this.#places.length;
+  }
+
+  /** Whether the entry with the index `start + i` keeps that, but must not be asked for: it repeats a name, or was dropped. */
+  isDropped(i: number): boolean {
+    return this.#dropped.size > 0 && this.#dropped.has(this.placeAt(i));
+  }
+
+  /** Takes an entry out, by its place in {@link wire}; once {@link complete} was called. */
+  drop(place: number): void {
+    this.#dropped.add(place);
   }
 }
 
-function mergeDirectories(kept: FileEntry, { isTopDirectory, hasContent }: FileEntry): void {
-  const isOnTheWay = kept.isTopDirectory && !kept.hasContent;
-  if (isOnTheWay) kept.isTopDirectory = isTopDirectory;
-  if (hasContent) kept.hasContent = true;
+/** Places of the entries that repeat a name. */
+function repeated(
+  wire: EntryTable,
+  entries: readonly FileEntry[],
+  places: Uint32Array,
+): Set<number> {
+  const directories = new Map<string, number>();
+  for (const place of places) {
+    const entry = entries[place]!;
+    if (isDirectory(entry) && !directories.has(entry.name)) directories.set(entry.name, place);
+  }
+  const dropped = new Set<number>();
+  let previous = "";
+  for (const place of places) {
+    const entry = entries[place]!;
+    // Most lists of an incremental transfer have none, and a name costs its hash.
+    const directory = directories.size > 0 ? directories.get(entry.name) : undefined;
+    // Two of one name and kind have one key, so they are neighbours.
+    if (directory === undefined ? entry.name === previous : directory !== place) {
+      dropped.add(place);
+      if (directory !== undefined && isDirectory(entry)) wire.mergeDirectory(directory, place);
+    }
+    previous = entry.name;
+  }
+  return dropped;
 }
 
 /** What places each entry, with the slash that some came with. */
-function withSlashes(wire: readonly FileEntry[], rooted: readonly number[]): Placed[] {
-  const placed: Placed[] = [...wire];
+function withSlashes(entries: readonly FileEntry[], rooted: readonly number[]): Placed[] {
+  const placed: Placed[] = [...entries];
   for (const number of rooted) {
-    const { name, mode } = wire[number]!;
+    const { name, mode } = entries[number]!;
     // The root itself stands before what is in it.
     placed[number] = name === "." ? { name: "/", mode: 0 } : { name: `/${name}`, mode };
   }
@@ -136,9 +173,12 @@ export class FileLists {
    */
   hold(list: FileList, entry: FileEntry, sharedBytes = 0): void {
     this.countEntry();
-    const bytes = entryBytes(entry);
+    const isPassing = !isDirectory(entry) && entry.hardLinkGroup < 0;
+    // The first entries of a list are counted as if it ended with them.
+    const isPacked = isPassing && list.wire.length >= PAGE_ENTRIES;
+    const bytes = isPacked ? packedBytes(entry) : entryBytes(entry);
     this.#heldBytes += bytes + sharedBytes;
-    if (!isDirectory(entry) && entry.hardLinkGroup < 0) list.passingBytes += bytes;
+    if (isPassing) list.passingBytes += bytes;
     if (this.#heldBytes > this.#limitBytes) {
       throw new RsyncError(
         "ERR_RSYNC_LIMIT",
@@ -151,13 +191,19 @@ export class FileLists {
   /** Sorts `list` and takes it among the live ones. */
   add(list: FileList): void {
     list.complete();
-    for (const entry of list.sorted) {
-      // One that was dropped keeps its number, but must not be listed.
-      if (isDirectory(entry)) this.#directories.push(list.dropped.has(entry) ? undefined : entry);
-    }
+    if (this.#incRecurse) this.#addDirectories(list);
     this.#live.push(list);
     this.#count++;
     this.#next = list.end + (this.#incRecurse ? 1 : 0);
+  }
+
+  #addDirectories(list: FileList): void {
+    for (let i = 0; i < list.length; i++) {
+      const place = list.placeAt(i);
+      if (!isDirectory({ mode: list.wire.modeAt(place) })) continue;
+      // One that was dropped keeps its number, but must not be listed.
+      this.#directories.push(list.isDropped(i) ? undefined : list.wire.at(place));
+    }
   }
 
   /**
@@ -230,21 +276,21 @@ export class FileLists {
     const list = this.listOf(ndx);
     if (!list) return undefined;
     if (ndx === list.start - 1) return list.directory;
-    const entry = list.sorted[ndx - list.start];
-    return entry && !list.dropped.has(entry) ? entry : undefined;
+    return list.isDropped(ndx - list.start) ? undefined : list.at(ndx - list.start);
   }
 }
 
 /** Throws unless every entry of a sub-list is a direct child of the directory that was announced. */
-export function assertChildren(list: FileList): void {
-  const parent = list.directory?.name ?? ".";
-  for (const entry of list.wire) {
-    if (directoryOf(entry.name) !== parent || entry.name === ".") {
-      throw new RsyncError(
-        "ERR_RSYNC_UNSAFE_PATH",
-        `"${entry.name}" was sent as content of the directory "${parent}"`,
-        { path: entry.name },
-      );
-    }
+export function assertChildren({ directory, wire }: FileList): void {
+  const parent = directory?.name ?? ".";
+  for (let place = 0; place < wire.length; place++) {
+    const isRoot = parent === "." && wire.nameAt(place) === ".";
+    if (wire.directoryAt(place) === parent && !isRoot) continue;
+    const name = wire.nameAt(place);
+    throw new RsyncError(
+      "ERR_RSYNC_UNSAFE_PATH",
+      `"${name}" was sent as content of the directory "${parent}"`,
+      { path: name },
+    );
   }
 }

@@ -160,7 +160,7 @@ function decode(format: FileListFormat, chunks: readonly Buffer[]): Decoded {
     readIdList(reader, format, decoder.names.groups);
   }
   for (const [uid, told] of decoder.names.users) expect(told).toBe(NAMES.userName(uid));
-  return { entries: list.wire, ioError, left: reader.available };
+  return { entries: [...list.wire], ioError, left: reader.available };
 }
 
 describe("file list", () => {
