@@ -1,7 +1,9 @@
 // A device and its backup host, two processes of the command line: what is backed up, kept and given back.
 import {
+  appendFileSync,
   chmodSync,
   chownSync,
+  linkSync,
   mkdirSync,
   rmSync,
   statSync,
@@ -335,12 +337,16 @@ describe("files that cannot be read", () => {
     // More than the buffers on the way hold: what comes behind it is not opened before the gate is.
     writeFileSync(join(tree, "large"), seededRandom("large").bytes(24 * 1024 * 1024));
     writeFileSync(join(tree, "vanishes"), "goes");
+    writeFileSync(join(tree, "log"), "first line\n");
+    linkSync(join(tree, "log"), join(tree, "log, again"));
     const key = host.addDevice();
     const seen = host.events.length;
     await using gate = await startGate(host.port, 1024 * 1024);
     const device = runBackup({ host, port: gate.port, key, name, path: tree });
     await gate.reached;
     rmSync(join(tree, "vanishes"));
+    // What is longer than the list says is backed up as it is; its snapshot did not verify.
+    appendFileSync(join(tree, "log"), "second line\n");
     gate.open();
     const ended = await device;
     expect(ended.code, ended.stderr).toBe(24);

@@ -15,6 +15,7 @@ export function succeed(
   extra: {
     readonly digest?: Uint8Array | undefined;
     readonly checksum?: Uint8Array | undefined;
+    readonly size?: number | undefined;
     /** What is here is another file, and the sender's stays where it is. */
     readonly isOther?: boolean;
     readonly skipped?: SkipReason;
@@ -25,8 +26,8 @@ export function succeed(
   if (outcome !== "unchanged" && (changes & ITEM.IS_NEW) !== 0)
     countKind(context.tally.created, entry);
   context.tally.countFinished(entry);
-  const { digest, checksum, skipped } = extra;
-  const told = { entry, outcome, changes, digest, checksum, hardLinkTo: undefined, skipped };
+  const { digest, checksum, size, skipped } = extra;
+  const told = { entry, outcome, changes, digest, checksum, size, hardLinkTo: undefined, skipped };
   context.reports.tell(told, job.ndx);
   if (leadsGroup(context, entry)) {
     const leader: Leader = { name: entry.name, replaced: outcome !== "unchanged" };

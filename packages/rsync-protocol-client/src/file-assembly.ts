@@ -10,7 +10,7 @@ import {
 } from "@dialhome/rsync-protocol";
 import { assertGoingOn, fail, giveUp, succeed } from "./entry-results.ts";
 import type { SessionContext, Transfer } from "./pull-context.ts";
-import type { ContentTarget } from "./pull-side.ts";
+import type { ContentTarget, FinishedContent } from "./pull-side.ts";
 import type { Slices } from "./slices.ts";
 
 /** Blocks of a basis that lie side by side are copied in one go, up to this many bytes. */
@@ -40,10 +40,8 @@ export class FileAssembly {
     const content = this.#content;
     const { entry } = transfer.job;
     const { wire, tally } = this.#context;
-    let published = false;
-    let contentDigest: Uint8Array | undefined;
+    let published: PublishedContent | undefined;
     const literalBefore = tally.literalBytes;
-    let sum: Uint8Array | undefined;
     try {
       const begun = content.begin(transfer);
       const isKept = typeof begun === "boolean" ? begun : await begun;
@@ -53,7 +51,8 @@ export class FileAssembly {
       const isIntact = (await this.#readTokens(transfer)) && isKept;
       const expected = wire.reader.attempt(this.#readSum) ?? (await wire.read(this.#readSum));
       const finished = content.finish();
-      const { checksum, digest, failure } = finished instanceof Promise ? await finished : finished;
+      const came = finished instanceof Promise ? await finished : finished;
+      const { checksum, digest, size, failure } = came;
       if (failure !== undefined) {
         await content.discard(false);
         this.#failed(transfer, failure);
@@ -61,9 +60,8 @@ export class FileAssembly {
         await content.discard(true);
         this.#mismatch(transfer);
       } else {
-        published = await content.publish(expected, digest);
-        sum = expected;
-        contentDigest = digest;
+        const hasName = await content.publish(expected, digest);
+        if (hasName) published = { checksum: expected, digest, size };
       }
     } catch (error) {
       // What is whole, but cannot get its place, is no beginning of anything.
@@ -75,7 +73,7 @@ export class FileAssembly {
       const closing = content.close();
       if (closing) await closing;
     }
-    if (published) tellPublished(this.#context, transfer, sum, contentDigest);
+    if (published) tellPublished(this.#context, transfer, published);
   }
 
   /** @returns false when the basis is not what it was when it was summed up */
@@ -182,15 +180,17 @@ export class FileAssembly {
   }
 }
 
+/** What came as a file's content. */
+export type PublishedContent = Pick<FinishedContent, "checksum" | "digest" | "size">;
+
 /** A file whose content came has its name. */
 export function tellPublished(
   context: SessionContext,
   transfer: Transfer,
-  checksum: Uint8Array | undefined,
-  digest: Uint8Array | undefined,
+  content: PublishedContent,
 ): void {
   const { job, flags } = transfer;
-  succeed(context, job, outcomeOf(transfer), job.against ?? flags, { digest, checksum });
+  succeed(context, job, outcomeOf(transfer), job.against ?? flags, content);
 }
 
 /** Whether a file is new here, as it was asked for. */

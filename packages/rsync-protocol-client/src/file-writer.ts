@@ -131,8 +131,13 @@ export class FileWriter {
     if (this.#endsInHole && this.#failure === undefined) fs.ftruncateSync(this.#fd, this.#position);
   }
 
-  /** Writes what is left. @returns the whole-file checksum, the content digest, and what writing failed with. */
-  finish(): { checksum: Uint8Array; digest: Uint8Array | undefined; failure: unknown } {
+  /** Writes what is left. @returns the whole-file checksum, the content digest, its length, and what writing failed with. */
+  finish(): {
+    checksum: Uint8Array;
+    digest: Uint8Array | undefined;
+    size: number;
+    failure: unknown;
+  } {
     const digest = this.#contentDigest();
     this.#flush();
     if ((this.#endsInHole || this.#inPlace) && this.#failure === undefined) {
@@ -145,6 +150,7 @@ export class FileWriter {
     return {
       checksum: this.#hasher.digest(),
       digest,
+      size: this.#position,
       failure: this.#failure,
     };
   }

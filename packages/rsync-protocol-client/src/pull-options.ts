@@ -249,6 +249,8 @@ export interface PulledEntry {
   readonly digest: Uint8Array | undefined;
   /** The sender's checksum of the content, of the type that the session uses, where the content passed through. */
   readonly checksum?: Uint8Array | undefined;
+  /** Bytes of the content, where it passed through: a file that grows while it is read has more than its entry says. */
+  readonly size?: number | undefined;
   /** Why an option has it passed over, where one has; the outcome is `unchanged` then. */
   readonly skipped?: SkipReason | undefined;
 }

@@ -76,6 +76,8 @@ export interface FinishedContent {
   readonly checksum: Uint8Array;
   /** With `contentDigest`. */
   readonly digest: Uint8Array | undefined;
+  /** Bytes. */
+  readonly size: number;
   /** What writing failed with. */
   readonly failure: unknown;
 }

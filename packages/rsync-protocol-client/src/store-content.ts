@@ -113,7 +113,8 @@ export class StoreContent implements ContentTarget {
     this.#seal();
     await this.#handOver();
     const checksum = this.#hasher.digest();
-    return { checksum, digest: this.#digest?.digest(), failure: this.#failure };
+    const digest = this.#digest?.digest();
+    return { checksum, digest, size: this.#size, failure: this.#failure };
   }
 
   async publish(checksum: Uint8Array, digest: Uint8Array | undefined): Promise<boolean> {
@@ -179,7 +180,7 @@ export class StoreContent implements ContentTarget {
         fail(this.#context, job, "cannot write", error);
         return;
       }
-      tellPublished(this.#context, transfer, content.checksum, content.digest);
+      tellPublished(this.#context, transfer, content);
     } catch (error) {
       this.#context.wire.fail(asRsyncError(error));
       this.#context.progress.wake();

@@ -251,6 +251,13 @@ async function transferTree(
   const { previous, resumeBasis } = transaction;
   const isRoot = process.geteuid?.() === 0;
   const attributes = keepsAttributes(offer) ? (isRoot ? "all" : "user") : "none";
+  // Files of several names that grew or shrank between the list and their reading: the other names have that size too.
+  const grown = new Map<string, number>();
+  const sizeOf = ({ entry, hardLinkTo, size = entry.size }: PulledEntry): number => {
+    if (hardLinkTo !== undefined) return grown.get(hardLinkTo) ?? entry.size;
+    if (size !== entry.size && entry.hardLinkGroup >= 0) grown.set(entry.name, size);
+    return size;
+  };
   try {
     return await pull({
       ...whatToKeep(offer),
@@ -272,9 +279,9 @@ async function transferTree(
       privateDestination: true,
       timeoutMs: TRANSFER_TIMEOUT_MS,
       ready: transaction.ready,
-      onEntry: (pulled) => transaction.record(manifestEntryOf(pulled, attributes)),
+      onEntry: (pulled) => transaction.record(manifestEntryOf(pulled, sizeOf(pulled), attributes)),
       // A host that is not root cannot make devices; whoever restores as root can.
-      onUnmade: (entry) => transaction.record(manifestEntryOf({ ...UNMADE, entry }, "none")),
+      onUnmade: (entry) => transaction.record(manifestEntryOf({ ...UNMADE, entry }, 0, "none")),
       ...(options.signal ? { signal: options.signal } : {}),
       ...(options.onMessage ? { onMessage: options.onMessage } : {}),
       ...(options.onProgress ? { onProgress: options.onProgress } : {}),
@@ -288,6 +295,7 @@ const UNMADE = { outcome: "new", changes: 0, hardLinkTo: undefined, digest: unde
 
 function manifestEntryOf(
   { entry, outcome, hardLinkTo, digest }: PulledEntry,
+  size: number,
   attributes: "none" | "user" | "all",
 ): ManifestEntry {
   const { linkTarget, rdevMajor, rdevMinor } = entry;
@@ -297,7 +305,7 @@ function manifestEntryOf(
   return {
     name: Buffer.from(entry.name, "latin1"),
     mode: entry.mode,
-    size: entry.size,
+    size,
     mtimeSec: entry.mtime,
     mtimeNsec: entry.mtimeNsec,
     uid: entry.uid,
