@@ -12,7 +12,16 @@ function makeLinkTree(root: string): void {
   for (const folder of ["a/b/c", "a/empty", "d/e", "z"]) {
     mkdirSync(`${root}/${folder}`, { recursive: true });
   }
-  const names = ["one", "a/two", "a/b/three", "a/b/c/four", "d/five", "d/e/six", "z/#seven"];
+  const names = [
+    "one",
+    "a/two",
+    "a/b/three",
+    "a/b/c/four",
+    "d/five",
+    "d/e/six",
+    "z/#seven",
+    "z/b\\#c",
+  ];
   for (const name of names) writeFileSync(`${root}/${name}`, `content of ${name}`);
   writeFileSync(`${root}/d/.rules`, "- six\n");
   writeFileSync(
@@ -81,6 +90,8 @@ const CASES: readonly Case[] = [
   ["-lptd", "a/"],
   ["-a", "{one,d}", "a/t[a-z]o"],
   ["-a", "[!t]*", "d/*s"],
+  ["-a", "z/b\\#c", "z/b\\\\#c", "a/no\\such"],
+  ["-a --old-args", "z/b\\#c", "z/b\\#?"],
   ["-a --numeric-ids --chown=:5", ""],
   ["-aH --list-only", "a"],
   ["-am --exclude=four", ""],

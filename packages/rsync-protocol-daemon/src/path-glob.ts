@@ -42,7 +42,7 @@ export function expandPath(root: DirectoryHandle, path: string, budget: GlobBudg
     }
   }
   const existing = found.filter((parts) => exists(root, parts)).map((parts) => parts.join("/"));
-  return existing.length === 0 ? [unescapeServerPath(path)] : existing;
+  return existing.length === 0 ? [path] : existing;
 }
 
 /** Whether what stands behind the last wildcard is there as well. */

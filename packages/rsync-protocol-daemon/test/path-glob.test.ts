@@ -21,6 +21,9 @@ test("wildcards expand as rsync expands them: as a shell does, and leading dots 
   expect(expand("*")).toEqual([".hidden", "a1", "a2", "b", "st*r"]);
   expect(expand("*/x")).toEqual([".hidden/x", "a1/x", "a2/x", "b/x"]);
   expect(expand("st\\*r")).toEqual(["st*r"]);
+  // A backslash escapes only where something is a pattern.
+  expect(expand("a\\2/x")).toEqual(["a\\2/x"]);
+  expect(expand("st\\*r/a\\2")).toEqual(["st*r/a\\2"]);
   expect(expand("nothing*")).toEqual(["nothing*"]);
   expect(expand("../*")).toEqual(["../*"]);
   expect(expand("plain path/")).toEqual(["plain path/"]);

@@ -250,9 +250,9 @@ export function serverOptionLetter(name: string): string | undefined {
   return byName.get(name)?.letter;
 }
 
-/** Escapes what a server would take for a wildcard or an escape in a path. */
+/** Escapes what a server would take for a wildcard in a path. */
 export function escapeServerPath(path: string): string {
-  return path.replace(/[*?[\]\\]/g, "\\$&");
+  return mapPatterns(path, (pattern) => pattern.replace(/[*?[\]\\]/g, "\\$&"));
 }
 
 /** Whether a path has a wildcard that is not escaped. */
@@ -262,5 +262,13 @@ export function hasWildcard(path: string): boolean {
 
 /** Takes the escapes out of a path without wildcards. */
 export function unescapeServerPath(path: string): string {
-  return path.replace(/\\(.)/gs, "$1");
+  return mapPatterns(path, (pattern) => pattern.replace(/\\(.)/gs, "$1"));
+}
+
+/** A component without `*`, `?` and `[` is no pattern, and a backslash in it stands for itself (util1.c, glob_match). */
+function mapPatterns(path: string, map: (pattern: string) => string): string {
+  return path
+    .split("/")
+    .map((component) => (/[*?[]/.test(component) ? map(component) : component))
+    .join("/");
 }
