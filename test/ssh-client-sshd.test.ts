@@ -295,6 +295,10 @@ describeWithPeers(["sshd", "ssh-keygen"], "the host key of sshd", () => {
       hostKey: { knownHosts: [{ text: `[127.0.0.1]:${two.port} ${known}\n` }] },
     });
     expect(connection.hostKey.key.type).toBe("ssh-rsa");
+    // A fingerprint does not tell of which type its key is.
+    const { fingerprint } = connection.hostKey;
+    await using pinned = await connectTo(two, { hostKey: { fingerprints: [fingerprint] } });
+    expect(pinned.hostKey.fingerprint).toBe(fingerprint);
   });
 
   it("new ones are written down when asked, and the real ssh takes the line", async () => {

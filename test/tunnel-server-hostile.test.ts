@@ -129,7 +129,9 @@ it("a device that never reads what is sent through its tunnel costs a bounded am
     pour();
     return socket;
   });
-  await expect.poll(() => rig.server.tunnels()[0]?.bytesOut ?? 0).toBeGreaterThan(5_000_000);
+  await expect
+    .poll(() => rig.server.tunnels()[0]?.bytesOut ?? 0, { timeout: 15_000 })
+    .toBeGreaterThan(5_000_000);
   for (let round = 0; round < 3; round++) await expectServed(rig);
   // Ten windows of a mebibyte at each end, what sockets hold, and room for the rest of this process.
   expect(process.memoryUsage().rss - before).toBeLessThan(150_000_000);

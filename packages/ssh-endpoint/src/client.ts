@@ -71,6 +71,27 @@ export interface SshConnectOptions extends ConnectionOptions {
  * @throws SshEndpointError with the code that says what failed; the signal's reason when it was aborted
  */
 export async function connectSsh(options: SshConnectOptions): Promise<SshConnection> {
+  /** Types of host keys that the server has shown, and that are not the pinned one. */
+  const passedOver = new Set<string>();
+  let first: Error | undefined;
+  for (;;) {
+    const before = passedOver.size;
+    try {
+      return await connectOnce(options, passedOver);
+    } catch (error) {
+      // Most servers have a key of each type: the pinned one may be another than that of the first choice.
+      const isAnotherType = options.stream === undefined && passedOver.size > before;
+      if (isAnotherType && error instanceof Error) first ??= error;
+      else if (first !== undefined && codeOf(error) === "ERR_SSH_ENDPOINT_HANDSHAKE") throw first;
+      else throw error;
+    }
+  }
+}
+
+async function connectOnce(
+  options: SshConnectOptions,
+  passedOver: Set<string>,
+): Promise<SshConnection> {
   const { host, user, signal } = options;
   const port = options.port ?? 22;
   const peer = hostName(host, port);
@@ -82,6 +103,7 @@ export async function connectSsh(options: SshConnectOptions): Promise<SshConnect
     port,
     alias: options.hostKeyAlias,
     revoked: options.revokedHostKeys,
+    passedOver,
   });
   signal?.throwIfAborted();
 
@@ -364,6 +386,10 @@ function lost(peer: string): SshEndpointError {
     `${peer}: the connection broke off`,
     { peer },
   );
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error ? Reflect.get(error, "code") : undefined;
 }
 
 function asError(value: unknown): Error | undefined {

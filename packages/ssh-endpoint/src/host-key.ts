@@ -68,6 +68,8 @@ export interface JudgedServer {
   readonly alias?: string | undefined;
   /** Keys that it may not have in any case. */
   readonly revoked?: RevokedKeysSource | undefined;
+  /** Types of keys that need not be shown again, since none of them is pinned; those that turn out so are added. */
+  readonly passedOver?: Set<string>;
 }
 
 /** Reads what a policy needs. @throws SshEndpointError `…_KNOWN_HOSTS`, `…_OPTION` */
@@ -92,7 +94,7 @@ export async function openHostKeyJudge(
 async function openPolicyJudge(policy: HostKeyPolicy, server: JudgedServer): Promise<HostKeyJudge> {
   const { host, port } = server;
   if ("knownHosts" in policy) return knownHostsJudge(policy, server);
-  if ("fingerprints" in policy) return fingerprintJudge(policy.fingerprints, host, port);
+  if ("fingerprints" in policy) return fingerprintJudge(policy.fingerprints, server);
   const { verify } = "verify" in policy ? policy : { verify: () => true };
   return {
     algorithms: HOST_KEY_ALGORITHMS,
@@ -150,7 +152,10 @@ async function knownHostsJudge(
   };
 }
 
-function fingerprintJudge(written: readonly string[], host: string, port: number): HostKeyJudge {
+function fingerprintJudge(
+  written: readonly string[],
+  { host, port, passedOver = new Set() }: JudgedServer,
+): HostKeyJudge {
   const expected = written.map((text) => {
     const normal = normalizeFingerprint(text);
     if (normal !== undefined) return normal;
@@ -162,11 +167,17 @@ function fingerprintJudge(written: readonly string[], host: string, port: number
   if (expected.length === 0) {
     throw new SshEndpointError("ERR_SSH_ENDPOINT_OPTION", "no fingerprint is given");
   }
+  const known = new Set([...passedOver].flatMap((type) => algorithmsOfKeyType(type)));
+  const left = HOST_KEY_ALGORITHMS.filter((algorithm) => !known.has(algorithm));
   return {
-    algorithms: HOST_KEY_ALGORITHMS,
+    algorithms: left,
     judge: async (blob) => {
       const shown = hostKeyOf(blob, host, port);
       if (expected.includes(shown.fingerprint)) return shown;
+      // With none left it would be asked for anything again.
+      if (left.some((one) => !algorithmsOfKeyType(shown.key.type).includes(one))) {
+        passedOver.add(shown.key.type);
+      }
       throw refused(
         "CHANGED",
         shown,
