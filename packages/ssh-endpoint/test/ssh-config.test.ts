@@ -12,6 +12,7 @@ import {
 } from "@dialhome/ssh-endpoint";
 import * as fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
+import { codePoint } from "./support/code-point.ts";
 
 const FOLDER = mkdtempSync(join(tmpdir(), "dialhome-config-"));
 afterAll(() => rmSync(FOLDER, { recursive: true }));
@@ -138,7 +139,7 @@ describe("readSshConfig", () => {
 
   it("any text is read, or refused with the package's own error", async () => {
     const line = fc.oneof(
-      fc.string({ unit: "binary" }),
+      fc.string({ unit: codePoint }),
       fc
         .tuple(
           fc.constantFrom(
