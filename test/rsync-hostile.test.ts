@@ -5,11 +5,12 @@ import { fileURLToPath } from "node:url";
 import { Wire } from "@dialhome/rsync-protocol";
 import { expect, it } from "vitest";
 import {
-  HOSTILE_CASES,
   type HostileCase,
   isOf,
-} from "../packages/rsync-protocol-client/test/support/hostile-cases.ts";
+} from "../packages/rsync-protocol-client/test/support/hostile-case.ts";
 import { HOSTILE_COMPRESSIONS } from "../packages/rsync-protocol-client/test/support/hostile-compression.ts";
+import { HOSTILE_LISTS } from "../packages/rsync-protocol-client/test/support/hostile-lists.ts";
+import { HOSTILE_REPLIES } from "../packages/rsync-protocol-client/test/support/hostile-replies.ts";
 import { ScriptedSender } from "../packages/rsync-protocol-client/test/support/scripted-sender.ts";
 import { describeWithPeers, requirePeer } from "./support/peers.ts";
 import { run, runOk } from "./support/processes.ts";
@@ -56,7 +57,7 @@ describeWithPeers(["rsync"], "a sender that means harm, and the real rsync", () 
       // Names of compression types came with compat flags.
       const compressions = protocol >= 30 ? HOSTILE_COMPRESSIONS : [];
       const cases: readonly (HostileCase & { readonly choice?: string })[] = [
-        ...HOSTILE_CASES.filter((one) => isOf(protocol, one)),
+        ...[...HOSTILE_LISTS, ...HOSTILE_REPLIES].filter((one) => isOf(protocol, one)),
         ...compressions,
       ];
       const results = await Promise.all(

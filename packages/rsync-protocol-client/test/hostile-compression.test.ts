@@ -4,8 +4,8 @@ import { constants, deflateRawSync } from "node:zlib";
 import { type ByteWriter, COMPAT, Wire, writeNames } from "@dialhome/rsync-protocol";
 import { describe, expect, it } from "vitest";
 import { pull } from "../src/index.ts";
-import { WITH_BASIS } from "./support/hostile-cases.ts";
 import { HOSTILE_COMPRESSIONS, packet } from "./support/hostile-compression.ts";
+import { WITH_BASIS } from "./support/hostile-replies.ts";
 import { ROOT, runSession } from "./support/scripted-sender.ts";
 
 const MIB = 1 << 20;
@@ -80,6 +80,7 @@ describe("a sender that compresses", () => {
     expect(data.length).toBeLessThan(64 * 1024);
     const sum = createHash("md5").update(Buffer.alloc(LARGE)).digest();
     let most = 0;
+    globalThis.gc?.(); // what others have left is not to count against it
     const before = bufferBytes();
     const end = await runSession(
       async (s) => {

@@ -4,7 +4,9 @@ import { RsyncError, TAG, XMIT } from "@dialhome/rsync-protocol";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { PullOptions } from "../src/index.ts";
-import { HOSTILE_CASES, isOf, WITH_BASIS } from "./support/hostile-cases.ts";
+import { isOf } from "./support/hostile-case.ts";
+import { HOSTILE_LISTS } from "./support/hostile-lists.ts";
+import { HOSTILE_REPLIES, WITH_BASIS } from "./support/hostile-replies.ts";
 import {
   DIRECTORY,
   FILE,
@@ -22,12 +24,14 @@ function assertUnharmed({ outside, files }: SessionEnd): void {
 describe("pull from a sender that means harm", () => {
   it.each(
     [31, 29, 27].flatMap((protocol) =>
-      HOSTILE_CASES.filter((one) => isOf(protocol, one)).map((one) => ({
-        ...one,
-        protocol,
-        // Below protocol 28 each file comes with its device and inode where hard links are kept.
-        pull: { hardLinks: protocol >= 28 },
-      })),
+      [...HOSTILE_LISTS, ...HOSTILE_REPLIES]
+        .filter((one) => isOf(protocol, one))
+        .map((one) => ({
+          ...one,
+          protocol,
+          // Below protocol 28 each file comes with its device and inode where hard links are kept.
+          pull: { hardLinks: protocol >= 28 },
+        })),
     ),
   )(
     "refuses $title (protocol $protocol)",

@@ -1,5 +1,6 @@
 import type { CompressionName } from "@dialhome/rsync-protocol";
-import { type HostileCase, WITH_BASIS } from "./hostile-cases.ts";
+import type { HostileCase } from "./hostile-case.ts";
+import { WITH_BASIS } from "./hostile-replies.ts";
 import { ROOT, type ScriptedSender } from "./scripted-sender.ts";
 
 /** A {@link HostileCase} in a session with compression. */

@@ -193,6 +193,12 @@ export class ScriptedSender {
     this.endOfList();
   }
 
+  /** The list of a directory, as it comes with incremental recursion. */
+  subList(directory: number, ...entries: readonly RawEntry[]): void {
+    this.ndx.write(this.out, NDX.FLIST_OFFSET - directory);
+    this.list(...entries);
+  }
+
   endOfList(ioError = 0): void {
     this.out.byte(0);
     if (this.#isOld) this.out.int(ioError);
