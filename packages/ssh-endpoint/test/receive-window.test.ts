@@ -12,6 +12,7 @@ function run(roundTripMs: number, bytesPerMs: number, ms: number): number {
   /** Grants on their way to the peer. */
   const grants: { at: number; bytes: number }[] = [{ at: 0, bytes: WINDOW }];
   let unread = 0;
+  let most = 0;
   for (; now < ms; now++) {
     while (grants[0] !== undefined && grants[0].at <= now) {
       const bytes = grants.shift()?.bytes ?? 0;
@@ -21,8 +22,9 @@ function run(roundTripMs: number, bytesPerMs: number, ms: number): number {
     unread -= Math.min(unread, bytesPerMs);
     const amount = window.grant(unread, (wanted) => Math.min(wanted, 16 * WINDOW - window.target));
     if (amount > 0) grants.push({ at: now + roundTripMs, bytes: amount });
-    expect(window.left + unread).toBeLessThanOrEqual(window.target);
+    most = Math.max(most, window.left + unread - window.target);
   }
+  expect(most).toBeLessThanOrEqual(0);
   return window.target;
 }
 

@@ -18,6 +18,7 @@ import {
 } from "../../src/index.ts";
 import type { Direction } from "./direction.ts";
 import {
+  type BlockSum,
   digestLengthOf,
   hasXattrBlock,
   type Parser,
@@ -54,18 +55,13 @@ export function* parseClient(direction: Direction, played: Partial<Played>): Par
   const ndx = createNdxCodec(traits.protocol);
   const digestLength = digestLengthOf(played);
   for (;;) {
-    const request = yield* read(from, (r): Request | DeleteStatistics => {
+    const request = yield* read(from, (r): Omit<Request, "sums"> | DeleteStatistics => {
       const item = readItem(r, ndx);
       if (item.ndx === NDX.DEL_STATS) return readDeleteStatistics(r);
       const listed = played.lists?.find(item.ndx)?.xattrs?.length ?? 0;
       const xattrs = hasXattrBlock(played, item) ? readXattrRequest(r, listed) : [];
-      if (!(item.flags & ITEM.TRANSFER)) return { ...item, xattrs, header: undefined, sums: [] };
-      const header = readSumHeader(r, digestLength);
-      const sums = Array.from({ length: header.count }, () => ({
-        weak: r.int(),
-        strong: Buffer.from(r.bytes(header.strongLength)),
-      }));
-      return { ...item, xattrs, header, sums };
+      const isTransfer = (item.flags & ITEM.TRANSFER) !== 0;
+      return { ...item, xattrs, header: isTransfer ? readSumHeader(r, digestLength) : undefined };
     });
     if (!("ndx" in request)) {
       ndx.commit(NDX.DEL_STATS);
@@ -73,8 +69,15 @@ export function* parseClient(direction: Direction, played: Partial<Played>): Par
       continue;
     }
     ndx.commit(request.ndx);
+    const { count, strongLength } = request.header ?? { count: 0, strongLength: 0 };
+    const sums: BlockSum[] = [];
+    while (sums.length < count) {
+      sums.push(
+        yield* read(from, (r) => ({ weak: r.int(), strong: Buffer.from(r.bytes(strongLength)) })),
+      );
+    }
     if (request.ndx === NDX.DONE) played.clientDones = (played.clientDones ?? 0) + 1;
-    else played.requests?.push(request);
+    else played.requests?.push({ ...request, sums });
   }
 }
 
