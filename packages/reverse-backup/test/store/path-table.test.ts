@@ -41,6 +41,7 @@ function fileEntry(number: number): ManifestEntry {
 test("fifty thousand paths stay apart, at under 120 bytes a file with its digest", () => {
   const count = 50_000;
   const table = new DigestTable(count);
+  globalThis.gc?.(); // what others have left is not to count against it
   const before = process.memoryUsage();
   const digest = Buffer.alloc(32);
   for (let i = 0; i < count; i++) {

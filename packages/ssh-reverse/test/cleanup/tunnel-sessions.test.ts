@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:net";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { findTunnelSessions } from "../../src/cleanup/tunnel-sessions.ts";
 import { type FakeProc, type FakeProcess, fakeProc, OWN_PID } from "../support/fake-proc.ts";
 
@@ -9,6 +9,8 @@ let ssh: Server;
 let port: number;
 
 beforeEach(async () => {
+  // The age of a session is told by our own, which is that of a process of many tests.
+  vi.spyOn(process, "uptime").mockReturnValue(1);
   fake = fakeProc({ "tun-a": 1001, "tun-b": 1002, other: 1003 });
   ssh = createServer((socket) => socket.end("SSH-2.0-x\r\n")).listen(0, "127.0.0.1");
   await once(ssh, "listening");

@@ -3,29 +3,21 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { DirectoryHandle } from "@dialhome/posix-fs";
-import { afterEach } from "vitest";
+import { onTestFinished } from "vitest";
 import { type OpenStoreOptions, SnapshotStore } from "../../../src/store/snapshot-store.ts";
 import type { SnapshotTransaction } from "../../../src/store/transaction.ts";
 import { TreeCursor } from "../../../src/store/tree-cursor.ts";
 import { walkTree } from "../../../src/store/tree-walk.ts";
 import { key, pullInto } from "./pull.ts";
 
-const made: string[] = [];
-const stores: SnapshotStore[] = [];
-
 export { key, pullInto };
 
 /** A temporary directory, gone after the test. */
 export function scratch(): string {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "store-"));
-  made.push(directory);
+  onTestFinished(() => fs.rmSync(directory, { recursive: true, force: true }));
   return directory;
 }
-
-afterEach(() => {
-  for (const store of stores.splice(0)) store.close();
-  for (const directory of made.splice(0)) fs.rmSync(directory, { recursive: true, force: true });
-});
 
 /** A new store, closed and gone after the test. */
 export async function newStore(
@@ -33,7 +25,7 @@ export async function newStore(
   root = path.join(scratch(), "store"),
 ): Promise<SnapshotStore> {
   const store = await SnapshotStore.open(root, { create: true, ...options });
-  stores.push(store);
+  onTestFinished(() => store.close());
   return store;
 }
 
