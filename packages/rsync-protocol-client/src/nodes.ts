@@ -1,5 +1,12 @@
 import type { FileStat } from "@dialhome/posix-fs";
-import { type FileEntry, ITEM, isDevice, isSymlink, MODE } from "@dialhome/rsync-protocol";
+import {
+  type FileEntry,
+  ITEM,
+  isDevice,
+  isSymlink,
+  isUnsafeLink,
+  MODE,
+} from "@dialhome/rsync-protocol";
 import { nameBytes } from "./destination-tree.ts";
 import { fail, giveUp, succeed } from "./entry-results.ts";
 import { makeStandIn, readRecordedLink } from "./fake-super.ts";
@@ -7,7 +14,6 @@ import type { Job } from "./hard-link-groups.ts";
 import { type Place, pathOf, placeOf, replaceAtomically } from "./placement.ts";
 import type { PullContext } from "./pull-context.ts";
 import type { ReferenceFiles } from "./reference-files.ts";
-import { isUnsafeLink } from "./unsafe-link.ts";
 import type { XattrRequests } from "./xattr-requests.ts";
 
 /** What is neither a file nor a directory: symbolic links, devices, named pipes and sockets. */

@@ -9,6 +9,7 @@ import {
   isRegularFile,
   isSpecial,
   isSymlink,
+  isUnsafeLink,
   MODE,
 } from "@dialhome/rsync-protocol";
 import type { Compared } from "./comparison.ts";
@@ -24,7 +25,6 @@ import type { StoreDeletion } from "./store-deletion.ts";
 import type { StoreDirectories } from "./store-directories.ts";
 import type { StoreLookups } from "./store-lookups.ts";
 import type { Sweeps } from "./sweeps.ts";
-import { isUnsafeLink } from "./unsafe-link.ts";
 
 /** What decides over the entries of a store. */
 export interface StoreParts {

@@ -1,8 +1,13 @@
 import { errorCode, type FileStat, isDirectory } from "@dialhome/posix-fs";
-import { baseNameOf, directoryOf, RsyncError, type ServerOptions } from "@dialhome/rsync-protocol";
+import {
+  baseNameOf,
+  directoryOf,
+  isUnsafeLink,
+  RsyncError,
+  type ServerOptions,
+} from "@dialhome/rsync-protocol";
 import { type Reached, walkInside } from "./path-gate.ts";
 import type { SourceRoot } from "./sources.ts";
-import { isUnsafeLink } from "./unsafe-link.ts";
 
 /** Which symbolic links a client wants to have followed. */
 export type LinkPolicy = "directories" | "unsafe" | "all";

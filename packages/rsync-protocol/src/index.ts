@@ -170,6 +170,7 @@ export {
   writeEndOfTokens,
   writeLiteral,
 } from "./tokens.ts";
+export { isUnsafeLink } from "./unsafe-link.ts";
 export { asRsyncError, Wire, type WireOptions } from "./wire.ts";
 export {
   INLINE_BYTES,

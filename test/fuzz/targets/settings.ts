@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { RsyncError } from "@dialhome/rsync-protocol";
+import { isUnsafeLink, RsyncError } from "@dialhome/rsync-protocol";
 import { loadDaemonConfig } from "@dialhome/rsync-protocol-daemon";
 import { parseRsyncArguments } from "../../../packages/dialhome/src/rsync/parse-arguments.ts";
 import { parseRemoteShell } from "../../../packages/dialhome/src/rsync/remote-shell.ts";
@@ -10,7 +10,6 @@ import { decodeAclRecord } from "../../../packages/rsync-protocol-client/src/acl
 import { applyChmod, parseChmod } from "../../../packages/rsync-protocol-client/src/chmod-rules.ts";
 import { parseStatRecord } from "../../../packages/rsync-protocol-client/src/fake-super.ts";
 import { parseIdMap } from "../../../packages/rsync-protocol-client/src/id-maps.ts";
-import { isUnsafeLink } from "../../../packages/rsync-protocol-client/src/unsafe-link.ts";
 import {
   parseAuthRules,
   parseSecrets,

@@ -16,6 +16,12 @@ test.each([
   ["..", "a", true],
   ["..", "d/a", false],
   ["./b/./c", "a", false],
+  ["a/b/c", "x", false],
+  ["../../a", "d/e/x", false],
+  ["..//..///../a", "a/b/c/x", false],
+  ["a/../b", "x", true],
+  ["a/..", "x", true],
+  ["../d/../../a", "d/e/x", true],
 ])("%j at %j: unsafe %s", (target, name, unsafe) => {
   expect(isUnsafeLink(target, name)).toBe(unsafe);
 });
