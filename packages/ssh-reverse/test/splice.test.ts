@@ -1,35 +1,13 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
-import { Duplex } from "node:stream";
+import { duplexPair } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { splice } from "../src/splice.ts";
 
-/** Two ends of a pipe, of which the test holds one. */
-function pair(): [Duplex, Duplex] {
-  const ends: Duplex[] = [];
-  const make = (other: number): Duplex =>
-    new Duplex({
-      allowHalfOpen: true,
-      read: () => {},
-      write: (chunk, _encoding, done) => {
-        ends[other]?.push(chunk);
-        done();
-      },
-      final: (done) => {
-        ends[other]?.push(null);
-        done();
-      },
-    });
-  const a = make(1);
-  const b = make(0);
-  ends.push(a, b);
-  return [a, b];
-}
-
 describe("splice", () => {
   it("passes the end of one direction on and keeps the other", async () => {
-    const [left, a] = pair();
-    const [right, b] = pair();
+    const [left, a] = duplexPair();
+    const [right, b] = duplexPair();
     const over = splice(a, b);
     const ended = once(right, "end");
     left.end("question");
@@ -52,7 +30,7 @@ describe("splice", () => {
     const accepted = once(listener, "connection");
     const reader = connect(port, "127.0.0.1");
     const [socket]: Socket[] = await accepted;
-    const [left, a] = pair();
+    const [left, a] = duplexPair();
     if (socket === undefined) throw new Error("nobody came");
     const over = splice(a, socket);
     left.write("half");
@@ -65,8 +43,8 @@ describe("splice", () => {
   });
 
   it("an error of one destroys both, and is told", async () => {
-    const [, a] = pair();
-    const [, b] = pair();
+    const [, a] = duplexPair();
+    const [, b] = duplexPair();
     const over = splice(a, b);
     a.destroy(new Error("broken"));
     await expect(over).rejects.toThrow("broken");

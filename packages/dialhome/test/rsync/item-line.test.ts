@@ -1,25 +1,9 @@
 import { ITEM } from "@dialhome/rsync-protocol";
 import { expect, test } from "vitest";
 import { assertFormat, formatHas, formatItem, type Item } from "../../src/rsync/item-line.ts";
+import { PLAIN_FILE } from "../support/entry.ts";
 
-const entry = {
-  name: "d/a",
-  mode: 0o100640,
-  size: 1_234_567,
-  mtime: 0,
-  mtimeNsec: 0,
-  uid: 7,
-  gid: 8,
-  rdevMajor: 0,
-  rdevMinor: 0,
-  linkTarget: undefined,
-  checksum: undefined,
-  hardLinkGroup: -1,
-  acl: undefined,
-  xattrs: undefined,
-  isTopDirectory: false,
-  hasContent: false,
-};
+const entry = { ...PLAIN_FILE, name: "d/a", mode: 0o100640, size: 1_234_567, uid: 7, gid: 8 };
 const item: Item = {
   letters: ">f+++++++++",
   operation: "recv",

@@ -1,28 +1,9 @@
-import type { FileEntry } from "@dialhome/rsync-protocol";
 import type { PullSummary } from "@dialhome/rsync-protocol-client";
 import { expect, test } from "vitest";
 import { formatListed } from "../../src/rsync/listing.ts";
 import { formatNumber, formatRate } from "../../src/rsync/numbers.ts";
 import { formatStatistics, formatTotals } from "../../src/rsync/totals.ts";
-
-const entry: FileEntry = {
-  name: "a",
-  mode: 0o100644,
-  size: 4096,
-  mtime: 0,
-  mtimeNsec: 0,
-  uid: 0,
-  gid: 0,
-  rdevMajor: 0,
-  rdevMinor: 0,
-  linkTarget: undefined,
-  checksum: undefined,
-  hardLinkGroup: -1,
-  acl: undefined,
-  xattrs: undefined,
-  isTopDirectory: false,
-  hasContent: true,
-};
+import { PLAIN_FILE } from "../support/entry.ts";
 
 test.each([
   [{}, "-rw-r--r--          4,096 "],
@@ -32,16 +13,16 @@ test.each([
   [{ mode: 0o102644 }, "-rw-r-Sr--          4,096 "],
   [{ mode: 0o60660 }, "brw-rw----          4,096 "],
 ])("a listed entry %o begins as in rsync", (changes, start) => {
-  const line = formatListed({ ...entry, ...changes }, 1);
+  const line = formatListed({ ...PLAIN_FILE, ...changes }, 1);
   expect(line.startsWith(start)).toBe(true);
   expect(line).toMatch(/ \d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d a$/);
 });
 
 test("a link shows its target where that was sent, and sizes without separators are narrower", () => {
-  const link = { ...entry, mode: 0o120777, linkTarget: "b" };
+  const link = { ...PLAIN_FILE, mode: 0o120777, linkTarget: "b" };
   expect(formatListed(link, 1)).toMatch(/ a -> b$/);
   expect(formatListed({ ...link, linkTarget: "" }, 1)).toMatch(/ a$/);
-  expect(formatListed(entry, 0).startsWith("-rw-r--r--        4096 ")).toBe(true);
+  expect(formatListed(PLAIN_FILE, 0).startsWith("-rw-r--r--        4096 ")).toBe(true);
 });
 
 test.each([

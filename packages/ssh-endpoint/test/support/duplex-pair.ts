@@ -1,6 +1,6 @@
 import { Duplex } from "node:stream";
 
-/** Two streams, each of which gives what is written to the other. */
+/** Two streams, each of which gives what is written to the other at once, which those of `node:stream` do a turn later. */
 export function duplexPair(): [Duplex, Duplex] {
   const ends: Duplex[] = [];
   const make = (other: number): Duplex =>
