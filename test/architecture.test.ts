@@ -96,3 +96,19 @@ test("only ssh-endpoint touches ssh2", () => {
     .map(({ name }) => name);
   expect(users).toEqual(["@dialhome/ssh-endpoint"]);
 });
+
+// They share their processes and the modules in them (vitest.config.ts): who was loaded before would not have the mock, who comes
+// after would keep it; and a hook at the top of a shared module would run for its first user alone.
+test("unit tests mock no module, and what they share hooks nothing", () => {
+  const unit = packages.flatMap(({ folder }) =>
+    readdirSync(join(folder, "test"), { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".ts") && !file.endsWith(".e2e.test.ts"))
+      .map((file) => join(folder, "test", file)),
+  );
+  const wrong = unit.filter((file) => {
+    const text = withoutComments(readFileSync(file, "utf8"));
+    if (/\bvi\.(do)?mock\(/i.test(text)) return true;
+    return !file.endsWith(".test.ts") && /^(before|after)(Each|All)\(/m.test(text);
+  });
+  expect(wrong).toEqual([]);
+});

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { duplexPair } from "node:stream";
 import { DirectoryHandle } from "@dialhome/posix-fs";
 import { parseSentFilter, RsyncError, Wire } from "@dialhome/rsync-protocol";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Deletion, type DeletionOptions } from "../src/deletion.ts";
 import { DestinationTree } from "../src/destination-tree.ts";
 import { LocalFilters } from "../src/local-filters.ts";
@@ -52,6 +52,22 @@ describe("Deletion", () => {
       devices: 0,
       specials: 0,
     });
+  });
+
+  it("with -x goes into no other file system, and keeps the directories around it", async () => {
+    const lstat = DirectoryHandle.prototype.lstat;
+    vi.spyOn(DirectoryHandle.prototype, "lstat").mockImplementation(function (
+      this: DirectoryHandle,
+      name,
+    ) {
+      const stat = lstat.call(this, name);
+      // Something else is mounted there.
+      return stat && Buffer.from(name).toString() === "e" ? { ...stat, dev: stat.dev + 1 } : stat;
+    });
+    await deletionWith([], { oneFileSystem: true }).sweep(".", new Set(["a"]));
+    expect(left()).toEqual(["a", "d", "d/e", "d/e/f.o"]);
+    await deletionWith([]).sweep(".", new Set(["a"]));
+    expect(left()).toEqual(["a"]);
   });
 
   it("keeps what a rule excludes, and the directories around it", async () => {

@@ -101,6 +101,24 @@ describe("H12: a signature", () => {
     expect(server.server.connections.size).toBe(0);
   });
 
+  it("with a key that is called by another type is not even asked for", async () => {
+    await using server = await startServer();
+    await using peer = await hostileClient(server, { isHeldAtLogin: true });
+    const { parsed } = await parsePrivateKey(CLIENT_KEY.privateKey, "key");
+    const refused = peer.next("USERAUTH_FAILURE");
+    offerKey(peer, parsed, undefined, "ecdsa-sha2-nistp256");
+    await refused;
+    expect(server.server.connections.size).toBe(0);
+    expect(server.events).toContainEqual(
+      expect.objectContaining({
+        is: "login-refused",
+        refusal: expect.objectContaining({
+          reason: "the key is not of the type that it is called",
+        }),
+      }),
+    );
+  });
+
   it("RSA with SHA-1 lets nobody in", async () => {
     const rsa = ssh2.utils.generateKeyPairSync("rsa", { bits: 2048 });
     await using server = await startServer();
@@ -164,10 +182,11 @@ function offerKey(
   peer: Hostile,
   key: ssh2.ParsedKey,
   sign?: (data: Buffer, callback: (signature: Buffer) => void) => void,
+  algorithm?: string,
 ): void {
   const authPK: unknown = Reflect.get(peer.protocol, "authPK");
   if (typeof authPK !== "function") throw new Error("ssh2 has no authPK");
-  Reflect.apply(authPK, peer.protocol, ["tester", key, undefined, sign]);
+  Reflect.apply(authPK, peer.protocol, ["tester", key, algorithm, sign]);
 }
 
 function signed(key: ssh2.ParsedKey, data: Buffer, hash?: string): Buffer {
