@@ -179,7 +179,8 @@ export class SnapshotTransaction implements AsyncDisposable {
    * Publishes: completes the manifest, writes `meta.json`, flushes the file system, renames, and notes the snapshot in the
    * catalogue. When it resolves the snapshot survives a power cut: only now may the device be told "done".
    * When it rejects nothing is published and the partial is kept; `ERR_STORE_FULL`, `ERR_STORE_CORRUPT` (a recorded
-   * file is not there), `ERR_STORE_STATE` (exit code, nothing recorded, already ended), `ERR_STORE_IO`.
+   * file has another size), `ERR_STORE_STATE` (exit code, nothing recorded, already ended), `ERR_STORE_IO` (also when a
+   * recorded file is not there).
    */
   async publish(summary: PullSummary, signal?: AbortSignal): Promise<Snapshot> {
     if (this.#state !== "open")
