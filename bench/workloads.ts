@@ -65,6 +65,12 @@ export const WORKLOADS = {
     base: "same",
     mode: "link-dest",
   },
+  M: {
+    about: "1,000,000 empty files in 1,000 folders, empty destination: what a list takes",
+    source: { files: 1_000_000, folders: 1_000, meanBytes: 0 },
+    base: "none",
+    mode: "empty",
+  },
 } as const satisfies Readonly<Record<string, Workload>>;
 
 export type WorkloadName = keyof typeof WORKLOADS;
