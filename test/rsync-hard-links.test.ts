@@ -11,6 +11,7 @@ import { dirname } from "node:path";
 import { expect, test } from "vitest";
 import { assertEqualTrees } from "./support/compare-trees.ts";
 import { callDialhome } from "./support/dialhome-main.ts";
+import { compareHardLinkLines } from "./support/hard-link-lines.ts";
 import { describeWithPeers, requirePeer } from "./support/peers.ts";
 import { runOk } from "./support/processes.ts";
 import { seededRandom } from "./support/random.ts";
@@ -80,6 +81,21 @@ describeWithPeers(["rsync"], "groups of hard links that gain and lose names", ()
       expect(literal(ours.stdout)).toBeLessThanOrEqual(most);
       // Three that were changed, in one block each.
       expect(literal(ours.stdout)).toBe(3 * 700);
+    },
+  );
+
+  // When links are told that wait for their file's content is a race, in rsync too: a machine that is busy may lose it.
+  test.each(["b", "c"])(
+    "are told line by line as by the real client: %s",
+    { retry: 2 },
+    async (seed) => {
+      const options = ["-aHi", "-aHni", "-rlHi", "-aHvv", "-aHui", "-aHii --link-dest=../ref"];
+      options.push(
+        "-aHi --copy-dest=../ref",
+        "-aHivv --copy-dest=../ref",
+        "-aHni --link-dest=../ref",
+      );
+      expect((await compareHardLinkLines(seed, options)).join("\n")).toBe("");
     },
   );
 });

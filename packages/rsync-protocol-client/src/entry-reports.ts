@@ -1,4 +1,10 @@
-import { type FileEntry, type FileList, isDirectory, RsyncError } from "@dialhome/rsync-protocol";
+import {
+  type FileEntry,
+  type FileList,
+  ITEM,
+  isDirectory,
+  RsyncError,
+} from "@dialhome/rsync-protocol";
 import type { PulledEntry, PullOptions, StartedTransfer } from "./pull-options.ts";
 
 /** An entry that waits for its turn, or for its content. */
@@ -23,6 +29,7 @@ const COMPACT_AT = 1_024;
 export class EntryReports {
   readonly #options: PullOptions;
   readonly #isOrdered: boolean;
+  readonly #ordersChangesOnly: boolean;
   readonly #byNdx = new Map<number, Turn>();
   #turns: Turn[] = [];
   #head = 0;
@@ -37,7 +44,8 @@ export class EntryReports {
   constructor(options: PullOptions, incRecurse = false) {
     this.#options = options;
     this.#incRecurse = incRecurse;
-    this.#isOrdered = options.entryOrder === "listed";
+    this.#ordersChangesOnly = options.entryOrder === "changes listed";
+    this.#isOrdered = this.#ordersChangesOnly || options.entryOrder === "listed";
   }
 
   /** Entries that are not told yet, since one before them is not finished. */
@@ -85,7 +93,7 @@ export class EntryReports {
   /** An entry is finished. */
   tell(pulled: PulledEntry, ndx: number): void {
     // As rsync does, what is passed over is told at once.
-    if (!this.#isOrdered || pulled.skipped !== undefined) {
+    if (!this.#isOrdered || pulled.skipped !== undefined || this.#isAsItWas(pulled)) {
       this.#emit(pulled);
       return;
     }
@@ -118,6 +126,16 @@ export class EntryReports {
     for (const turn of this.#directories.values()) this.#turns.push(turn);
     this.#directories.clear();
     this.#release();
+  }
+
+  /**
+   * Whether rsync tells of it without hearing it from the sender: a file that stays or is known from another directory, at most with
+   * other attributes; a directory only when it is made like one that is known.
+   */
+  #isAsItWas({ entry, outcome, changes, hardLinkTo }: PulledEntry): boolean {
+    if (!this.#ordersChangesOnly || (outcome !== "unchanged" && outcome !== "linked")) return false;
+    if (isDirectory(entry)) return changes === ITEM.LOCAL_CHANGE;
+    return hardLinkTo === undefined || (changes & ~ITEM.LOCAL_CHANGE) === 0;
   }
 
   /** The content of the root comes with the first list. */

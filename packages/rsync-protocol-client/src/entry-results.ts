@@ -19,6 +19,8 @@ export function succeed(
     /** What is here is another file, and the sender's stays where it is. */
     readonly isOther?: boolean;
     readonly skipped?: SkipReason;
+    /** Its content was sent: links to it wait until the generator has asked for what is at hand. */
+    readonly hasCome?: boolean;
   } = {},
 ): void {
   const { entry, work } = job;
@@ -27,15 +29,32 @@ export function succeed(
     countKind(context.tally.created, entry);
   context.tally.countFinished(entry);
   const { digest, checksum, size, skipped } = extra;
+  // As in rsync(1), of a file that is linked to one elsewhere its own links are told first.
+  if (outcome === "linked") finishGroup(context, entry, outcome);
   const told = { entry, outcome, changes, digest, checksum, size, hardLinkTo: undefined, skipped };
   context.reports.tell(told, job.ndx);
-  if (leadsGroup(context, entry)) {
-    const leader: Leader = { name: entry.name, replaced: outcome !== "unchanged" };
-    for (const waiting of context.hardLinks.finished(entry, leader.replaced)) {
-      context.linkToLeader(waiting, leader);
-    }
-  }
+  if (extra.skipped !== undefined) failInGroup(context, job);
+  else finishGroup(context, entry, outcome, extra.hasCome);
   context.progress.finishEntry(work);
+}
+
+/**
+ * The entries of a hard link group become links to the one that leads it.
+ * @param outcome - what became of that
+ * @param later - not at once
+ */
+export function finishGroup(
+  context: SessionContext,
+  entry: FileEntry,
+  outcome: Outcome,
+  later = false,
+): void {
+  if (!isInGroup(context, entry)) return;
+  const replaced = outcome !== "unchanged";
+  const leader: Leader = { name: entry.name, replaced, isReferred: outcome === "linked" };
+  const waiting = context.hardLinks.finished(entry, leader);
+  if (later) context.hardLinks.postpone(waiting);
+  else for (const job of waiting) context.linkToLeader(job, leader);
 }
 
 /** What is wrong with the disk or the process as a whole, so that going on makes no sense. */
@@ -55,6 +74,7 @@ export function assertGoingOn(what: string, path: string, error: unknown): void 
 export function leaveAsIs(session: Session, job: Job, skipped: SkipReason): void {
   session.tally.countFinished(job.entry);
   tellSkipped(session, job, skipped);
+  failInGroup(session, job);
   session.progress.finishEntry(job.work);
 }
 
@@ -84,39 +104,43 @@ export function fail(session: Session, job: Job, what: string, error: unknown): 
 /** An entry is left out, and that was told already. */
 export function giveUp(session: Session, job: Job): void {
   session.reports.drop(job.ndx);
-  if (leadsGroup(session, job.entry)) {
-    for (const waiting of session.hardLinks.failed(job.entry)) {
-      session.again.push({ ...waiting, redo: false });
-    }
-  }
+  failInGroup(session, job);
   session.progress.finishEntry(job.work);
 }
 
-function leadsGroup(session: Session, entry: FileEntry): boolean {
+/** Nobody is to be linked to an entry. */
+function failInGroup(session: Session, job: Job): void {
+  if (isInGroup(session, job.entry)) session.hardLinks.failed(job);
+}
+
+function isInGroup(session: Session, entry: FileEntry): boolean {
   return session.options.hardLinks === true && entry.hardLinkGroup >= 0 && !isDirectory(entry);
 }
 
-/**
- * An entry is a link to the leader of its group now.
- * @param made - it was not before
- */
+/** How an entry became a link to the leader of its group. */
+export interface LinkMade {
+  /** What was made; `unchanged` where it was one already. */
+  readonly outcome: "hard-linked" | "linked" | "unchanged";
+  /** `ITEM` bits: how what was in its place, or is known of it elsewhere, differed from it. */
+  readonly changes: number;
+}
+
+/** An entry is a link to the leader of its group now. */
 export function finishLink(
   context: SessionContext,
   job: Job,
   leader: string,
-  wasThere: boolean,
-  made: boolean,
+  { outcome, changes }: LinkMade,
 ): void {
   const { entry } = job;
   releaseSource(context, job);
-  const changes = wasThere ? 0 : ITEM.IS_NEW;
-  if (!wasThere) countKind(context.tally.created, entry);
+  if (changes & ITEM.IS_NEW) countKind(context.tally.created, entry);
   context.tally.countFinished(entry);
   context.reports.tell(
     {
       entry,
-      outcome: made || !wasThere ? "hard-linked" : "unchanged",
-      changes: made ? changes | ITEM.LOCAL_CHANGE : changes,
+      outcome,
+      changes: outcome === "unchanged" ? changes : changes | ITEM.LOCAL_CHANGE,
       digest: undefined,
       hardLinkTo: leader,
     },

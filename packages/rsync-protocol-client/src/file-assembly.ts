@@ -190,7 +190,8 @@ export function tellPublished(
   content: PublishedContent,
 ): void {
   const { job, flags } = transfer;
-  succeed(context, job, outcomeOf(transfer), job.against ?? flags, content);
+  const told = { ...content, hasCome: true };
+  succeed(context, job, outcomeOf(transfer), job.against ?? flags, told);
 }
 
 /** Whether a file is new here, as it was asked for. */

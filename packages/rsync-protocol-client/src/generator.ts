@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { isDirectory, RsyncError } from "@dialhome/rsync-protocol";
 import { Backlog } from "./backlog.ts";
 import { giveUp } from "./entry-results.ts";
@@ -8,8 +7,14 @@ import type { Session } from "./pull-context.ts";
 import type { EntryWork } from "./pull-side.ts";
 import { Slices } from "./slices.ts";
 
-/** So many entries behind the first of its group, at the latest, a hard link waits no longer for a list that has a better one. */
-const HARD_LINK_LOOK_AHEAD = 10_000;
+/**
+ * With hard links so many entries are known, unless there are fewer, before the next list is gone through: a name of a group may lie in
+ * a later one and be here. Half of what a sender that has nothing else to do lists ahead (rsync.h, MIN_FILECNT_LOOKAHEAD).
+ */
+const HARD_LINK_LOOK_AHEAD = 500;
+
+/** So many entries of a list are gone through before hard links are made to files that have come meanwhile. */
+const LINK_INTERVAL = 1024;
 
 /**
  * The half that decides (rsync's generator): goes through the lists in order, and has each entry decided upon by the side that it
@@ -29,9 +34,13 @@ export class Generator {
 
   /** Runs until every list is finished. Rejects when the session has failed. */
   async run(): Promise<void> {
-    const { progress, again, wire, options } = this.#context;
+    const { progress, again, wire, options, hardLinks } = this.#context;
     await whenReady(options.ready);
     while (!progress.complete) {
+      if (hardLinks.hasRevived || hardLinks.hasPostponed) {
+        await this.#takeUp([...hardLinks.takeRevived(), ...hardLinks.takePostponed()]);
+        continue;
+      }
       const repeated = again.shift();
       if (repeated) {
         await this.#entry(repeated, repeated.redo, true);
@@ -45,7 +54,6 @@ export class Generator {
       progress.nothingToAsk();
       // While the receiver still has something to read, more to do may come at once; before it waits, it flushes itself.
       if (wire.waiting) wire.flush();
-      if (await this.#noBetterLeaders()) continue;
       // A failure wakes those who wait already; nobody would wake one who begins to wait after it.
       wire.assertAlive();
       await progress.changed();
@@ -54,8 +62,10 @@ export class Generator {
 
   async #list(work: ListWork): Promise<void> {
     const { list } = work;
+    const { hardLinks, options, terms } = this.#context;
+    if (options.hardLinks && terms.format.incRecurse && !options.onListed) await this.#lookAhead();
     this.#context.reports.listBegins(list);
-    if (list.directory) this.#context.options.onListed?.(list.directory);
+    if (list.directory) options.onListed?.(list.directory);
     const begun = this.#entries.begin(list);
     if (begun) await begun;
     for (let i = 0; i < list.length; i++) {
@@ -65,36 +75,27 @@ export class Generator {
       work.unfinished++;
       const pause = this.#after(this.#entry(job, false, false));
       if (pause) await pause;
-    }
-    const { hardLinks, terms } = this.#context;
-    const waitsSince = hardLinks.deferredSince;
-    if (waitsSince !== undefined) {
-      const isFar = list.end - waitsSince > HARD_LINK_LOOK_AHEAD;
-      if (isFar || !terms.format.incRecurse) await this.#decideDeferred();
+      if (hardLinks.hasRevived) await this.#takeUp(hardLinks.takeRevived());
+      if (i % LINK_INTERVAL === LINK_INTERVAL - 1 && hardLinks.hasPostponed) {
+        await this.#takeUp(hardLinks.takePostponed());
+      }
     }
     work.generated = true;
     this.#context.progress.advance();
   }
 
-  /**
-   * With incremental recursion a name of a group may lie in a later list, and be here. Where nothing more is on its way unless
-   * something is asked for, it is not waited for. @returns whether there is something to do
-   */
-  async #noBetterLeaders(): Promise<boolean> {
-    const { hardLinks, progress, transfers } = this.#context;
-    if (hardLinks.deferredSince === undefined) return false;
-    if (!progress.allListed) {
-      // What has come already is to be read first.
-      await nextTurn();
-      if (progress.hasNext) return true;
-      if (transfers.size > 0 && !progress.allListed) return false;
+  async #lookAhead(): Promise<void> {
+    const { progress, wire } = this.#context;
+    while (!progress.allListed && progress.liveEntries < HARD_LINK_LOOK_AHEAD) {
+      if (wire.waiting) wire.flush();
+      wire.assertAlive();
+      await progress.changed();
     }
-    await this.#decideDeferred();
-    return true;
   }
 
-  async #decideDeferred(): Promise<void> {
-    for (const job of this.#context.hardLinks.takeDeferred()) {
+  /** Meets again what has waited for the leader of its group. */
+  async #takeUp(jobs: readonly Job[]): Promise<void> {
+    for (const job of jobs) {
       const pause = this.#after(this.#entry(job, false, true));
       if (pause) await pause;
     }

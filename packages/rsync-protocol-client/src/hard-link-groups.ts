@@ -1,4 +1,4 @@
-import type { FileEntry } from "@dialhome/rsync-protocol";
+import { type FileEntry, type FileList, isDirectory } from "@dialhome/rsync-protocol";
 import type { StoredEntry } from "./destination.ts";
 import type { ListWork } from "./list-progress.ts";
 
@@ -18,97 +18,135 @@ export interface Job {
 }
 
 type Group =
-  | { readonly is: "working"; led: boolean; bases: number; readonly waiting: Job[] }
+  | ({ readonly is: "open"; last: number } & Waiting)
+  | ({ readonly is: "led"; last: number; readonly leader: number } & Waiting)
   | ({ readonly is: "done" } & Leader);
+
+/** Entries of a group that become links when its leader is in its place, in two queues: the first is taken up first. */
+interface Waiting {
+  /** Those that came behind the leader, in their order. */
+  readonly behind: Job[];
+  /** Those in front of it, the latest first. */
+  readonly before: Job[];
+}
 
 /** The file that the others of its group become links to. */
 export interface Leader {
   readonly name: string;
   /** It is another file than before: whoever was linked to the old one must be linked anew. */
   readonly replaced: boolean;
+  /** It is a hard link to a file in a reference directory. */
+  readonly isReferred: boolean;
 }
 
 /** What is to be done with an entry of a hard link group. */
 export type HardLinkStep =
   /** The first of its group that is worth it: it is treated like any other file. */
   | { readonly is: "lead" }
-  /** It is taken up again when its leader is finished, or when none was found. */
+  /** It is taken up again when its leader is finished, or when there will be none. */
   | { readonly is: "wait" }
   /** Its leader is in its place. */
   | { readonly is: "link"; readonly to: Leader };
 
 /**
- * Hard link groups: one entry leads and is transferred, the others become links to it. Should it fail, the next one takes its
- * place. One that needs no transfer is the best leader, so the others are deferred until no list is at hand in which it may be: a
- * new name for a file that is here costs nothing.
+ * Hard link groups: one entry leads and is transferred, the others become links to it. As in rsync(1) the first leads of which
+ * something is here, since a new name for a file that is here costs nothing; and without one the last that was listed by then.
+ * Should it fail, another one takes its place.
  */
 export class HardLinkGroups {
   readonly #groups = new Map<number, Group>();
-  readonly #deferred = new Set<number>();
+  #revived: Job[] = [];
+  #linkable: Job[] = [];
+
+  /** A list has come. */
+  listed(list: Pick<FileList, "at" | "length" | "start" | "isDropped">): void {
+    for (let i = 0; i < list.length; i++) {
+      const entry = list.at(i);
+      if (!entry || entry.hardLinkGroup < 0 || isDirectory(entry) || list.isDropped(i)) continue;
+      const group = this.#groups.get(entry.hardLinkGroup);
+      if (group === undefined) this.#open(entry.hardLinkGroup, list.start + i);
+      else if (group.is !== "done") group.last = list.start + i;
+    }
+  }
 
   /**
-   * @param mayLead - false for one that should rather be linked to another
-   * @param isBasis - a file is in its place, from which a delta can be made: should one have to be sent, then rather this
+   * @param isHere - something to begin with is in its place, or in another directory
+   * @param again - it was met before, and has waited in vain
    */
-  meet(job: Job, mayLead: boolean, isBasis: boolean): HardLinkStep {
+  meet(job: Job, isHere: boolean, again: boolean): HardLinkStep {
     const index = job.entry.hardLinkGroup;
-    const group = this.#groups.get(index);
-    if (group?.is === "done") return { is: "link", to: group };
-    if (mayLead && !group?.led) {
-      if (group) group.led = true;
-      else this.#groups.set(index, { is: "working", led: true, bases: 0, waiting: [] });
-      this.#deferred.delete(index);
+    const group = this.#groups.get(index) ?? this.#open(index, job.ndx);
+    if (group.is === "done") return { is: "link", to: group };
+    if (group.is === "led") {
+      group.behind.push(job);
+      return { is: "wait" };
+    }
+    if (isHere || again || job.ndx >= group.last) {
+      this.#groups.set(index, { ...group, is: "led", leader: job.ndx });
       return { is: "lead" };
     }
-    if (group) {
-      if (isBasis) group.waiting.splice(group.bases++, 0, job);
-      else group.waiting.push(job);
-    } else {
-      this.#groups.set(index, {
-        is: "working",
-        led: false,
-        bases: isBasis ? 1 : 0,
-        waiting: [job],
-      });
-      this.#deferred.add(index);
-    }
+    group.before.unshift(job);
     return { is: "wait" };
   }
 
-  /** Index of an entry of the group that waits the longest for a leader to be found; undefined when none does. */
-  get deferredSince(): number | undefined {
-    for (const index of this.#deferred) {
-      const group = this.#groups.get(index);
-      if (group?.is === "working") return group.waiting[0]?.ndx;
-    }
-    return undefined;
-  }
-
-  /** The entries of groups for which no leader was found; they are to be met anew, and may lead then. */
-  takeDeferred(): readonly Job[] {
-    const jobs: Job[] = [];
-    for (const index of this.#deferred) {
-      const group = this.#groups.get(index);
-      if (group?.is === "working") jobs.push(...group.waiting);
-      this.#groups.delete(index);
-    }
-    this.#deferred.clear();
-    return jobs;
-  }
-
   /** The leader is in its place. @returns those that can be linked to it now */
-  finished(leader: FileEntry, replaced: boolean): readonly Job[] {
-    const group = this.#groups.get(leader.hardLinkGroup);
-    if (group?.is !== "working") return [];
-    this.#groups.set(leader.hardLinkGroup, { is: "done", name: leader.name, replaced });
-    return group.waiting;
+  finished({ hardLinkGroup }: FileEntry, leader: Leader): readonly Job[] {
+    const group = this.#groups.get(hardLinkGroup);
+    if (group?.is !== "led") return [];
+    this.#groups.set(hardLinkGroup, { is: "done", ...leader });
+    return [...group.behind, ...group.before];
   }
 
-  /** The leader could not be made. @returns those that must be met anew */
-  failed(leader: FileEntry): readonly Job[] {
-    const group = this.#groups.get(leader.hardLinkGroup);
-    if (group?.is !== "working") return [];
-    this.#groups.delete(leader.hardLinkGroup);
-    return group.waiting;
+  /**
+   * An entry of a group will not be there, or nobody is to be linked to it. When no further one will come, the next of those that wait
+   * is revived.
+   */
+  failed({ ndx, entry }: Job): void {
+    const group = this.#groups.get(entry.hardLinkGroup);
+    if (group === undefined || group.is === "done") return;
+    if (group.is === "led" && group.leader !== ndx) return;
+    const isOver = [ndx, ...group.behind.map((job) => job.ndx)].some((met) => met >= group.last);
+    const [next, ...others] = [...group.behind, ...group.before];
+    if (next === undefined || !isOver) {
+      this.#open(entry.hardLinkGroup, group.last, next ? [next, ...others] : []);
+      return;
+    }
+    this.#open(entry.hardLinkGroup, next.ndx, others);
+    this.#revived.push(next);
+  }
+
+  /** Whether {@link takeRevived} has any. */
+  get hasRevived(): boolean {
+    return this.#revived.length > 0;
+  }
+
+  /** Entries that are to be met again. */
+  takeRevived(): readonly Job[] {
+    const revived = this.#revived;
+    this.#revived = [];
+    return revived;
+  }
+
+  /** Entries that can be linked to their leaders, when there is time. */
+  postpone(jobs: readonly Job[]): void {
+    for (const job of jobs) this.#linkable.push(job);
+  }
+
+  /** Whether {@link takePostponed} has any. */
+  get hasPostponed(): boolean {
+    return this.#linkable.length > 0;
+  }
+
+  /** Entries that are to be met again, since their leaders are in their places. */
+  takePostponed(): readonly Job[] {
+    const linkable = this.#linkable;
+    this.#linkable = [];
+    return linkable;
+  }
+
+  #open(index: number, last: number, before: Job[] = []): Group {
+    const group: Group = { is: "open", last, behind: [], before };
+    this.#groups.set(index, group);
+    return group;
   }
 }

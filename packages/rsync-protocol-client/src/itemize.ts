@@ -21,13 +21,12 @@ export function itemize(
   const { entry, outcome, changes } = pulled;
   const created = outcome === "new" || (outcome !== "unchanged" && (changes & ITEM.IS_NEW) !== 0);
   const update = updateLetter(pulled);
-  if ((update === "." || outcome === "copied") && !hasReportBits(changes)) return undefined;
+  const isQuiet = outcome === "unchanged" || outcome === "linked" || outcome === "copied";
+  if (isQuiet && !hasReportBits(changes)) return undefined;
   const kind = kindLetter(entry);
   if (created) return `${update}${kind}+++++++++`;
   const letter = (bit: number, text: string): string => (changes & bit ? text : ".");
-  return [
-    update,
-    kind,
+  const differences = [
     letter(ITEM.REPORT_CHANGE, "c"),
     isRegularFile(entry) ? letter(ITEM.REPORT_SIZE, "s") : ".",
     timeLetter(pulled, update, options),
@@ -38,6 +37,8 @@ export function itemize(
     letter(ITEM.REPORT_ACL, "a"),
     letter(ITEM.REPORT_XATTR, "x"),
   ].join("");
+  const isEqual = update === "h" && differences === ".........";
+  return `${update}${kind}${isEqual ? "         " : differences}`;
 }
 
 type TimeOptions = Pick<TransferOptions, "times" | "omitDirTimes" | "omitLinkTimes">;
@@ -55,8 +56,9 @@ function hasReportBits(changes: number): boolean {
   return (changes & (ITEM.IS_NEW | 0x05ff)) !== 0;
 }
 
-function updateLetter({ outcome, entry }: PulledEntry): string {
+function updateLetter({ outcome, entry, hardLinkTo }: PulledEntry): string {
   if (outcome === "hard-linked") return "h";
+  if (outcome === "unchanged" && hardLinkTo !== undefined) return "h";
   if (outcome === "unchanged" || outcome === "linked") return ".";
   if (outcome === "copied") return "c";
   if (isRegularFile(entry)) return ">";

@@ -32,6 +32,7 @@ export class ListProgress {
   #nextToGenerate = 0;
   #allListed = false;
   #finishedLists = 0;
+  #liveEntries = 0;
   readonly #tellsUnsent: boolean;
   #told = 0;
   #answered = 0;
@@ -55,6 +56,7 @@ export class ListProgress {
   /** A list has come in. */
   add(list: FileList): void {
     this.#works.push({ list, unfinished: 0, generated: false });
+    this.#liveEntries += list.length;
     this.advance();
   }
 
@@ -103,9 +105,9 @@ export class ListProgress {
     return this.#finishedLists;
   }
 
-  /** Whether {@link takeNext} has one. */
-  get hasNext(): boolean {
-    return this.#nextToGenerate < this.#works.length;
+  /** Entries of lists that are not finished. */
+  get liveEntries(): number {
+    return this.#liveEntries;
   }
 
   /** The next list for the generator; undefined when there is none yet. */
@@ -136,6 +138,7 @@ export class ListProgress {
       if (this.#works.length === 1 && !this.#allListed) break;
       this.#onFinished(oldest);
       this.#works.shift();
+      this.#liveEntries -= oldest.list.length;
       this.#finishedLists++;
       this.#nextToGenerate--;
       this.#lists.shift();

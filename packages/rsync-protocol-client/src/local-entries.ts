@@ -131,14 +131,10 @@ export class LocalEntries implements EntryWork {
   ): Promise<void> | undefined {
     const { entry } = job;
     if (this.#context.options.hardLinks && entry.hardLinkGroup >= 0 && !redo) {
-      const step = this.#context.hardLinks.meet(
-        job,
-        again || this.#needsNoTransfer(entry, stat),
-        stat !== undefined && isRegularFile(stat),
-      );
+      const step = this.#context.hardLinks.meet(job, this.#isHere(entry, stat), again);
       if (step.is === "wait") return undefined;
       if (step.is === "link") {
-        linkToLeader(this.#context, job, step.to);
+        linkToLeader(this.#context, job, step.to, again);
         return undefined;
       }
     }
@@ -147,18 +143,12 @@ export class LocalEntries implements EntryWork {
     return undefined;
   }
 
-  /** Whether an entry of a hard link group can be had without its content being sent. */
-  #needsNoTransfer(entry: FileEntry, stat: FileStat | undefined): boolean {
-    if (!isRegularFile(entry)) return true;
-    if (stat) {
-      // With checksums that takes reading the file, which is done when it is clear that it leads.
-      const { checksum } = this.#context.options;
-      if (!isRegularFile(stat)) return false;
-      return checksum ? stat.size === entry.size : this.#context.comparison.isUpToDate(entry, stat);
-    }
-    if (this.#context.references.length === 0) return false;
-    const found = this.#references.find(entry);
-    return found !== undefined && found.level !== "basis";
+  /** Whether an entry of a hard link group need not wait for a better one: there is something to begin with, or it will not come. */
+  #isHere(entry: FileEntry, stat: FileStat | undefined): boolean {
+    if (!isRegularFile(entry) || (stat && isRegularFile(stat))) return true;
+    const { references, partials } = this.#context;
+    if (references.length > 0 && this.#references.find(entry)) return true;
+    return partials?.stat(pathOf(this.#context, entry)) !== undefined;
   }
 
   /** A directory stands where something else should be. */

@@ -86,7 +86,7 @@ function putTogether(
     xattrs,
     privilege,
     fileName: destination.fileName,
-    linkToLeader: (job, leader) => linkToLeader(context, job, leader),
+    linkToLeader: (job, leader) => linkToLeader(context, job, leader, true),
   };
   const { created } = destination;
   const directories = new DirectoryWork(tree, attributes, tally, options, created, backups);

@@ -1,11 +1,19 @@
 import { type DirectoryHandle, errorCode, type FileStat } from "@dialhome/posix-fs";
-import { baseNameOf, directoryOf, type FileEntry, RsyncError } from "@dialhome/rsync-protocol";
+import {
+  baseNameOf,
+  directoryOf,
+  type FileEntry,
+  ITEM,
+  isDirectory,
+  isRegularFile,
+  RsyncError,
+} from "@dialhome/rsync-protocol";
 import { nameBytes } from "./destination-tree.ts";
 import { entryPath } from "./entry-path.ts";
-import { assertGoingOn, finishLink } from "./entry-results.ts";
+import { assertGoingOn, finishLink, type LinkMade } from "./entry-results.ts";
 import type { Job, Leader } from "./hard-link-groups.ts";
 import type { PullContext } from "./pull-context.ts";
-import { isKnownLink } from "./reference-links.ts";
+import { knownLink, referredStat } from "./reference-links.ts";
 import { describeFailure } from "./tally.ts";
 
 /** Where an entry lies in the destination. */
@@ -59,16 +67,26 @@ export function replaceAtomically(place: Place, make: (temporary: Buffer) => voi
   }
 }
 
-/** Makes an entry a hard link to the leader of its group, which lies under `leader`. */
-export function linkToLeader(context: PullContext, job: Job, to: Leader): void {
+/**
+ * Makes an entry a hard link to the leader of its group, which lies under `leader`.
+ * @param hasWaited - it was met before its leader was in its place: then, as in rsync(1), nobody looks for it in reference directories
+ */
+export function linkToLeader(context: PullContext, job: Job, to: Leader, hasWaited: boolean): void {
   const { entry } = job;
   const leader = to.name;
   try {
     if (context.options.dryRun) {
       const stat = lookInDryRun(context, entry);
-      const leaderStat = lookInDryRun(context, { name: leader });
-      const linked = stat && leaderStat && isSameFile(stat, leaderStat) && !to.replaced;
-      finishLink(context, job, leader, stat !== undefined, !linked);
+      // It would be linked to what lies there.
+      const leaderStat = to.isReferred
+        ? referredStat(context, leader)
+        : lookInDryRun(context, { name: leader });
+      const isLinked = stat && leaderStat && isSameFile(stat, leaderStat);
+      const known = hasWaited ? undefined : knownLink(context, entry, leaderStat);
+      finishLink(context, job, leader, {
+        ...madeOf(context, entry, stat, known),
+        ...(isLinked ? { outcome: "unchanged" } : {}),
+      });
       return;
     }
     const place = placeOf(context, entry);
@@ -76,7 +94,7 @@ export function linkToLeader(context: PullContext, job: Job, to: Leader): void {
     // Though both were one file before: the leader becomes another one.
     if (context.delayed?.has(leader)) {
       linkDelayed(context, job, leader);
-      finishLink(context, job, leader, before !== undefined, true);
+      finishLink(context, job, leader, madeOf(context, entry, before, undefined));
       return;
     }
     // A handle of its own is not needed: both lookups are done before anything else uses the tree.
@@ -84,9 +102,11 @@ export function linkToLeader(context: PullContext, job: Job, to: Leader): void {
     const leaderName = nameBytes(baseNameOf(leader));
     const leaderStat = source.lstat(leaderName);
     if (before && leaderStat && isSameFile(before, leaderStat)) {
-      finishLink(context, job, leader, true, false);
+      finishLink(context, job, leader, { outcome: "unchanged", changes: 0 });
       return;
     }
+    const known = before || hasWaited ? undefined : knownLink(context, entry, leaderStat);
+    const made = madeOf(context, entry, before, known);
     if (before) context.backups?.keep(pathOf(context, entry), "link");
     const here = context.tree.directory(directoryOf(entry.name));
     if (before) {
@@ -95,18 +115,35 @@ export function linkToLeader(context: PullContext, job: Job, to: Leader): void {
       });
     } else {
       here.link(source, leaderName, place.name);
-      if (isKnownLink(context, entry, leaderStat)) {
-        finishLink(context, job, leader, true, true);
-        return;
-      }
     }
-    finishLink(context, job, leader, before !== undefined, true);
+    finishLink(context, job, leader, made);
   } catch (error) {
     if (error instanceof RsyncError) throw error;
     assertGoingOn("cannot link", entry.name, error);
     context.tally.problem(describeFailure(`cannot link to "${leader}"`, entry.name, error));
     context.progress.finishEntry(job.work);
   }
+}
+
+/**
+ * What is told of a link that is made.
+ * @param before - what was in its place
+ * @param known - {@link knownLink}
+ */
+function madeOf(
+  context: PullContext,
+  entry: FileEntry,
+  before: FileStat | undefined,
+  known: number | undefined,
+): LinkMade {
+  const { attributes, tree, fileName, referenceUse } = context;
+  if (before && !isDirectory(before)) {
+    const size = isRegularFile(entry) && before.size !== entry.size ? ITEM.REPORT_SIZE : 0;
+    const differences = attributes.differences(entry, before, tree, fileName);
+    return { outcome: "hard-linked", changes: differences | size };
+  }
+  if (known === undefined) return { outcome: "hard-linked", changes: ITEM.IS_NEW };
+  return { outcome: referenceUse === "link" ? "linked" : "hard-linked", changes: known };
 }
 
 /** The leader waits for the end: so does this one. */

@@ -243,7 +243,7 @@ export interface PulledEntry {
   readonly outcome: Outcome;
   /** `ITEM` bits: how it differed from what was there. */
   readonly changes: number;
-  /** Name of the file that it is a hard link to, for `hard-linked`. */
+  /** Name of the file of this transfer that it is a hard link to, where it is one. */
   readonly hardLinkTo: string | undefined;
   /** Content digest, with `contentDigest`, where the content passed through. */
   readonly digest: Uint8Array | undefined;
@@ -352,10 +352,11 @@ export interface PullOptions extends TransferOptions {
   /** Hears of each device that is asked for and that this process may not make, since it is not root. */
   readonly onUnmade?: (entry: FileEntry) => void;
   /**
-   * When `onEntry` is called: as soon as an entry is finished, or in the order of the sender's list, as rsync(1) prints entries.
+   * When `onEntry` is called: as soon as an entry is finished, or in the order of the sender's list, as rsync(1) prints entries with
+   * `-i`; with `changes listed` those that are as they were, directories aside, are told at once, as rsync(1) does without `-i`.
    * @defaultValue "finished"
    */
-  readonly entryOrder?: "finished" | "listed";
+  readonly entryOrder?: "finished" | "listed" | "changes listed";
   /** Called when the content of a file begins to come; not in a dry run. */
   readonly onTransfer?: (started: StartedTransfer) => void;
   readonly onStep?: (step: PullStep) => void;

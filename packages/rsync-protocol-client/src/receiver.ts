@@ -128,18 +128,18 @@ export class Receiver {
         EXIT.PROTOCOL,
       );
     }
-    progress.add(
-      await readFileList(
-        wire,
-        this.#decoder,
-        terms.format,
-        lists,
-        tally,
-        directory,
-        this.#checks,
-        this.#context.changeEntry,
-      ),
+    const list = await readFileList(
+      wire,
+      this.#decoder,
+      terms.format,
+      lists,
+      tally,
+      directory,
+      this.#checks,
+      this.#context.changeEntry,
     );
+    if (options.hardLinks) this.#context.hardLinks.listed(list);
+    progress.add(list);
   }
 
   #readReply(reader: ByteReader): Reply {

@@ -9,9 +9,9 @@ import {
 } from "@dialhome/rsync-protocol";
 import { type BasisSource, closeSource } from "./basis-source.ts";
 import { type BlockSums, sumBlocks, writeBlockSums } from "./block-sums.ts";
-import { giveUp } from "./entry-results.ts";
+import { finishGroup, giveUp } from "./entry-results.ts";
 import type { Job } from "./hard-link-groups.ts";
-import type { Session } from "./pull-context.ts";
+import type { SessionContext } from "./pull-context.ts";
 import { smallBlockLength } from "./small-blocks.ts";
 import { REPORT_BITS, type XattrRequests } from "./xattr-requests.ts";
 
@@ -25,11 +25,11 @@ export interface Basis {
 
 /** Asks for the content of files, and notes what was asked. */
 export class Requests {
-  readonly #context: Session;
+  readonly #context: SessionContext;
   readonly #xattrs: XattrRequests | undefined;
 
   /** @param xattrs - asks for extended attributes along with the content */
-  constructor(context: Session, xattrs?: XattrRequests) {
+  constructor(context: SessionContext, xattrs?: XattrRequests) {
     this.#context = context;
     this.#xattrs = xattrs;
   }
@@ -120,5 +120,7 @@ export class Requests {
       if (blocks) writeBlockSums(wire, sums, blocks);
     }
     wire.pushFull();
+    // Nothing will be here to wait for.
+    if (options.dryRun) finishGroup(this.#context, job.entry, "updated");
   }
 }

@@ -188,7 +188,9 @@ function sendNames(wire: Wire, filesFrom: PullOptions["filesFrom"]): void {
 }
 
 /** The first list is there; without incremental recursion it is the only one. */
-function beginWithList({ progress, terms, tally }: Session, first: FileList): void {
+function beginWithList(session: Session, first: FileList): void {
+  const { progress, terms, tally, options, hardLinks } = session;
+  if (options.hardLinks) hardLinks.listed(first);
   progress.add(first);
   if (terms.format.incRecurse) return;
   tally.listComplete = true;

@@ -149,10 +149,8 @@ export class StoreEntries implements EntryWork {
       stored = undefined;
     }
     if (options.hardLinks && entry.hardLinkGroup >= 0 && !redo) {
-      const file = stored && isRegularFile(stored) ? stored : undefined;
-      const isThere = file !== undefined && this.#isUpToDate(entry, file);
-      const mayLead = again || isThere || !isRegularFile(entry);
-      const step = hardLinks.meet(job, mayLead, file !== undefined);
+      const isThere = stored !== undefined && isRegularFile(stored);
+      const step = hardLinks.meet(job, isThere || !isRegularFile(entry), again);
       if (step.is === "wait") return;
       if (step.is === "link") {
         await this.#link(job, step.to, stored);
@@ -237,12 +235,14 @@ export class StoreEntries implements EntryWork {
     if (stored?.inode !== undefined && !to.replaced) {
       const leader = await lookups.look(to.name);
       if (leader?.inode === stored.inode) {
-        finishLink(this.#context, job, to.name, true, false);
+        finishLink(this.#context, job, to.name, { outcome: "unchanged", changes: 0 });
         return;
       }
     }
     if (!this.#context.options.dryRun) await store.link(job.entry, to.name, stored);
-    finishLink(this.#context, job, to.name, stored !== undefined, true);
+    let changes = stored ? this.#differences(job.entry, stored) : ITEM.IS_NEW;
+    if (stored && stored.size !== job.entry.size) changes |= ITEM.REPORT_SIZE;
+    finishLink(this.#context, job, to.name, { outcome: "hard-linked", changes });
   }
 
   /** For a delta, and for checksums. */

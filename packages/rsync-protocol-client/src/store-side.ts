@@ -35,10 +35,7 @@ export async function openStoreSide(
     xattrs: undefined,
     delayed: undefined,
     // Storing it takes its time: the generator does it, which waits.
-    linkToLeader: (job) => {
-      session.again.push({ ...job, redo: false });
-      session.progress.wake();
-    },
+    linkToLeader: (job) => session.hardLinks.postpone([job]),
   };
   const find = (name: string): ReturnType<Destination["find"]> => store.find(name);
   const directories = new StoreDirectories((name) => lookups.look(name));

@@ -1,4 +1,4 @@
-import { FileList } from "@dialhome/rsync-protocol";
+import { FileList, ITEM } from "@dialhome/rsync-protocol";
 import { describe, expect, it } from "vitest";
 import { EntryReports } from "../src/entry-reports.ts";
 import type { PulledEntry, PullOptions } from "../src/index.ts";
@@ -13,7 +13,7 @@ const pulled = (name: string): PulledEntry => ({
 });
 
 function reporting(
-  entryOrder: "listed" | "finished",
+  entryOrder: PullOptions["entryOrder"],
   incRecurse = false,
 ): { told: string[]; reports: EntryReports } {
   const told: string[] = [];
@@ -87,6 +87,29 @@ describe("entries are told", () => {
     reports.tell(pulled("again"), 4);
     reports.end();
     expect(told).toEqual(["again", "later"]);
+  });
+
+  it("at once if nothing was made of them, and that is wanted", () => {
+    const { told, reports } = reporting("changes listed");
+    const kept = (name: string, more: Partial<PulledEntry> = {}): PulledEntry => ({
+      ...pulled(name),
+      outcome: "unchanged",
+      ...more,
+    });
+    const directory = { ...fileEntry("directory"), mode: 0o040755 };
+    const known = { ...fileEntry("known directory"), mode: 0o040755 };
+    reports.asked(1);
+    reports.tell(kept("same"), 2);
+    reports.tell(pulled("new"), 3);
+    reports.tell(kept("other mode", { changes: ITEM.REPORT_PERMS }), 4);
+    reports.tell(kept("", { entry: directory, changes: ITEM.REPORT_TIME }), 5);
+    reports.tell(kept("", { entry: known, changes: ITEM.LOCAL_CHANGE }), 6);
+    reports.tell(kept("reference", { outcome: "linked", changes: ITEM.LOCAL_CHANGE }), 7);
+    reports.tell(kept("link", { hardLinkTo: "a" }), 8);
+    reports.tell(kept("link of other mode", { hardLinkTo: "a", changes: ITEM.REPORT_PERMS }), 9);
+    expect(told.splice(0)).toEqual(["same", "other mode", "known directory", "reference", "link"]);
+    reports.tell(pulled("asked for"), 1);
+    expect(told).toEqual(["asked for", "new", "directory", "link of other mode"]);
   });
 
   it("and who throws ends the pull", () => {

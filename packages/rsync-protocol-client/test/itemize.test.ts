@@ -32,6 +32,9 @@ describe("itemize", () => {
     ["unchanged", ITEM.REPORT_TIME, 0o040755, ".d..t......"],
     ["unchanged", 0, 0o100644, undefined],
     ["hard-linked", ITEM.IS_NEW, 0o100644, "hf+++++++++"],
+    ["hard-linked", ITEM.REPORT_SIZE, 0o100644, "hf.s......."],
+    ["hard-linked", ITEM.LOCAL_CHANGE, 0o120777, "hL         "],
+    ["linked", ITEM.LOCAL_CHANGE, 0o100644, undefined],
   ] as const)("%s, 0x%x of 0%o is %s", (outcome, changes, mode, letters) => {
     expect(itemize(told(outcome, changes, mode))).toBe(letters);
   });
@@ -40,6 +43,12 @@ describe("itemize", () => {
     expect(itemize(told("updated", ITEM.REPORT_SIZE), {})).toBe(">f.sT......");
     expect(itemize(told("new", ITEM.IS_NEW), {})).toBe(">f+++++++++");
   });
+});
+
+it("says h of a link that is one already, where its file has other attributes", () => {
+  const link = { ...told("unchanged", ITEM.REPORT_PERMS), hardLinkTo: "a" };
+  expect(itemize(link)).toBe("hf...p.....");
+  expect(itemize({ ...link, changes: 0 })).toBeUndefined();
 });
 
 describe("displayName", () => {

@@ -100,7 +100,8 @@ describe("a pull into a store", () => {
       expect(store.names.get("d/link")?.entry.linkTarget).toBe("../a");
       expect(store.calls.indexOf("put d")).toBeLessThan(store.calls.indexOf("put d/e"));
       expect(store.summary).toBe(first.summary);
-      expect(first.lines).toContain(">f+++++++++ a");
+      expect(first.lines).toContain(">f+++++++++ d/same");
+      expect(first.lines).toContain("hf+++++++++ a");
       store.calls.length = 0;
       const second = await run(store);
       expect(second).toMatchObject({ lines: [], summary: { exitCode: 0, transferredFiles: 0 } });

@@ -107,7 +107,7 @@ export class RsyncReport {
     const { info } = this.#settings;
     const namesEntries = this.#format !== undefined || this.#logFormat !== undefined;
     return {
-      entryOrder: "listed",
+      entryOrder: this.#itemizes > 0 ? "listed" : "changes listed",
       onStep: (step) => this.#step(step),
       onMessage: this.onMessage,
       ...(namesEntries || info.del > 0 ? { onDelete: (deleted) => this.#deleted(deleted) } : {}),
@@ -229,9 +229,11 @@ export class RsyncReport {
       // As rsync: what is transferred is not logged in a dry run, though all else is.
       const isTransfer = (item.changes & ITEM.TRANSFER) !== 0;
       if (item.letters.trimEnd().length > 2 && !isTransfer) this.#log(item);
-    } else if (this.#settings.info.name > 1 && this.#itemizes === 0 && !item.isDirectory) {
+    } else if (this.#settings.info.name > 1 && this.#itemizes === 0) {
       const isSame = item.letters.trimEnd().length === 2;
-      this.#output.say(isSame ? `${item.name} is uptodate` : item.name);
+      if (!item.isDirectory) this.#output.say(isSame ? `${item.name} is uptodate` : item.name);
+      // One that is made, and known from another directory.
+      else if (isSame && item.changes !== 0) this.#output.say(`${item.name}/ is uptodate`);
     }
   }
 
@@ -283,7 +285,7 @@ export class RsyncReport {
       letters: letters ?? itemizeUnchanged(pulled),
       operation: this.#way.isLocal ? "send" : "recv",
       entry,
-      hardLinkTo: outcome === "hard-linked" ? hardLinkTo : undefined,
+      hardLinkTo: outcome === "unchanged" ? undefined : hardLinkTo,
       checksum: pulled.checksum,
       changes,
     };
@@ -346,7 +348,7 @@ function describeChecksum(
 }
 
 /** What stands for the letters of an entry that is as it was. */
-function itemizeUnchanged({ entry, outcome, changes }: PulledEntry): string {
+function itemizeUnchanged({ entry, outcome, changes, hardLinkTo }: PulledEntry): string {
   const { isDirectory } = nameOf(entry);
   const kind = isDirectory
     ? "d"
@@ -356,7 +358,8 @@ function itemizeUnchanged({ entry, outcome, changes }: PulledEntry): string {
         ? "f"
         : kindOf(entry.mode);
   const isMade = (changes & ITEM.LOCAL_CHANGE) !== 0;
-  return `${outcome === "linked" ? "h" : isMade ? "c" : "."}${kind}         `;
+  const isLinked = outcome === "linked" || hardLinkTo !== undefined;
+  return `${isLinked ? "h" : isMade ? "c" : "."}${kind}         `;
 }
 
 function kindOf(mode: number): string {
