@@ -62,6 +62,10 @@ export class EntryReports {
       return;
     }
     this.#directories.delete(directory.name);
+    if (turn.pulled && this.#isAsItWas(turn.pulled)) {
+      this.#emit(turn.pulled);
+      return;
+    }
     this.#turns.push(turn);
     this.#release();
   }
@@ -92,8 +96,8 @@ export class EntryReports {
 
   /** An entry is finished. */
   tell(pulled: PulledEntry, ndx: number): void {
-    // As rsync does, what is passed over is told at once.
-    if (!this.#isOrdered || pulled.skipped !== undefined || this.#isAsItWas(pulled)) {
+    // As rsync does, what is passed over is told at once, unless something was found out about it.
+    if (!this.#isOrdered || (pulled.skipped ?? "same elsewhere") !== "same elsewhere") {
       this.#emit(pulled);
       return;
     }
@@ -105,6 +109,9 @@ export class EntryReports {
       this.#finish(turn);
     } else if (this.#waitsForList(pulled)) {
       this.#directories.set(pulled.entry.name, { ndx, pulled, isFinished: true });
+    } else if (this.#isAsItWas(pulled)) {
+      this.#emit(pulled);
+      return;
     } else {
       this.#turns.push({ ndx, pulled, isFinished: true });
       if (this.#turns.length - this.#head > HELD_TURNS) this.#isHeld = false;
@@ -129,12 +136,13 @@ export class EntryReports {
   }
 
   /**
-   * Whether rsync tells of it without hearing it from the sender: a file that stays or is known from another directory, at most with
-   * other attributes; a directory only when it is made like one that is known.
+   * Whether rsync tells of it without hearing it from the sender: a file that stays, at most with other attributes; what is the same in
+   * another directory.
    */
   #isAsItWas({ entry, outcome, changes, hardLinkTo }: PulledEntry): boolean {
-    if (!this.#ordersChangesOnly || (outcome !== "unchanged" && outcome !== "linked")) return false;
-    if (isDirectory(entry)) return changes === ITEM.LOCAL_CHANGE;
+    if (!this.#ordersChangesOnly || outcome === "new" || outcome === "updated") return false;
+    if (isDirectory(entry) || outcome === "copied") return changes === ITEM.LOCAL_CHANGE;
+    if (outcome === "hard-linked") return false;
     return hardLinkTo === undefined || (changes & ~ITEM.LOCAL_CHANGE) === 0;
   }
 

@@ -159,7 +159,7 @@ export class FileDecisions {
     if (found?.level === "same") {
       if (referenceUse === "compare") {
         releaseSource(this.#context, job);
-        giveUp(this.#context, job);
+        leaveAsIs(this.#context, job, "same elsewhere");
         return undefined;
       }
       if (referenceUse === "link" && this.#references.link(job, found)) return undefined;

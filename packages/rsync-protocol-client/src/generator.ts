@@ -13,6 +13,13 @@ import { Slices } from "./slices.ts";
  */
 const HARD_LINK_LOOK_AHEAD = 500;
 
+/**
+ * How long the first slice of work may be, in ms, unless so many entries are done before: as in rsync(1) a small tree has been gone
+ * through before the first answer is read, and what is told of it at once is told before.
+ */
+const FIRST_SLICE_MS = 100;
+const FIRST_SLICE_ENTRIES = 256;
+
 /** So many entries of a list are gone through before hard links are made to files that have come meanwhile. */
 const LINK_INTERVAL = 1024;
 
@@ -36,6 +43,7 @@ export class Generator {
   async run(): Promise<void> {
     const { progress, again, wire, options, hardLinks } = this.#context;
     await whenReady(options.ready);
+    this.#slices.begin(FIRST_SLICE_MS);
     while (!progress.complete) {
       if (hardLinks.hasRevived || hardLinks.hasPostponed) {
         await this.#takeUp([...hardLinks.takeRevived(), ...hardLinks.takePostponed()]);
@@ -73,6 +81,7 @@ export class Generator {
       if (!entry || list.isDropped(i)) continue;
       const job: Job = { ndx: list.start + i, entry, work };
       work.unfinished++;
+      if (job.ndx === FIRST_SLICE_ENTRIES) this.#slices.begin();
       const pause = this.#after(this.#entry(job, false, false));
       if (pause) await pause;
       if (hardLinks.hasRevived) await this.#takeUp(hardLinks.takeRevived());
@@ -90,6 +99,7 @@ export class Generator {
       if (wire.waiting) wire.flush();
       wire.assertAlive();
       await progress.changed();
+      this.#slices.begin(FIRST_SLICE_MS);
     }
   }
 

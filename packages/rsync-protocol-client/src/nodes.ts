@@ -8,7 +8,7 @@ import {
   MODE,
 } from "@dialhome/rsync-protocol";
 import { nameBytes } from "./destination-tree.ts";
-import { fail, giveUp, succeed } from "./entry-results.ts";
+import { fail, giveUp, leaveAsIs, succeed } from "./entry-results.ts";
 import { makeStandIn, readRecordedLink } from "./fake-super.ts";
 import type { Job } from "./hard-link-groups.ts";
 import { type Place, pathOf, placeOf, replaceAtomically } from "./placement.ts";
@@ -50,7 +50,7 @@ export class Nodes {
       const { referenceUse } = this.#context;
       const isSame = found?.level === "same";
       if (isSame && referenceUse === "compare") {
-        giveUp(this.#context, job);
+        leaveAsIs(this.#context, job, "same elsewhere");
         return;
       }
       if (isSame && referenceUse === "link" && this.#references.link(job, found)) return;

@@ -116,8 +116,8 @@ export interface TransferOptions {
   /** `-n`: nothing is changed. */
   readonly dryRun?: boolean;
   /**
-   * `--delete`, and when: `true` and `during` are directory by directory as they come, `delay` finds them so and deletes at the
-   * end, `before` and `after` are before and after everything else and list all at first.
+   * `--delete`, and when: `during` is directory by directory as they come, `delay` finds them so and deletes at the end, `before` and
+   * `after` are before and after everything else and list all at first. `true` is `during`, and below protocol 30 `before`.
    */
   readonly delete?: boolean | DeleteTime;
   /** `--delete-excluded`: what the rules exclude at the sender is deleted too. Means `delete`. */
@@ -255,8 +255,14 @@ export interface PulledEntry {
   readonly skipped?: SkipReason | undefined;
 }
 
-/** `update`; `ignoreExisting`; `existing`; `maxSize`; `minSize`. */
-export type SkipReason = "newer" | "exists" | "not there" | "too large" | "too small";
+/** `update`; `ignoreExisting`; `existing`; `maxSize`; `minSize`; `compareDest`. */
+export type SkipReason =
+  | "newer"
+  | "exists"
+  | "not there"
+  | "too large"
+  | "too small"
+  | "same elsewhere";
 
 /** A file whose content begins to come. */
 export interface StartedTransfer {

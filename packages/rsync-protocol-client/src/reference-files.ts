@@ -12,7 +12,7 @@ import {
 } from "@dialhome/rsync-protocol";
 import { copyContent } from "./copy-content.ts";
 import { entryPath } from "./entry-path.ts";
-import { fail, giveUp, succeed } from "./entry-results.ts";
+import { fail, leaveAsIs, succeed } from "./entry-results.ts";
 import { readRecordedLink } from "./fake-super.ts";
 import type { Job } from "./hard-link-groups.ts";
 import { type Place, placeOf, replaceAtomically, temporaryFor } from "./placement.ts";
@@ -114,7 +114,7 @@ export class ReferenceFiles {
     }
     if (referenceUse === "compare") {
       releaseSource(this.#context, job);
-      giveUp(this.#context, job);
+      leaveAsIs(this.#context, job, "same elsewhere");
     } else succeed(this.#context, job, "linked", ITEM.LOCAL_CHANGE);
     return true;
   }

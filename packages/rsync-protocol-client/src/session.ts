@@ -12,6 +12,7 @@ import {
   writeFilterList,
 } from "@dialhome/rsync-protocol";
 import { Comparison } from "./comparison.ts";
+import { withDeleteTime } from "./delete-time.ts";
 import { isStore } from "./destination.ts";
 import { dropEmptyDirectories } from "./empty-directories.ts";
 import { entryChanges } from "./entry-changes.ts";
@@ -50,9 +51,10 @@ interface Begun {
 export async function runSession(
   wire: Wire,
   terms: SessionTerms,
-  options: PullOptions,
+  given: PullOptions,
   rules: PullRules,
 ): Promise<PullSummary> {
+  const options = withDeleteTime(given, terms.traits);
   let side: PullSide | undefined;
   const onFinished = (list: FileList): void => side?.listFinished(list);
   const { session, ...begun } = await beginSession(wire, terms, options, rules, onFinished);

@@ -7,6 +7,11 @@ const SLICE_MS = 10;
 export class Slices {
   #end = performance.now() + SLICE_MS;
 
+  /** Begins a slice, which may be of another length. */
+  begin(ms: number = SLICE_MS): void {
+    this.#end = performance.now() + ms;
+  }
+
   /** True when it is time to {@link rest}. */
   get over(): boolean {
     return performance.now() >= this.#end;
@@ -15,6 +20,6 @@ export class Slices {
   /** Gives the event loop a turn and begins the next slice. */
   async rest(): Promise<void> {
     await nextTurn();
-    this.#end = performance.now() + SLICE_MS;
+    this.begin();
   }
 }

@@ -90,7 +90,7 @@ describe("entries are told", () => {
   });
 
   it("at once if nothing was made of them, and that is wanted", () => {
-    const { told, reports } = reporting("changes listed");
+    const { told, reports } = reporting("changes listed", true);
     const kept = (name: string, more: Partial<PulledEntry> = {}): PulledEntry => ({
       ...pulled(name),
       outcome: "unchanged",
@@ -98,6 +98,8 @@ describe("entries are told", () => {
     });
     const directory = { ...fileEntry("directory"), mode: 0o040755 };
     const known = { ...fileEntry("known directory"), mode: 0o040755 };
+    for (const each of [directory, known]) reports.listBegins(new FileList(0, each));
+    const later = { ...known, name: "later" };
     reports.asked(1);
     reports.tell(kept("same"), 2);
     reports.tell(pulled("new"), 3);
@@ -107,9 +109,21 @@ describe("entries are told", () => {
     reports.tell(kept("reference", { outcome: "linked", changes: ITEM.LOCAL_CHANGE }), 7);
     reports.tell(kept("link", { hardLinkTo: "a" }), 8);
     reports.tell(kept("link of other mode", { hardLinkTo: "a", changes: ITEM.REPORT_PERMS }), 9);
-    expect(told.splice(0)).toEqual(["same", "other mode", "known directory", "reference", "link"]);
+    reports.tell(kept("copied", { outcome: "copied", changes: ITEM.LOCAL_CHANGE }), 10);
+    reports.tell(
+      kept("copied, not the same", { outcome: "copied", changes: ITEM.REPORT_TIME }),
+      11,
+    );
+    reports.tell(kept("", { entry: later, changes: ITEM.LOCAL_CHANGE }), 12);
+    expect(told.splice(0)).toEqual([
+      ...["same", "other mode", "known directory", "reference", "link", "copied"],
+    ]);
+    reports.listBegins(new FileList(0, later));
+    expect(told.splice(0)).toEqual(["later"]);
     reports.tell(pulled("asked for"), 1);
-    expect(told).toEqual(["asked for", "new", "directory", "link of other mode"]);
+    expect(told).toEqual([
+      ...["asked for", "new", "directory", "link of other mode", "copied, not the same"],
+    ]);
   });
 
   it("and who throws ends the pull", () => {

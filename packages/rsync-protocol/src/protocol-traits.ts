@@ -24,6 +24,8 @@ export interface ProtocolTraits {
   readonly answersGoodbye: boolean;
   /** A side says with which exit code it ends the session early, and is answered. */
   readonly tellsErrorExit: boolean;
+  /** Where nobody says when, deletes come before everything else; else directory by directory, as they are reached. */
+  readonly deletesBefore: boolean;
   /** The names of `--files-from` go beside the frames that the client sends. */
   readonly namesBesideFrames: boolean;
   /** Times have nanoseconds. */
@@ -53,6 +55,7 @@ export function traitsOf(protocol: number): ProtocolTraits {
     morePhases: protocol >= 29 ? 2 : 1,
     answersGoodbye: protocol >= 31,
     tellsErrorExit: protocol >= 31,
+    deletesBefore: isOld,
     namesBesideFrames: protocol < 31,
     hasNanoseconds: protocol >= 31,
     largestBlockBytes: isOld ? LIMITS.oldBlockBytes : LIMITS.blockBytes,

@@ -36,7 +36,9 @@ interface Way {
 }
 
 /** What rsync says of what an option has it pass over. */
-const SKIPPED: Readonly<Record<SkipReason, (name: string, kind: string) => string>> = {
+const SKIPPED: Readonly<
+  Record<Exclude<SkipReason, "same elsewhere">, (name: string, kind: string) => string>
+> = {
   newer: (name) => `${name} is newer`,
   exists: (name) => `${name} exists`,
   "not there": (name, kind) => `not creating new ${kind} "${name}"`,
@@ -209,7 +211,7 @@ export class RsyncReport {
   }
 
   #entry(pulled: PulledEntry): void {
-    if (pulled.skipped !== undefined) {
+    if (pulled.skipped !== undefined && pulled.skipped !== "same elsewhere") {
       const { name } = pulled.entry;
       const kind = isDirectoryEntry(pulled.entry) ? "directory" : "file";
       if (this.#settings.info.skip > 0) this.#output.info(SKIPPED[pulled.skipped](name, kind));
