@@ -105,7 +105,7 @@ describeWithPeers(["rsync"], "dialhome rsync prints what rsync prints", () => {
     ["-av --stats", "-ahh --stats", "-an --stats --no-h", "-aq --stats"],
     ["-a --progress", "-ai --progress --no-h", "-a --no-i-r --progress"],
     ["-av --info=name0", "-a --info=name,stats", "-av --info=flist0,nonreg0,stats0"],
-    ["-av --existing", "-av --ignore-existing"],
+    ["-av --existing", "-av --ignore-existing", "-ai --delete --protocol=29"],
     ["-a --out-format=%i|%n|%L|%f|%l|%'''l|%-9n|%o|%M|%B|%U|%G|%m|%C|%%|%Z"],
     ["-ac --out-format=%n_%C --checksum-choice=md5", "-a --out-format=[%12l]%C --cc=sha1"],
   ])("%s …", async (...all) => {

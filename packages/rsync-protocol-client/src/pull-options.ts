@@ -51,7 +51,7 @@ export interface TransferOptions {
   readonly relative?: boolean;
   /** `--no-implied-dirs` is false: the directories on the way to a source get no attributes. @defaultValue true */
   readonly impliedDirs?: boolean;
-  /** `--files-from`: what is transferred of the source; `dirs` is implied. */
+  /** `--files-from`: what is transferred of the source; `dirs` is implied, unless it is false. */
   readonly filesFrom?: FilesFrom;
   /** `-l` */
   readonly links?: boolean;

@@ -21,9 +21,12 @@ export class RequestedNames {
   readonly #ways = new Set<string>();
   readonly #patterns: (readonly Component[])[] = [];
   readonly #relative: boolean;
+  /** Components that a name may have behind what was asked for. */
+  readonly #levels: number;
 
-  private constructor(relative: boolean) {
+  private constructor(relative: boolean, levels: number) {
     this.#relative = relative;
+    this.#levels = levels;
   }
 
   /** Undefined when anything may come: a path that ends in `/` or names the module stands for all that is in it. */
@@ -35,7 +38,7 @@ export class RequestedNames {
     const wanted = filesFrom?.names ?? source.paths;
     if (wanted === undefined || wanted.length === 0) return undefined;
     const isLiteral = filesFrom !== undefined || (source.kind === "daemon" && !source.wildcards);
-    const names = new RequestedNames(relative);
+    const names = new RequestedNames(relative, levelsBelow(options));
     for (const path of wanted) if (!names.#add(path, isLiteral)) return undefined;
     return names;
   }
@@ -52,7 +55,8 @@ export class RequestedNames {
    */
   assert(name: string, isDirectory: boolean): boolean {
     const slash = name.indexOf("/");
-    if (this.#tops.has(slash < 0 ? name : name.slice(0, slash))) return true;
+    const isInTop = this.#tops.has(slash < 0 ? name : name.slice(0, slash));
+    if (isInTop && this.#mayHave(name, 1)) return true;
     const found = this.#findPath(name) ?? this.#find(name.split("/"));
     if (found === "wanted") return true;
     if (isDirectory && this.#relative && (found === "on the way" || name === ".")) return false;
@@ -85,9 +89,15 @@ export class RequestedNames {
   #findPath(name: string): "wanted" | "on the way" | undefined {
     if (this.#paths.size === 0) return undefined;
     for (let path = name; path !== "."; path = directoryOf(path)) {
-      if (this.#paths.has(path)) return "wanted";
+      if (this.#paths.has(path) && this.#mayHave(name, path.split("/").length)) return "wanted";
     }
     return this.#ways.has(name) ? "on the way" : undefined;
+  }
+
+  /** Whether `name` is no deeper than is asked for, below something with so many components. */
+  #mayHave(name: string, components: number): boolean {
+    if (this.#levels === Number.POSITIVE_INFINITY) return true;
+    return name.split("/").length - components <= this.#levels;
   }
 
   #find(parts: readonly string[]): "wanted" | "on the way" | undefined {
@@ -101,11 +111,17 @@ export class RequestedNames {
         );
       });
       if (!matches) continue;
-      if (parts.length >= pattern.length) return "wanted";
-      isOnTheWay = true;
+      if (parts.length < pattern.length) isOnTheWay = true;
+      else if (parts.length - pattern.length <= this.#levels) return "wanted";
     }
     return isOnTheWay ? "on the way" : undefined;
   }
+}
+
+/** How deep a sender lists what is in a directory: all of it, its content, or nothing where a list of files is not to imply that. */
+function levelsBelow({ recursive, dirs, filesFrom }: TransferOptions): number {
+  if (recursive) return Number.POSITIVE_INFINITY;
+  return dirs === false && filesFrom !== undefined ? 0 : 1;
 }
 
 /** The names that stand for the paths themselves, without what is below them; undefined when they are not known here. */

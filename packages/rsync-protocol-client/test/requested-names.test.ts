@@ -3,9 +3,10 @@ import { describe, expect, it } from "vitest";
 import type { TransferOptions } from "../src/pull-options.ts";
 import { RequestedNames } from "../src/requested-names.ts";
 
-const of = (...paths: string[]) => RequestedNames.of({ kind: "daemon", module: "m", paths }, {});
+const of = (...paths: string[]) =>
+  RequestedNames.of({ kind: "daemon", module: "m", paths }, { recursive: true });
 const globs = (paths: readonly string[], options: TransferOptions = {}) =>
-  RequestedNames.of({ kind: "server", paths }, options);
+  RequestedNames.of({ kind: "server", paths }, { recursive: true, ...options });
 
 function assertJudged(
   names: RequestedNames | undefined,
@@ -51,6 +52,29 @@ describe("names that were asked for", () => {
       refused: ["etc/shadow", "ssh_config", "srv", "data/y", "x"],
     });
     expect(globs(["a/b/", "c/./"], { relative: true })).toBeUndefined();
+  });
+
+  it("are without recursion as deep as directories are listed", () => {
+    const paths = ["*.d", "top"];
+    assertJudged(globs(paths, { recursive: false, dirs: true }), {
+      wanted: ["a.d", "a.d/x", "top", "top/x"],
+      refused: ["a.d/x/y", "top/x/y"],
+    });
+    const filesFrom = { names: ["a/b/", "top/"] };
+    const list = { recursive: false, relative: true, filesFrom };
+    const onTheWay = ["a"];
+    assertJudged(globs([], list), {
+      wanted: ["a/b", "a/b/c", "top/x"],
+      onTheWay,
+      refused: ["top/x/y"],
+    });
+    // As with the real rsync, whose sender lists it nevertheless.
+    const refused = ["a/b/c", "top/x", "a/x"];
+    assertJudged(globs([], { ...list, dirs: false }), {
+      wanted: ["a/b", "top"],
+      onTheWay,
+      refused,
+    });
   });
 
   it("are found as fast among very many", () => {

@@ -61,7 +61,7 @@ async function transfer(settings: RsyncSettings, io: CommandIo): Promise<number>
   const options = {
     ...base,
     cvsIgnore: readCvsIgnore(io),
-    dirs: base.dirs === true || (isListing && base.recursive !== true),
+    ...(isListing && base.recursive !== true ? { dirs: true } : {}),
     wholeFile:
       base.wholeFile === true ||
       (source.is === "local" && !settings.negated.has("wholeFile") && !base.append),

@@ -6,10 +6,11 @@ import type { RsyncSettings } from "./settings.ts";
 
 /** The options of a pull that the command line asks for. */
 export function transferOptions(settings: RsyncSettings): TransferOptions {
-  const { flags } = settings;
+  const { flags, negated } = settings;
   return {
     recursive: flags.has("recursive"),
-    dirs: flags.has("dirs"),
+    // Where nothing is said, a list of files implies it.
+    ...(flags.has("dirs") || negated.has("dirs") ? { dirs: flags.has("dirs") } : {}),
     relative: flags.has("relative"),
     verbose: settings.verbose,
     impliedDirs: flags.has("impliedDirs"),
