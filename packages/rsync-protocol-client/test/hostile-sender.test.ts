@@ -274,6 +274,7 @@ describe("pull from a sender that means harm", () => {
                 s.list(ROOT, { name: "a", size: 3 }, { name: "d", mode: DIRECTORY });
                 // With hard links nothing is asked for before enough is known.
                 if (incRecurse) s.ndx.write(s.out, NDX.FLIST_EOF);
+                s.wire.flush();
                 s.head(await s.request());
               }
               s.out.bytes(bytes);
