@@ -6,9 +6,25 @@ const first = process.env["DIALHOME_SEED"] ?? "soak";
 const count = Number(process.env["DIALHOME_SEEDS"] ?? 20);
 
 const OPTIONS = [
-  ...["-aHi", "-aHii", "-aHv", "-aHvv", "-aHivv", "-rlHi", "-aHni", "-aHnv", "-aHci", "-aHWi"],
-  ...["-aHui", "-aHi --existing", "-aHi --ignore-existing", "-aHi --inplace", "-aHi --delete"],
-  ...["-aHi --max-size=5", "-aHi --size-only", "-aHi --backup", "-aHi --delay-updates"],
+  "-aHi",
+  "-aHii",
+  "-aHv",
+  "-aHvv",
+  "-aHivv",
+  "-rlHi",
+  "-aHni",
+  "-aHnv",
+  "-aHci",
+  "-aHWi",
+  "-aHui",
+  "-aHi --existing",
+  "-aHi --ignore-existing",
+  "-aHi --inplace",
+  "-aHi --delete",
+  "-aHi --max-size=5",
+  "-aHi --size-only",
+  "-aHi --backup",
+  "-aHi --delay-updates",
   ...["link", "copy", "compare"].flatMap((use) =>
     ["-aHi", "-aHii", "-aHni", "-aHvv"].map((options) => `${options} --${use}-dest=../ref`),
   ),

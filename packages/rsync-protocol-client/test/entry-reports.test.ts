@@ -116,13 +116,22 @@ describe("entries are told", () => {
     );
     reports.tell(kept("", { entry: later, changes: ITEM.LOCAL_CHANGE }), 12);
     expect(told.splice(0)).toEqual([
-      ...["same", "other mode", "known directory", "reference", "link", "copied"],
+      "same",
+      "other mode",
+      "known directory",
+      "reference",
+      "link",
+      "copied",
     ]);
     reports.listBegins(new FileList(0, later));
     expect(told.splice(0)).toEqual(["later"]);
     reports.tell(pulled("asked for"), 1);
     expect(told).toEqual([
-      ...["asked for", "new", "directory", "link of other mode", "copied, not the same"],
+      "asked for",
+      "new",
+      "directory",
+      "link of other mode",
+      "copied, not the same",
     ]);
   });
 
