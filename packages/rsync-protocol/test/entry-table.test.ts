@@ -142,8 +142,10 @@ describe("a long list", () => {
         ...(atime === undefined ? {} : { atime }),
         ...(from === undefined ? {} : { source: from }),
       }));
+    // Of directories that come twice one is kept, with what both say.
+    const apart = fc.uniqueArray(entry, { maxLength: 30, selector: ({ name }) => name });
     fc.assert(
-      fc.property(fc.array(entry, { maxLength: 30 }), (entries) => {
+      fc.property(apart, (entries) => {
         const { wire } = packedList(entries);
         entries.forEach((each, place) => {
           expect(wire.at(place)).toStrictEqual(each);
