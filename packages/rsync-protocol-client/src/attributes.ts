@@ -244,9 +244,21 @@ export class Attributes {
     );
   }
 
-  /** Corrects what differs on a directory, when all in it is done. */
-  applyToDirectory(directory: DirectoryHandle, entry: FileEntry, created: boolean): void {
+  /**
+   * Corrects what differs on a directory, when all in it is done.
+   *
+   * @param before - what it was before that; undefined for one that was made
+   */
+  applyToDirectory(
+    directory: DirectoryHandle,
+    entry: FileEntry,
+    before: FileStat | undefined,
+  ): void {
+    const created = before === undefined;
     const stat = this.statOf(directory);
+    // Work in it changed its time, maybe by less than is compared.
+    const isTouched =
+      created || stat.mtimeSec !== before.mtimeSec || stat.mtimeNsec !== before.mtimeNsec;
     const target = this.#extended || this.#fake ? new OpenXattrs(directory.fd) : undefined;
     const mode = this.#directoryMode(directory, entry, stat, created);
     let changed = false;
@@ -271,7 +283,9 @@ export class Attributes {
     if (!this.#fake && (changed || mode !== (stat.mode & MODE.PERMISSIONS))) {
       this.#try("permissions", entry, () => directory.chmodSelf(safeMode(mode, owned)));
     }
-    if (created ? this.#comparison.keepsTime(entry) : this.#comparison.correctsTime(entry, stat)) {
+    if (
+      isTouched ? this.#comparison.keepsTime(entry) : this.#comparison.correctsTime(entry, stat)
+    ) {
       this.#try("times", entry, () => directory.setTimesOfFd(directory.fd, timesOf(entry)));
     }
   }

@@ -38,8 +38,11 @@ export class DirectoryWork {
   readonly #options: TransferOptions;
   readonly #rootIsNew: boolean;
   readonly #backups: Backups | undefined;
-  /** Entered and not finished yet, in order; with whether we made it. */
-  readonly #open = new Map<string, { readonly entry: FileEntry; readonly created: boolean }>();
+  /** Entered and not finished yet, in order; with what it was before, if we did not make it. */
+  readonly #open = new Map<
+    string,
+    { readonly entry: FileEntry; readonly before: FileStat | undefined }
+  >();
   /** Their extended attributes are awaited; with whether all else is done. */
   readonly #waiting = new Map<string, boolean>();
   /** Listed, and not there: what lies below is left out without a further word. */
@@ -66,9 +69,9 @@ export class DirectoryWork {
   /** Makes sure that a directory is there. @returns `ITEM` bits: how it differed. */
   enter(entry: FileEntry): number {
     if (entry.name === ".") {
-      this.#note(entry, this.#rootIsNew);
       const { root } = this.#tree;
       const stat = this.#attributes.statOf(root);
+      this.#note(entry, this.#rootIsNew ? undefined : stat);
       if (this.#inheritsOtherwise(entry, stat)) root.chmodSelf(stat.mode ^ SET_GID);
       if (this.#rootIsNew) return this.#newDirectory(entry);
       return this.#attributes.differences(entry, stat, this.#tree, undefined);
@@ -98,7 +101,7 @@ export class DirectoryWork {
       if (this.#inheritsOtherwise(entry, stat)) {
         this.#tree.directory(entry.name).chmodSelf(stat.mode ^ SET_GID);
       }
-      this.#note(entry, false);
+      this.#note(entry, stat);
       return changes;
     }
     if (this.#options.existing && !stat) {
@@ -118,7 +121,7 @@ export class DirectoryWork {
         if (made && this.#inheritsOtherwise(entry, made)) parent.chmod(name, made.mode ^ SET_GID);
       }
     }
-    this.#note(entry, true);
+    this.#note(entry, undefined);
     return this.#newDirectory(entry);
   }
 
@@ -193,7 +196,8 @@ export class DirectoryWork {
 
   /** Whether a directory was made by this pull, so that nothing can be in it that has to go. */
   wasCreated(name: string): boolean {
-    return this.#open.get(name)?.created === true;
+    const open = this.#open.get(name);
+    return open !== undefined && open.before === undefined;
   }
 
   /** A list is finished: with incremental recursion nothing more will happen in its directory. */
@@ -210,8 +214,8 @@ export class DirectoryWork {
     for (const name of [...this.#open.keys()].toReversed()) this.#finish(name);
   }
 
-  #note(entry: FileEntry, created: boolean): void {
-    this.#open.set(entry.name, { entry, created });
+  #note(entry: FileEntry, before: FileStat | undefined): void {
+    this.#open.set(entry.name, { entry, before });
   }
 
   #finish(name: string): void {
@@ -224,7 +228,7 @@ export class DirectoryWork {
     this.#open.delete(name);
     if (this.#options.dryRun) return;
     try {
-      this.#attributes.applyToDirectory(this.#tree.directory(name), open.entry, open.created);
+      this.#attributes.applyToDirectory(this.#tree.directory(name), open.entry, open.before);
     } catch (error) {
       this.#tally.problem(describeFailure("cannot set the attributes of directory", name, error));
     }

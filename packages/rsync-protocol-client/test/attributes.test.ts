@@ -34,7 +34,7 @@ afterEach(() => {
 
 /** Of a pull that keeps owners and permissions. */
 function attributes(): Attributes {
-  const options = { owner: true, group: true, perms: true, numericIds: true };
+  const options = { owner: true, group: true, perms: true, times: true, numericIds: true };
   const names = { users: new Map(), groups: new Map() };
   return makeAttributes(options, "root", names, undefined, tally, new Comparison(options));
 }
@@ -75,7 +75,7 @@ describe("where the owner cannot be given, set-id bits would speak for the wrong
   it("a directory does not get them", () => {
     refuseOwners();
     const entry = fileEntry("d", { mode: 0o042775, ...SOMEBODY });
-    attributes().applyToDirectory(directory, entry, true);
+    attributes().applyToDirectory(directory, entry, undefined);
     expect(mode(root)).toBe(0o775);
     expect(tally.problems).toHaveLength(1);
   });
@@ -92,5 +92,24 @@ describe("where the owner cannot be given, set-id bits would speak for the wrong
     );
     expect(mode(join(root, "file"))).toBe(0o4755);
     expect(tally.problems).toEqual([]);
+  });
+});
+
+describe("the time of a directory that was there", () => {
+  const times = { mtimeSec: 1_700_000_000, mtimeNsec: 5 };
+  const entry = fileEntry("d", { mode: 0o40755, mtime: times.mtimeSec, mtimeNsec: 5 });
+
+  it("comes back to the nanosecond after work in it", () => {
+    directory.setTimesOfFd(directory.fd, { ...times, mtimeNsec: 7 });
+    const before = directory.stat();
+    directory.setTimesOfFd(directory.fd, { ...times, mtimeNsec: 9 });
+    attributes().applyToDirectory(directory, entry, before);
+    expect(directory.stat()).toMatchObject(times);
+  });
+
+  it("stays as it is where nothing but less than a second differs, as in rsync", () => {
+    directory.setTimesOfFd(directory.fd, { ...times, mtimeNsec: 7 });
+    attributes().applyToDirectory(directory, entry, directory.stat());
+    expect(directory.stat()).toMatchObject({ ...times, mtimeNsec: 7 });
   });
 });
