@@ -48,7 +48,8 @@ describe("the fuzzer", () => {
     };
     using coverage = new BlockCoverage();
     const { findings } = await fuzz(target, {
-      seconds: 20,
+      // One is enough on a machine that does nothing else.
+      seconds: 50,
       seed: "fixed",
       coverage,
       mostFindings: 1,

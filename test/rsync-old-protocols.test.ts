@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { assertEqualTrees } from "./support/compare-trees.ts";
@@ -9,7 +8,7 @@ import { ARCHIVE, pullFromDaemon } from "./support/pull-real.ts";
 import { startRealRsyncd } from "./support/real-rsyncd.ts";
 import { tempDir } from "./support/temp-dir.ts";
 import { makeLargeTree, makeNastyTree } from "./support/tree.ts";
-import { changeTree } from "./support/tree-changes.ts";
+import { ageDirectories, changeTree } from "./support/tree-changes.ts";
 
 // What rsync 2.6 spoke: no frames from the client, MD4, 32-bit numbers, no word of files that do not come. The real rsync still
 // speaks it when it is told to. By hand, the same was done with rsync 2.6.3, 2.6.9, 3.0.9 and 3.1.3 on the other side.
@@ -41,9 +40,7 @@ async function makeTree(root: string): Promise<() => void> {
     rmSync(`${root}/order/d`, { recursive: true });
     writeFileSync(`${root}/order/d`, "was a folder");
     rmSync(`${root}/links/deep/second`);
-    // As rsync, we take times of the same second as equal: what work in the destination changes must not meet what was changed just now.
-    const recent = ["-type", "d", "-newermt", "-1 minute"];
-    execFileSync("find", [root, ...recent, "-exec", "touch", "-d", "1 hour ago", "{}", "+"]);
+    ageDirectories(root);
   };
 }
 

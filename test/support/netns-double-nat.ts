@@ -194,13 +194,13 @@ export async function buildDoubleNat(): Promise<DoubleNat> {
       else await inside("nat1", nft, "delete", "table", "ip", "dialhome_hole");
     },
     forgetConnections: async () => {
+      // It takes up none in the middle from now on, with another address in its packets.
+      const loose = "/proc/sys/net/netfilter/nf_conntrack_tcp_loose";
+      await inside("nat1", "sh", "-c", `echo 0 >${loose}`);
       // Masquerading forgets what went out through an interface that goes down.
       await link("nat1", "link", "set", "wan", "down");
       await link("nat1", "link", "set", "wan", "up");
       await link("nat1", "route", "replace", "default", "via", CABLES[1].outerAddress);
-      // Nor does it take one up in the middle, with another address in its packets.
-      const loose = "/proc/sys/net/netfilter/nf_conntrack_tcp_loose";
-      await inside("nat1", "sh", "-c", `echo 0 >${loose}`);
     },
     [Symbol.asyncDispose]: dispose,
   };

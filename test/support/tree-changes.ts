@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import {
   appendFileSync,
   closeSync,
@@ -91,5 +92,15 @@ export function changeTree(
   change("big-3", "prepend");
   writeFileSync(join(root, "new-small"), random.bytes(1_000));
   writeFileSync(join(root, "new-empty"), "");
+  ageDirectories(root);
   return done;
+}
+
+/**
+ * Makes the directories that were just changed an hour older. As rsync, we take times of the same second as equal: what work in the
+ * destination changes must not meet what was changed at the source at the same moment.
+ */
+export function ageDirectories(root: string): void {
+  const recent = ["-type", "d", "-newermt", "-1 minute"];
+  execFileSync("find", [root, ...recent, "-exec", "touch", "-d", "1 hour ago", "{}", "+"]);
 }

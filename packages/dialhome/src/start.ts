@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import process from "node:process";
 import { setImmediate } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
@@ -13,6 +14,8 @@ export function start(): void {
   // The young generation stays at its first size: what passes through here dies at once, and room for more of it only takes memory.
   setFlagsFromString("--semi-space-growth-factor=1");
   const stop = new AbortController();
+  // All that is under way listens.
+  setMaxListeners(0, stop.signal);
   let onHangup: (() => void) | undefined;
   for (const [name, number] of Object.entries(SIGNALS)) {
     process.on(name, () => {

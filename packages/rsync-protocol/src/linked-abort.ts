@@ -1,3 +1,5 @@
+import { setMaxListeners } from "node:events";
+
 /**
  * Aborts by itself, and with each of the signals that it is linked to, for their reason. Disposed of, it is linked no longer: a signal
  * that lives as long as its program keeps nothing of it. (In Node 20 what `AbortSignal.any()` makes stays with such a signal for ever:
@@ -15,6 +17,8 @@ export class LinkedAbort implements Disposable {
       this.#own.abort(aborted.reason);
       return;
     }
+    // One for each session that is under way: no sign of a leak.
+    setMaxListeners(0, this.#own.signal, ...this.#linked);
     for (const signal of this.#linked) signal.addEventListener("abort", this.#follow);
   }
 
