@@ -325,10 +325,11 @@ function keptTree(root: string): void {
  */
 const UNTOLD = / (dir\/)?hard-\d|deleting +\.\.\/kept|^>f\.\.t\.{6} shifted|^\.d\S+ was-file\//;
 
-/** The lines of `-i`, sorted. */
+/** The lines of `-i`, sorted. Real rsync writes with two processes: with `-P` a delete may stand behind progress that is not ended yet. */
 function itemized(stdout: string): string[] {
   return stdout
-    .split("\n")
+    .split(/\n|(?=\*deleting )/)
+    .map((line) => line.trimEnd())
     .filter((line) => /^(\*deleting |[<>ch.][fdLDS])/.test(line) && !UNTOLD.test(line))
     .toSorted();
 }
