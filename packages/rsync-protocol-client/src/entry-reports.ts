@@ -96,8 +96,7 @@ export class EntryReports {
 
   /** An entry is finished. */
   tell(pulled: PulledEntry, ndx: number): void {
-    // As rsync does, what is passed over is told at once, unless something was found out about it.
-    if (!this.#isOrdered || (pulled.skipped ?? "same elsewhere") !== "same elsewhere") {
+    if (!this.#isOrdered || isPassedOverAtOnce(pulled)) {
       this.#emit(pulled);
       return;
     }
@@ -192,4 +191,9 @@ export class EntryReports {
 /** A caller that throws ends the pull: it is not a problem of the entry. */
 function stopped(name: string, cause: unknown): RsyncError {
   return new RsyncError("ERR_RSYNC_ABORTED", `stopped by the caller at "${name}"`, { cause });
+}
+
+/** Passed over for what was known of it at first sight: as in rsync, this waits for nothing that is told before it. */
+function isPassedOverAtOnce({ skipped }: PulledEntry): boolean {
+  return skipped !== undefined && skipped !== "same elsewhere";
 }

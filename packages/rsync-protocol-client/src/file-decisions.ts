@@ -27,8 +27,6 @@ export class FileDecisions {
   readonly #requests: Requests;
   readonly #xattrs: XattrRequests;
   readonly #inPlace: boolean;
-  readonly #largest: number;
-  readonly #smallest: number;
 
   constructor(
     context: PullContext,
@@ -43,16 +41,6 @@ export class FileDecisions {
     this.#requests = requests;
     this.#xattrs = xattrs;
     this.#inPlace = Boolean(context.options.inplace || context.options.append);
-    this.#largest = context.options.maxSize ?? Number.POSITIVE_INFINITY;
-    this.#smallest = context.options.minSize ?? 0;
-  }
-
-  /** Whether a file is passed over because of its size. Nothing makes way for it then. */
-  isPassedOver(job: Job): boolean {
-    const { size } = job.entry;
-    if (size <= this.#largest && size >= this.#smallest) return false;
-    leaveAsIs(this.#context, job, size > this.#largest ? "too large" : "too small");
-    return true;
   }
 
   /**

@@ -9,8 +9,6 @@ import {
   isDirectory,
   isMissing,
   isRegularFile,
-  isSpecial,
-  isSymlink,
 } from "@dialhome/rsync-protocol";
 import { deleteTime } from "./delete-time.ts";
 import type { Deletion } from "./deletion.ts";
@@ -20,6 +18,7 @@ import { fail, giveUp, leaveAsIs, succeed } from "./entry-results.ts";
 import { FileDecisions } from "./file-decisions.ts";
 import type { Job } from "./hard-link-groups.ts";
 import { Nodes } from "./nodes.ts";
+import { leaveOut, passOver } from "./passing-over.ts";
 import { linkToLeader, lookInDryRun, type Place, pathOf, placeOf } from "./placement.ts";
 import type { PullContext } from "./pull-context.ts";
 import type { EntryWork } from "./pull-side.ts";
@@ -93,14 +92,10 @@ export class LocalEntries implements EntryWork {
       leaveAsIs(this.#context, job, stat ? "exists" : "not there");
       return undefined;
     }
-    if (!isRegularFile(entry) && !this.#wanted(entry)) {
-      const text = `skipping non-regular file "${entry.name}"`;
-      this.#context.tally.message({ level: "info", text, fromPeer: false });
-      if (isDevice(entry) && options.devices) this.#context.reports.unmade(entry);
-      giveUp(this.#context, job);
-      return undefined;
-    }
-    if (isRegularFile(entry) ? this.#files.isPassedOver(job) : this.#nodes.isPassedOver(job)) {
+    if (passOver(this.#context, job)) return undefined;
+    if (isDevice(entry) && this.#context.privilege === "user") {
+      this.#context.reports.unmade(entry);
+      leaveOut(this.#context, job, `skipping non-regular file "${entry.name}"`);
       return undefined;
     }
     // In a dry run what is in the way stays there: it was told the first time.
@@ -222,26 +217,11 @@ export class LocalEntries implements EntryWork {
     }
     return undefined;
   }
-
-  #wanted(entry: FileEntry): boolean {
-    const { options } = this.#context;
-    if (isSymlink(entry)) return options.links === true;
-    if (isSpecial(entry)) return options.specials === true;
-    return options.devices === true && this.#context.privilege !== "user";
-  }
 }
 
-/** What rmdir(2) would say. */
+/** Says what rmdir(2) would say. */
 function assertEmpty({ directory, name }: Place): void {
   using inside = directory.openDirectory(name);
-  if (inside.names().length > 0) throw new DirectoryNotEmpty();
-}
-
-/** What rmdir(2) would say. */
-class DirectoryNotEmpty extends Error {
-  readonly code = "ENOTEMPTY";
-
-  constructor() {
-    super("ENOTEMPTY: directory not empty");
-  }
+  if (inside.names().length === 0) return;
+  throw Object.assign(new Error("ENOTEMPTY: directory not empty"), { code: "ENOTEMPTY" });
 }

@@ -4,11 +4,10 @@ import {
   ITEM,
   isDevice,
   isSymlink,
-  isUnsafeLink,
   MODE,
 } from "@dialhome/rsync-protocol";
 import { nameBytes } from "./destination-tree.ts";
-import { fail, giveUp, leaveAsIs, succeed } from "./entry-results.ts";
+import { fail, leaveAsIs, succeed } from "./entry-results.ts";
 import { makeStandIn, readRecordedLink } from "./fake-super.ts";
 import type { Job } from "./hard-link-groups.ts";
 import { type Place, pathOf, placeOf, replaceAtomically } from "./placement.ts";
@@ -26,18 +25,6 @@ export class Nodes {
     this.#context = context;
     this.#references = references;
     this.#xattrs = xattrs;
-  }
-
-  /** Whether something is not to be made (`--safe-links`). Nothing makes way for it then. */
-  isPassedOver(job: Job): boolean {
-    const { entry } = job;
-    if (!this.#context.options.safeLinks || !isSymlink(entry)) return false;
-    const target = entry.linkTarget ?? "";
-    if (!isUnsafeLink(target, entry.name)) return false;
-    const text = `ignoring unsafe symlink "${entry.name}" -> "${target}"`;
-    this.#context.tally.message({ level: "info", text, fromPeer: false });
-    giveUp(this.#context, job);
-    return true;
   }
 
   /** A symbolic link, a device, a named pipe or a socket. */

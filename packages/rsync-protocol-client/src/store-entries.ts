@@ -7,9 +7,7 @@ import {
   isDirectory,
   isMissing,
   isRegularFile,
-  isSpecial,
   isSymlink,
-  isUnsafeLink,
   MODE,
 } from "@dialhome/rsync-protocol";
 import type { Compared } from "./comparison.ts";
@@ -17,6 +15,7 @@ import { deleteTime } from "./delete-time.ts";
 import type { Destination, StoredEntry } from "./destination.ts";
 import { fail, finishLink, giveUp, leaveAsIs, succeed } from "./entry-results.ts";
 import type { Job, Leader } from "./hard-link-groups.ts";
+import { passOver } from "./passing-over.ts";
 import type { SessionContext } from "./pull-context.ts";
 import type { EntryWork } from "./pull-side.ts";
 import { sameChecksum } from "./quick-check.ts";
@@ -119,23 +118,12 @@ export class StoreEntries implements EntryWork {
     again: boolean,
   ): Promise<void> {
     const { entry } = job;
-    const { options, hardLinks, tally } = this.#context;
+    const { options, hardLinks } = this.#context;
     if (found ? options.ignoreExisting : options.existing) {
       leaveAsIs(this.#context, job, found ? "exists" : "not there");
       return;
     }
-    if (!isWanted(entry, options)) {
-      const text = `skipping non-regular file "${entry.name}"`;
-      tally.message({ level: "info", text, fromPeer: false });
-      giveUp(this.#context, job);
-      return;
-    }
-    // Nothing makes way for what is not made.
-    const { maxSize = Number.POSITIVE_INFINITY, minSize = 0 } = options;
-    if (isRegularFile(entry) && (entry.size > maxSize || entry.size < minSize)) {
-      leaveAsIs(this.#context, job, entry.size > maxSize ? "too large" : "too small");
-      return;
-    }
+    if (passOver(this.#context, job)) return;
     let stored = found;
     if (stored && isDirectory(stored)) {
       const onlyEmpty = !deleteTime(options) && !options.force;
@@ -206,14 +194,8 @@ export class StoreEntries implements EntryWork {
   /** A symbolic link, device, named pipe or socket. */
   async #node(job: Job, stored: StoredEntry | undefined): Promise<void> {
     const { entry } = job;
-    const { options, tally } = this.#context;
+    const { options } = this.#context;
     const { store } = this.#parts;
-    if (options.safeLinks && isSymlink(entry) && isUnsafeLink(entry.linkTarget ?? "", entry.name)) {
-      const text = `ignoring unsafe symlink "${entry.name}" -> "${entry.linkTarget ?? ""}"`;
-      tally.message({ level: "info", text, fromPeer: false });
-      giveUp(this.#context, job);
-      return;
-    }
     const same = stored && (stored.mode & MODE.TYPE_MASK) === (entry.mode & MODE.TYPE_MASK);
     const differs =
       !same ||
@@ -278,10 +260,4 @@ function comparedOf(entry: FileEntry, stored: StoredEntry): Compared {
     mtimeSec: stored.mtime,
     mtimeNsec: stored.mtimeNsec ?? entry.mtimeNsec,
   };
-}
-
-function isWanted(entry: FileEntry, options: SessionContext["options"]): boolean {
-  if (isRegularFile(entry)) return true;
-  if (isSymlink(entry)) return options.links === true;
-  return isSpecial(entry) ? options.specials === true : options.devices === true;
 }

@@ -190,6 +190,21 @@ describe("a pull into a store", () => {
     );
   });
 
+  it.each<[string, Partial<PullOptions>, () => void]>([
+    ["too large", { maxSize: 5 }, () => writeFileSync(at("d"), "six and more")],
+    ["too small", { minSize: 100 }, () => writeFileSync(at("d"), "short")],
+    ["an unsafe link", { safeLinks: true }, () => symlinkSync("/etc", at("d"))],
+    ["a link that is not wanted", { links: false }, () => symlinkSync("a", at("d"))],
+  ])("makes no way for what is not made: %s", async (_, options, replace) => {
+    const store = new MemoryStore();
+    await run(store);
+    rmSync(at("d"), { recursive: true });
+    replace();
+    const { summary } = await run(store, { force: true, ...options });
+    expect(summary.problems).toEqual([]);
+    expect([...store.names.keys()]).toContain("d/e/empty");
+  });
+
   it("tells its changes one by one, and stops when nobody listens", async () => {
     const store = new MemoryStore();
     const [stream, far] = duplexPair();
