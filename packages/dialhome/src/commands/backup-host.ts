@@ -11,7 +11,8 @@ Examples:
 
 The file of --authorized-keys has sshd's format: a public key per line. A machine gets its name at its first backup and
 no other key can have it then; environment="DIALHOME_NAME=laptop" in front of a key gives it a name beforehand.
-Changes count from the next login on; a file that cannot be read, or has a new line that is wrong, changes nothing.
+Changes count from the next login on. A file that cannot be read, breaks off within a line or has no line that can be used changes
+nothing; a single wrong line is told and passed over, as in sshd.
 
 An address from which logins fail again and again is kept away for up to ten minutes, and so is everybody behind it. Where many machines
 come from one address, exempt it: --penalty-exempt 192.0.2.7`;
