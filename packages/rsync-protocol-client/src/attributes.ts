@@ -189,19 +189,15 @@ export class Attributes {
 
   /**
    * Corrects what differs on an entry that is no directory.
-   *
-   * @param isNew - it was made by this pull
-   * @param isWritten - so was its content
+   * @param written - what of it was made by this pull
    */
   applyByName(
-    directory: DirectoryHandle,
-    name: Buffer,
+    { directory, name }: NamedEntry,
     entry: FileEntry,
     stat: FileStat,
-    isNew = false,
-    isWritten: boolean = isNew,
+    written: "nothing" | "its content" | "all" = "nothing",
   ): void {
-    const mode = this.#mode(entry, isNew ? undefined : stat, directory);
+    const mode = this.#mode(entry, written === "all" ? undefined : stat, directory);
     const target = this.#extended || this.#fake ? new NamedXattrs(directory, name) : undefined;
     const chmod = (permissions: number): void => directory.chmod(name, permissions);
     let cleared = false;
@@ -227,9 +223,7 @@ export class Attributes {
     if (!this.#fake && !isSymlink(entry) && (cleared || mode !== (stat.mode & MODE.PERMISSIONS))) {
       this.#try("permissions", entry, () => chmod(safeMode(mode, owned)));
     }
-    if (
-      isWritten ? this.#comparison.keepsTime(entry) : this.#comparison.correctsTime(entry, stat)
-    ) {
+    if (this.#comparison.correctsTime(entry, written === "nothing" ? stat : undefined)) {
       this.#try("times", entry, () => directory.setTimes(name, timesOf(entry)));
     }
   }
@@ -283,9 +277,7 @@ export class Attributes {
     if (!this.#fake && (changed || mode !== (stat.mode & MODE.PERMISSIONS))) {
       this.#try("permissions", entry, () => directory.chmodSelf(safeMode(mode, owned)));
     }
-    if (
-      isTouched ? this.#comparison.keepsTime(entry) : this.#comparison.correctsTime(entry, stat)
-    ) {
+    if (this.#comparison.correctsTime(entry, isTouched ? undefined : stat)) {
       this.#try("times", entry, () => directory.setTimesOfFd(directory.fd, timesOf(entry)));
     }
   }

@@ -60,9 +60,13 @@ export class Comparison {
     return !(omitLinkTimes && isSymlink(entry));
   }
 
-  /** Whether an entry that is here already gets the sender's time: as in rsync(1) to the nanosecond where content was compared (`-c`). */
-  correctsTime(entry: FileEntry, stat: Compared): boolean {
+  /**
+   * Whether an entry has to be given the sender's time: as in rsync(1) to the nanosecond where content was compared (`-c`).
+   * @param stat - undefined when it was made, written or worked in just now, so that its time is surely another
+   */
+  correctsTime(entry: FileEntry, stat: Compared | undefined): boolean {
     if (!this.keepsTime(entry)) return false;
+    if (stat === undefined) return true;
     if (this.#options.checksum && isRegularFile(entry)) return !isSameInstant(entry, stat);
     return !this.sameTime(entry, stat);
   }

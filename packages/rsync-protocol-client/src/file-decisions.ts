@@ -14,7 +14,8 @@ import type { Job } from "./hard-link-groups.ts";
 import { pathOf, placeOf } from "./placement.ts";
 import type { PullContext } from "./pull-context.ts";
 import { sameChecksum } from "./quick-check.ts";
-import { type Found, openIn, placeIn, type ReferenceFiles } from "./reference-files.ts";
+import type { Found, ReferenceFiles } from "./reference-files.ts";
+import { openIn, placeIn } from "./reference-place.ts";
 import type { Basis, Requests } from "./requests.ts";
 import { releaseSource } from "./source-removal.ts";
 import type { XattrRequests } from "./xattr-requests.ts";
@@ -236,7 +237,7 @@ export class FileDecisions {
         (differences !== 0 || this.#context.comparison.correctsTime(job.entry, stat))
       ) {
         const place = placeOf(this.#context, job.entry);
-        attributes.applyByName(place.directory, place.name, job.entry, stat);
+        attributes.applyByName(place, job.entry, stat);
         attributes.placed(job.entry);
         told = attributes.toldAfterwards(job.entry, stat, differences);
       }

@@ -175,8 +175,8 @@ export class IncomingFiles {
     const { attributes, options } = this.#context;
     const place = placeOf(this.#context, job.entry);
     const stat = attributes.lstat(place.directory, place.name);
-    const isNew = (flags & ITEM.IS_NEW) !== 0;
-    if (stat) attributes.applyByName(place.directory, place.name, job.entry, stat, isNew, true);
+    const written = (flags & ITEM.IS_NEW) === 0 ? "its content" : "all";
+    if (stat) attributes.applyByName(place, job.entry, stat, written);
     if (options.fsync) fs.fsyncSync(file.fd);
   }
 
@@ -189,7 +189,7 @@ export class IncomingFiles {
     using directory = partials.make(path);
     const name = nameBytes(baseNameOf(path));
     const stat = attributes.lstat(directory, name);
-    if (stat) attributes.applyByName(directory, name, entry, stat, true);
+    if (stat) attributes.applyByName({ directory, name }, entry, stat, "all");
     if (options.fsync) fs.fsyncSync(file.fd);
     if (delayed) {
       delayed.add(job);

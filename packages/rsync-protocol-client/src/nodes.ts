@@ -1,11 +1,5 @@
 import type { FileStat } from "@dialhome/posix-fs";
-import {
-  type FileEntry,
-  ITEM,
-  isDevice,
-  isSymlink,
-  MODE,
-} from "@dialhome/rsync-protocol";
+import { type FileEntry, ITEM, isDevice, isSymlink, MODE } from "@dialhome/rsync-protocol";
 import { nameBytes } from "./destination-tree.ts";
 import { fail, leaveAsIs, succeed } from "./entry-results.ts";
 import { makeStandIn, readRecordedLink } from "./fake-super.ts";
@@ -77,7 +71,7 @@ export class Nodes {
       if (!options.dryRun && (differs || changes !== 0)) {
         const place = placeOf(this.#context, entry);
         if (differs) this.#makeNode(entry, place);
-        else if (stat) attributes.applyByName(place.directory, place.name, entry, stat);
+        else if (stat) attributes.applyByName(place, entry, stat);
         attributes.placed(entry);
         if (stat && !differs) told = attributes.toldAfterwards(entry, stat, changes);
       }
@@ -111,7 +105,7 @@ export class Nodes {
       else if (isSymlink(entry)) directory.symlink(target, temporary);
       else directory.mknod(temporary, entry.mode, entry.rdevMajor, entry.rdevMinor);
       const made = attributes.lstat(directory, temporary);
-      if (made) attributes.applyByName(directory, temporary, entry, made, true);
+      if (made) attributes.applyByName({ directory, name: temporary }, entry, made, "all");
     });
   }
 }

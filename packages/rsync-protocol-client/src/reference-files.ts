@@ -11,13 +11,13 @@ import {
   MODE,
 } from "@dialhome/rsync-protocol";
 import { copyContent } from "./copy-content.ts";
-import { entryPath } from "./entry-path.ts";
 import { fail, leaveAsIs, succeed } from "./entry-results.ts";
 import { readRecordedLink } from "./fake-super.ts";
 import type { Job } from "./hard-link-groups.ts";
-import { type Place, placeOf, replaceAtomically, temporaryFor } from "./placement.ts";
+import { placeOf, replaceAtomically, temporaryFor } from "./placement.ts";
 import type { PullContext, Reference } from "./pull-context.ts";
 import { sameChecksum } from "./quick-check.ts";
+import { openIn, placeIn, statIn } from "./reference-place.ts";
 import { releaseSource } from "./source-removal.ts";
 
 /** A file in another directory under the name of an entry. */
@@ -59,7 +59,7 @@ export class ReferenceFiles {
   async findByChecksum(entry: FileEntry, checksum: Checksum): Promise<Found | undefined> {
     let best: Found | undefined;
     for (const reference of this.#context.references) {
-      const stat = this.#statIn(reference, entry);
+      const stat = statIn(this.#context, reference, entry.name);
       if (!stat || !isRegularFile(stat)) continue;
       const open = (): number => openIn(reference, entry);
       const equal =
@@ -75,7 +75,7 @@ export class ReferenceFiles {
   findNode(entry: FileEntry): Found | undefined {
     let best: Found | undefined;
     for (const reference of this.#context.references) {
-      const stat = this.#statIn(reference, entry);
+      const stat = statIn(this.#context, reference, entry.name);
       if (!stat || (stat.mode & MODE.TYPE_MASK) !== (entry.mode & MODE.TYPE_MASK)) continue;
       const differs =
         (isSymlink(entry) && this.#linkTargetIn(reference, entry) !== entry.linkTarget) ||
@@ -195,18 +195,6 @@ export class ReferenceFiles {
     }
   }
 
-  #statIn({ tree }: Reference, entry: FileEntry): FileStat | undefined {
-    try {
-      const { attributes } = this.#context;
-      if (entry.name === ".") return attributes.statOf(tree.root);
-      const { directory, bytes } = entryPath(entry.name);
-      return attributes.lstat(tree.directory(directory), bytes);
-    } catch {
-      // Its directory is not there, or cannot be read: then nothing there is of use.
-      return undefined;
-    }
-  }
-
   #linkTargetIn(reference: Reference, entry: FileEntry): string {
     const { directory, name } = placeIn(reference, entry);
     const isFake = this.#context.privilege === "fake";
@@ -215,7 +203,7 @@ export class ReferenceFiles {
   }
 
   #findIn(reference: Reference, entry: FileEntry): Found | undefined {
-    const stat = this.#statIn(reference, entry);
+    const stat = statIn(this.#context, reference, entry.name);
     if (!stat || !isRegularFile(stat)) return undefined;
     const unchanged = this.#context.comparison.isUpToDate(entry, stat);
     return this.#judge(reference, stat, entry, unchanged);
@@ -227,16 +215,4 @@ export class ReferenceFiles {
     if (!unchanged) return { reference, stat, level: "basis", changes };
     return { reference, stat, level: changes === 0 ? "same" : "content", changes };
   }
-}
-
-/** The place of an entry in a reference directory. Throws as `openat` does when its directory is not there. */
-export function placeIn({ tree }: Reference, entry: FileEntry): Place {
-  const { directory, bytes } = entryPath(entry.name);
-  return { directory: tree.directory(directory), name: bytes };
-}
-
-/** Opens the file there for reading. Throws as `openat` does. */
-export function openIn(reference: Reference, entry: FileEntry): number {
-  const { directory, name } = placeIn(reference, entry);
-  return directory.openFile(name, fs.constants.O_RDONLY);
 }

@@ -1,7 +1,7 @@
 import type { FileStat } from "@dialhome/posix-fs";
 import { type FileEntry, isRegularFile } from "@dialhome/rsync-protocol";
-import { entryPath } from "./entry-path.ts";
-import type { PullContext, Reference } from "./pull-context.ts";
+import type { PullContext } from "./pull-context.ts";
+import { statIn } from "./reference-place.ts";
 
 /**
  * What is known from a reference directory of an entry that becomes a hard link to `leader`, so that rsync(1) does not take it for new:
@@ -36,18 +36,4 @@ export function referredStat(context: PullContext, name: string): FileStat | und
     if (stat) return stat;
   }
   return undefined;
-}
-
-function statIn(
-  { attributes }: PullContext,
-  { tree }: Reference,
-  name: string,
-): FileStat | undefined {
-  try {
-    const { directory, bytes } = entryPath(name);
-    return attributes.lstat(tree.directory(directory), bytes);
-  } catch {
-    // Its directory is not there, or cannot be read.
-    return undefined;
-  }
 }

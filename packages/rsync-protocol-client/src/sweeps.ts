@@ -1,11 +1,6 @@
-import {
-  baseNameOf,
-  type FileEntry,
-  type FileList,
-  IO_ERROR,
-  isDirectory,
-} from "@dialhome/rsync-protocol";
+import { baseNameOf, type FileEntry, type FileList, IO_ERROR } from "@dialhome/rsync-protocol";
 import { deleteTime } from "./delete-time.ts";
+import { ListedNames } from "./listed-names.ts";
 import type { Session } from "./pull-context.ts";
 import type { DeleteTime } from "./pull-options.ts";
 
@@ -109,81 +104,5 @@ export class Sweeps {
       keep.add(baseNameOf(list.wire.nameAt(place)));
     }
     await this.#deletion.sweep(name, keep, this.#when === "delay");
-  }
-}
-
-/**
- * The names in each directory of a list whose content it holds: with incremental recursion that is the root alone. Those of one
- * directory are made when they are asked for: together they would take more memory than the list.
- */
-class ListedNames {
-  readonly #list: FileList;
-  /** A number for each directory, in the order of the list. */
-  readonly #numbers = new Map<string, number>();
-  /** Indexes of what is in the directories, one directory after the other, and where that of each ends. */
-  readonly #indexes: Uint32Array;
-  readonly #ends: Uint32Array;
-
-  constructor(list: FileList, rootOnly: boolean) {
-    this.#list = list;
-    const { wire } = list;
-    for (let i = 0; i < list.length; i++) {
-      if (!isDirectory({ mode: wire.modeAt(list.placeAt(i)) })) continue;
-      const entry = list.at(i);
-      if (!entry?.hasContent || this.#numbers.has(entry.name)) continue;
-      if (!rootOnly || entry.name === ".") this.#numbers.set(entry.name, this.#numbers.size);
-    }
-    const ends = new Uint32Array(this.#numbers.size);
-    for (let i = 0; i < list.length; i++) {
-      const number = this.#numberAround(i);
-      if (number !== undefined) ends[number] = ends[number]! + 1;
-    }
-    let next = 0;
-    for (let number = 0; number < ends.length; number++) {
-      const count = ends[number]!;
-      ends[number] = next;
-      next += count;
-    }
-    this.#indexes = new Uint32Array(next);
-    this.#ends = ends;
-    for (let i = 0; i < list.length; i++) {
-      const number = this.#numberAround(i);
-      if (number === undefined) continue;
-      this.#indexes[ends[number]!] = i;
-      ends[number] = ends[number]! + 1;
-    }
-  }
-
-  directories(): Iterable<string> {
-    return this.#numbers.keys();
-  }
-
-  /** Whether the list holds the content of a directory. */
-  has(directory: string): boolean {
-    return this.#numbers.has(directory);
-  }
-
-  /** None for a directory whose content the list does not hold. */
-  of(directory: string): ReadonlySet<string> {
-    const names = new Set<string>();
-    const number = this.#numbers.get(directory);
-    if (number === undefined) return names;
-    const { wire } = this.#list;
-    for (let at = this.#ends[number - 1] ?? 0; at < this.#ends[number]!; at++) {
-      names.add(baseNameOf(wire.nameAt(this.#list.placeAt(this.#indexes[at]!))));
-    }
-    return names;
-  }
-
-  /** Number of the directory in which an entry lies, if its name must stay there. */
-  #numberAround(i: number): number | undefined {
-    const { wire } = this.#list;
-    // One that was dropped for another of its name does no harm; one that is not wanted (-m) must not stay.
-    if (this.#list.isDropped(i)) return undefined;
-    const place = this.#list.placeAt(i);
-    const around = wire.directoryAt(place);
-    // The root is in no directory.
-    if (around === "." && wire.nameAt(place) === ".") return undefined;
-    return this.#numbers.get(around);
   }
 }

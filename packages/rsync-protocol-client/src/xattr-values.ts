@@ -71,9 +71,7 @@ export class XattrValues {
 
   /** Whether an attribute that a file here has is ours to compare and to remove. */
   isOurs(name: string): boolean {
-    if (this.#privilege === "user" && !name.startsWith(USER)) return false;
-    if (this.#rules ? this.#rules(name) : name.startsWith(SYSTEM)) return false;
-    return this.#privilege !== "fake" || !name.startsWith(RECORD);
+    return !this.#isLeftOut(name) && (this.#privilege !== "fake" || !name.startsWith(RECORD));
   }
 
   /** A set as it is to be here, sorted by name. */
@@ -91,11 +89,13 @@ export class XattrValues {
   }
 
   #nameHere(name: string): string | undefined {
-    if (this.#rules) {
-      if (name.startsWith(RECORD) || this.#rules(name)) return undefined;
-      if (this.#privilege === "user" && !name.startsWith(USER)) return undefined;
-    } else if (!isKept(name, this.#privilege)) return undefined;
+    if (name.startsWith(RECORD) || this.#isLeftOut(name)) return undefined;
     return this.#privilege === "fake" && !name.startsWith(USER) ? RSYNC + name : name;
+  }
+
+  #isLeftOut(name: string): boolean {
+    if (this.#privilege === "user" && !name.startsWith(USER)) return true;
+    return this.#rules ? this.#rules(name) : name.startsWith(SYSTEM);
   }
 
   /** Whether a value travels apart from the list, and can be had here at all. */

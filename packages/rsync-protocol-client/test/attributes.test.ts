@@ -67,7 +67,7 @@ describe("where the owner cannot be given, set-id bits would speak for the wrong
     const stat = directory.lstat(NAME);
     if (!stat) throw new Error("it is gone");
     const entry = fileEntry("file", { mode: 0o104755, ...SOMEBODY });
-    attributes().applyByName(directory, NAME, entry, stat);
+    attributes().applyByName({ directory, name: NAME }, entry, stat);
     expect(mode(join(root, "file"))).toBe(0o755);
     expect(tally.problems).toHaveLength(1);
   });
@@ -85,8 +85,7 @@ describe("where the owner cannot be given, set-id bits would speak for the wrong
     const stat = directory.lstat(NAME);
     if (!stat) throw new Error("it is gone");
     attributes().applyByName(
-      directory,
-      NAME,
+      { directory, name: NAME },
       fileEntry("file", { mode: 0o104755, uid, gid }),
       stat,
     );

@@ -66,9 +66,10 @@ export class EntryTable implements Iterable<FileEntry> {
     const again = this.at(repeated);
     if (!first || !again) return;
     const isOnTheWay = first.isTopDirectory && !first.hasContent;
-    if (isOnTheWay) first.isTopDirectory = again.isTopDirectory;
-    if (again.hasContent) first.hasContent = true;
-    if (kept < this.#packed) this.#pageOf(kept).setDirectory(kept % PAGE_ENTRIES, first);
+    const isTopDirectory = isOnTheWay ? again.isTopDirectory : first.isTopDirectory;
+    const merged = { ...first, isTopDirectory, hasContent: first.hasContent || again.hasContent };
+    if (kept < this.#packed) this.#pageOf(kept).setDirectory(kept % PAGE_ENTRIES, merged);
+    else this.#loose[kept - this.#packed] = merged;
   }
 
   /** All of them as they are: for a short list, or an order for which a long one is not kept. */

@@ -34,9 +34,9 @@ export interface FileEntry {
   /** With `-X`. */
   readonly xattrs: XattrSet | undefined;
   /** A directory named by the user. */
-  isTopDirectory: boolean;
+  readonly isTopDirectory: boolean;
   /** A directory whose content belongs to the transfer: only in such a one may be deleted. */
-  hasContent: boolean;
+  readonly hasContent: boolean;
   /** What a sender has it from; never on the wire. */
   readonly source?: object;
 }
