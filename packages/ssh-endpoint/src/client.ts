@@ -12,6 +12,7 @@ import {
   type HostKeyPolicy,
   openHostKeyJudge,
 } from "./host-key.ts";
+import { completeIdentification } from "./identification.ts";
 import {
   type AuthMethod,
   describeIdentities,
@@ -26,7 +27,6 @@ import { openProxyCommand, type ProxyCommand } from "./proxy-command.ts";
 import { brakeReading } from "./read-brake.ts";
 import type { RevokedKeysSource } from "./revoked-keys.ts";
 import {
-  completeIdentification,
   judgeGuesses,
   protocolOf,
   requireRsaSha2,

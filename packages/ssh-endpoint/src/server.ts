@@ -6,6 +6,7 @@ import { algorithms } from "./algorithms.ts";
 import type { ConnectionLimits } from "./connection-layer.ts";
 import { BOUNDS, DEFAULTS } from "./constants.ts";
 import { SshEndpointError } from "./errors.ts";
+import { completeIdentification } from "./identification.ts";
 import { type ConnectionOptions, resolveLimits } from "./limits.ts";
 import { type Offence, Penalties, type PenaltyOptions } from "./penalties.ts";
 import { type PassphraseSource, type PrivateKeyText, parsePrivateKey } from "./private-key.ts";
@@ -22,7 +23,6 @@ import {
   runLogin,
 } from "./server-login.ts";
 import {
-  completeIdentification,
   judgeGuesses,
   protocolOf,
   replaceServerSignatureAlgorithms,
