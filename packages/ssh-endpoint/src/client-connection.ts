@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import type { SshChannel } from "./channel.ts";
-import { ConnectionLayer, type ConnectionLimits, type IncomingOpen } from "./connection-layer.ts";
+import type { IncomingOpen } from "./channel-table.ts";
+import { ConnectionLayer, type ConnectionLimits } from "./connection-layer.ts";
 import { BOUNDS, OPEN_FAILURE } from "./constants.ts";
 import { SshEndpointError } from "./errors.ts";
 import type { HostKey } from "./host-key.ts";

@@ -1,17 +1,13 @@
 import type { Duplex } from "node:stream";
-import { type ChannelNumbers, type ChannelWire, type ExitStatus, SshChannel } from "./channel.ts";
-import { BOUNDS, DISCONNECT, OPEN_FAILURE } from "./constants.ts";
-import { DataPackets } from "./data-packets.ts";
-import { quotePeerText, SshEndpointError } from "./errors.ts";
+import type { ChannelWire, ExitStatus, SshChannel } from "./channel.ts";
+import { ChannelTable, type IncomingOpen } from "./channel-table.ts";
+import { BOUNDS, DISCONNECT } from "./constants.ts";
+import { SshEndpointError } from "./errors.ts";
 import { GlobalRequests, type IncomingGlobalRequest } from "./global-requests.ts";
 import { KeyExchanges } from "./key-exchanges.ts";
 import { Liveness, type SignsOfLife } from "./liveness.ts";
-import {
-  type ForwardMessage,
-  type OpenMessage,
-  writeForwardMessage,
-  writeOpenMessage,
-} from "./outgoing-messages.ts";
+import { OutgoingFlow } from "./outgoing-flow.ts";
+import { type ForwardMessage, type OpenMessage, writeForwardMessage } from "./outgoing-messages.ts";
 import {
   forgetExchangedKeys,
   isKeyExchangeRunning,
@@ -21,8 +17,6 @@ import {
   sendDebug,
   sendDisconnect,
   takeOverConnectionLayer,
-  type WireChannelConfirmation,
-  type WireChannelOpen,
 } from "./ssh2-internals.ts";
 
 /** Bounds and times of one connection. */
@@ -38,26 +32,12 @@ export interface ConnectionLimits {
   readonly channels: number;
 }
 
-/** An open request of the peer: exactly one of the two must be called, now or later. */
-export interface IncomingOpen {
-  readonly type: string;
-  readonly data: WireChannelOpen["data"];
-  accept(): SshChannel;
-  refuse(reason: number, text: string): void;
-}
-
 /** What one end does with what its peer asks for. */
 export interface ConnectionEvents {
   onOpen(open: IncomingOpen): void;
   onGlobalRequest(request: IncomingGlobalRequest): void;
   /** Once, when the connection is over; without error where it was ended here or by the peer in good order. */
   onClosed(error: SshEndpointError | undefined): void;
-}
-
-interface PendingOpen {
-  readonly resolve: (channel: SshChannel) => void;
-  readonly reject: (error: Error) => void;
-  readonly isSession: boolean;
 }
 
 /** Takes the answer to a global request. */
@@ -72,21 +52,16 @@ export class ConnectionLayer implements ChannelWire {
   readonly #protocol: Protocol;
   readonly #peer: object;
   readonly #stream: Duplex;
-  readonly #packets: DataPackets;
-  readonly #limits: ConnectionLimits;
+  readonly #flow: OutgoingFlow;
   readonly #events: ConnectionEvents;
-  readonly #channels = new Map<number, SshChannel | PendingOpen | "deciding">();
-  readonly #waiting = new Set<SshChannel>();
+  readonly #channels: ChannelTable;
   readonly #globalReplies: GlobalReply[] = [];
   readonly #requests: GlobalRequests;
   readonly #liveness: Liveness;
   readonly #keys: KeyExchanges;
-  #nextId = 0;
-  #windowInUse = 0;
   #bytesIn = 0;
   #bytesOut = 0;
   #roundTripMs: number | undefined;
-  #isCorked = false;
   #isOver = false;
 
   constructor(
@@ -99,10 +74,17 @@ export class ConnectionLayer implements ChannelWire {
     this.#peer = peer;
     this.#protocol = protocol;
     this.#stream = stream;
-    this.#packets = new DataPackets(protocol, stream);
-    this.#limits = limits;
+    this.#flow = new OutgoingFlow(protocol, stream);
     this.#events = events;
     this.windowBytesMax = limits.windowBytesMax;
+    this.#channels = new ChannelTable({
+      protocol,
+      limits,
+      wire: this,
+      onOpen: (open) => events.onOpen(open),
+      write: (act) => this.#write(act),
+      whyOver: () => (this.#isOver ? closedError() : undefined),
+    });
     this.#liveness = new Liveness({
       intervalMs: limits.keepaliveIntervalMs,
       countMax: limits.keepaliveCountMax,
@@ -131,10 +113,7 @@ export class ConnectionLayer implements ChannelWire {
     this.#takeOver();
     forgetExchangedKeys(protocol);
     stream.on("data", () => this.#liveness.heard());
-    stream.on("drain", () => {
-      this.#packets.flushed();
-      this.#resume();
-    });
+    stream.on("drain", () => this.#flow.drained());
     // In front of ssh2's own listeners: after theirs, writing throws.
     stream.prependListener("end", () => this.#over(undefined));
     stream.prependListener("close", () => this.#over(undefined));
@@ -152,21 +131,7 @@ export class ConnectionLayer implements ChannelWire {
 
   /** Opens a channel. @throws SshEndpointError `…_CHANNEL_REFUSED`, `…_LIMIT`, or why the connection is over */
   async open(message: OpenMessage): Promise<SshChannel> {
-    if (this.#isOver) throw closedError();
-    if (this.#channels.size >= this.#limits.channels) {
-      throw new SshEndpointError(
-        "ERR_SSH_ENDPOINT_LIMIT",
-        `this connection has ${this.#channels.size} channels already`,
-        { limit: this.#limits.channels },
-      );
-    }
-    return new Promise((resolve, reject) => {
-      const id = this.#newId();
-      this.#channels.set(id, { resolve, reject, isSession: message.type === "session" });
-      this.#windowInUse += this.#limits.windowBytes;
-      const { windowBytes } = this.#limits;
-      this.#write(() => writeOpenMessage(this.#protocol, id, windowBytes, message));
-    });
+    return this.#channels.open(message);
   }
 
   /**
@@ -212,7 +177,7 @@ export class ConnectionLayer implements ChannelWire {
   keysChanged(): void {
     forgetExchangedKeys(this.#protocol);
     this.#keys.ended();
-    this.#resume();
+    this.#flow.resume();
   }
 
   /** Asks for a sign of life, and measures how long it takes. */
@@ -254,11 +219,8 @@ export class ConnectionLayer implements ChannelWire {
 
   sendData(peerId: number, data: Buffer, isExtended: boolean): void {
     this.#bytesOut += data.length;
-    this.#cork();
-    this.#write(() => {
-      if (isExtended) this.#protocol.channelExtData(peerId, data, 1);
-      else if (!this.#packets.write(peerId, data)) this.#protocol.channelData(peerId, data);
-    });
+    this.#flow.cork();
+    this.#write(() => this.#flow.write(peerId, data, isExtended));
     this.#keys.count(data.length);
   }
 
@@ -286,23 +248,16 @@ export class ConnectionLayer implements ChannelWire {
   }
 
   canSend(channel: SshChannel): boolean {
-    if (this.#canWrite()) return true;
-    this.#waiting.add(channel);
-    return false;
+    return this.#flow.canSend(channel);
   }
 
   growWindow(wanted: number): number {
-    const granted = Math.max(
-      0,
-      Math.min(wanted, this.#limits.windowBudgetBytes - this.#windowInUse),
-    );
-    this.#windowInUse += granted;
-    return granted;
+    return this.#channels.growWindow(wanted);
   }
 
   release(channel: SshChannel): void {
-    if (this.#channels.delete(channel.ownId)) this.#windowInUse -= channel.receiveTarget;
-    this.#waiting.delete(channel);
+    this.#channels.release(channel);
+    this.#flow.forget(channel);
   }
 
   violated(what: string): void {
@@ -321,16 +276,18 @@ export class ConnectionLayer implements ChannelWire {
       (act: (channel: SshChannel) => void) =>
       (id: number): void => {
         const channel = this.#channels.get(id);
-        if (channel instanceof SshChannel) act(channel);
+        if (channel !== undefined) act(channel);
         else this.violated(`a message for channel ${id}, which is not open`);
       };
     takeOverConnectionLayer(this.#protocol, {
       GLOBAL_REQUEST: (_p, name, wantReply, data) => this.#globalRequested(name, wantReply, data),
       REQUEST_SUCCESS: (_p, data) => this.#globalReplies.shift()?.(true, data ?? undefined),
       REQUEST_FAILURE: () => this.#globalReplies.shift()?.(false, undefined),
-      CHANNEL_OPEN: (_p, open) => this.#opened(open),
-      CHANNEL_OPEN_CONFIRMATION: (_p, confirmation) => this.#confirmed(confirmation),
-      CHANNEL_OPEN_FAILURE: (_p, id, reason, text) => this.#refused(id, reason, text),
+      CHANNEL_OPEN: (_p, open) => {
+        if (!this.#isFlooded()) this.#channels.opened(open);
+      },
+      CHANNEL_OPEN_CONFIRMATION: (_p, confirmation) => this.#channels.confirmed(confirmation),
+      CHANNEL_OPEN_FAILURE: (_p, id, reason, text) => this.#channels.refused(id, reason, text),
       CHANNEL_WINDOW_ADJUST: (_p, id, amount) =>
         on((channel) => channel.receiveWindowAdjust(amount))(id),
       CHANNEL_DATA: (_p, id, data) => this.#data(id, data, false),
@@ -353,7 +310,7 @@ export class ConnectionLayer implements ChannelWire {
 
   #data(id: number, data: Buffer, isExtended: boolean): void {
     const channel = this.#channels.get(id);
-    if (!(channel instanceof SshChannel)) {
+    if (channel === undefined) {
       this.violated(`data for channel ${id}, which is not open`);
       return;
     }
@@ -376,80 +333,6 @@ export class ConnectionLayer implements ChannelWire {
     }
   }
 
-  #opened(open: WireChannelOpen): void {
-    if (this.#isFlooded()) return;
-    const refuse = (reason: number, text: string): void =>
-      this.#write(() => this.#protocol.channelOpenFail(open.sender, reason, text));
-    if (this.#channels.size >= this.#limits.channels) {
-      refuse(OPEN_FAILURE.resourceShortage, `no more than ${this.#limits.channels} channels`);
-      return;
-    }
-    if (!this.#isPacketSizeSane(open.packetSize)) return;
-    // A place is held while the open is decided, so that undecided ones count.
-    const id = this.#newId();
-    this.#channels.set(id, "deciding");
-    let isDecided = false;
-    this.#events.onOpen({
-      type: open.type,
-      data: open.data,
-      accept: () => {
-        if (isDecided) throw new Error("decided already");
-        isDecided = true;
-        const channel = this.#newChannel(id, open.sender, open.window, open.packetSize);
-        if (this.#isOver) {
-          channel.connectionLost(closedError());
-          return channel;
-        }
-        this.#windowInUse += this.#limits.windowBytes;
-        this.#channels.set(id, channel);
-        this.#write(() =>
-          this.#protocol.channelOpenConfirm(
-            open.sender,
-            id,
-            this.#limits.windowBytes,
-            BOUNDS.packetBytes,
-          ),
-        );
-        return channel;
-      },
-      refuse: (reason, text) => {
-        if (isDecided) return;
-        isDecided = true;
-        this.#channels.delete(id);
-        refuse(reason, text);
-      },
-    });
-  }
-
-  #confirmed({ recipient, sender, window, packetSize }: WireChannelConfirmation): void {
-    const pending = this.#channels.get(recipient);
-    if (typeof pending !== "object" || pending instanceof SshChannel) {
-      this.violated(`a confirmation for channel ${recipient}, which was not asked for`);
-      return;
-    }
-    if (!this.#isPacketSizeSane(packetSize)) return;
-    const channel = this.#newChannel(recipient, sender, window, packetSize, pending.isSession);
-    this.#channels.set(recipient, channel);
-    pending.resolve(channel);
-  }
-
-  #refused(id: number, reason: number, text: string): void {
-    const pending = this.#channels.get(id);
-    if (typeof pending !== "object" || pending instanceof SshChannel) {
-      this.violated(`a refusal for channel ${id}, which was not asked for`);
-      return;
-    }
-    this.#channels.delete(id);
-    this.#windowInUse -= this.#limits.windowBytes;
-    pending.reject(
-      new SshEndpointError(
-        "ERR_SSH_ENDPOINT_CHANNEL_REFUSED",
-        `the peer refused to open a channel: ${quotePeerText(text) || `reason ${reason}`}`,
-        { reason },
-      ),
-    );
-  }
-
   /** While keys are exchanged answers wait in memory: a peer that asks and asks, and does not finish the exchange, is cut off. */
   #isFlooded(): boolean {
     if (queuedPackets(this.#protocol) <= BOUNDS.answersInKeyExchange) return false;
@@ -457,39 +340,7 @@ export class ConnectionLayer implements ChannelWire {
     return true;
   }
 
-  /** Hazard H3: with a packet size of 0 ssh2 (and any naive writer) never ends. */
-  #isPacketSizeSane(packetSize: number): boolean {
-    if (packetSize >= BOUNDS.peerPacketBytesLeast) return true;
-    this.violated(`a maximum packet size of ${packetSize} bytes`);
-    return false;
-  }
-
   // ── beneath ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #newId(): number {
-    do {
-      this.#nextId = (this.#nextId + 1) % 0xffff_ffff;
-    } while (this.#channels.has(this.#nextId));
-    return this.#nextId;
-  }
-
-  #newChannel(
-    ownId: number,
-    peerId: number,
-    sendWindow: number,
-    packetSize: number,
-    isOurSession = false,
-  ): SshChannel {
-    const numbers: ChannelNumbers = {
-      ownId,
-      peerId,
-      receiveWindow: this.#limits.windowBytes,
-      sendWindow,
-      peerPacketBytes: packetSize,
-      isOurSession,
-    };
-    return new SshChannel(this, numbers);
-  }
 
   /** Writes packets; a protocol object that ssh2 took down under us means that the connection is over. */
   #write(act: () => void): void {
@@ -505,50 +356,14 @@ export class ConnectionLayer implements ChannelWire {
     }
   }
 
-  /** Packets of one turn go out in one system call. */
-  #cork(): void {
-    if (this.#isCorked) return;
-    this.#isCorked = true;
-    this.#stream.cork();
-    process.nextTick(() => {
-      this.#isCorked = false;
-      this.#stream.uncork();
-      this.#packets.flushed();
-    });
-  }
-
-  /** Hazard H4: ssh2 ignores the socket's back-pressure, and queues without bound while keys are exchanged. */
-  #canWrite(): boolean {
-    return (
-      this.#stream.writableLength < BOUNDS.socketBacklogBytes &&
-      !isKeyExchangeRunning(this.#protocol)
-    );
-  }
-
-  /** Lets those go on that waited longest. One that has more to send than fits goes to the end of the queue: none starves. */
-  #resume(): void {
-    while (this.#canWrite()) {
-      const [next] = this.#waiting;
-      if (next === undefined) return;
-      this.#waiting.delete(next);
-      next.resumeSending();
-    }
-  }
-
   #over(error: SshEndpointError | undefined): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#liveness.stop();
     this.#keys.stop();
-    this.#waiting.clear();
+    this.#flow.clear();
     this.#requests.clear();
-    const lost = error ?? lostError();
-    const channels = [...this.#channels.values()];
-    this.#channels.clear();
-    for (const channel of channels) {
-      if (channel instanceof SshChannel) channel.connectionLost(lost);
-      else if (channel !== "deciding") channel.reject(lost);
-    }
+    this.#channels.end(error ?? lostError());
     this.#events.onClosed(error);
     for (const reply of this.#globalReplies.splice(0)) reply(false, undefined);
   }

@@ -1,7 +1,8 @@
 import type { Duplex } from "node:stream";
 import type { SshChannel } from "./channel.ts";
+import type { IncomingOpen } from "./channel-table.ts";
 import type { ConnectionStats } from "./client-connection.ts";
-import { ConnectionLayer, type ConnectionLimits, type IncomingOpen } from "./connection-layer.ts";
+import { ConnectionLayer, type ConnectionLimits } from "./connection-layer.ts";
 import { BOUNDS, DISCONNECT, OPEN_FAILURE } from "./constants.ts";
 import { quotePeerText, SshEndpointError } from "./errors.ts";
 import type { IncomingGlobalRequest } from "./global-requests.ts";
