@@ -275,35 +275,19 @@ export function isUsable(protocol: Protocol): boolean {
  * end gets to see. Layout: RFC 4253 §11.1. Sent past the queue, so also within a key exchange.
  */
 export function sendDisconnect(peer: object, reason: number, text: string): void {
-  const protocol = privateProtocolOf(peer);
-  const description = Buffer.from(text);
-  const size = 1 + 4 + 4 + description.length + 4;
-  const at = protocol._packetRW.write.allocStartKEX;
-  const packet = protocol._packetRW.write.alloc(size, true);
-  packet[at] = 1;
-  packet.writeUInt32BE(reason, at + 1);
-  packet.writeUInt32BE(description.length, at + 5);
-  packet.set(description, at + 9);
-  packet.writeUInt32BE(0, at + 9 + description.length);
-  protocol._cipher.encrypt(protocol._packetRW.write.finalize(packet, true));
+  const message = [Buffer.of(1), uint32(reason), string(text), string("")];
+  sendPacket(privateProtocolOf(peer), message, true);
 }
 
 /**
- * SSH_MSG_DEBUG, for which ssh2 has no method: `ssh -v` shows it as "Remote: …". Layout: RFC 4253 §11.3. Call it
- * outside of key exchanges, in which RFC 4253 §7.1 allows nothing but their own messages.
+ * SSH_MSG_DEBUG, for which ssh2 has no method: `ssh -v` shows it as "Remote: …". Layout: RFC 4253 §11.3. Nothing is sent
+ * within key exchanges, in which RFC 4253 §7.1 allows nothing but their own messages.
  */
 export function sendDebug(peer: object, text: string): void {
   const protocol = privateProtocolOf(peer);
-  if (protocol._kexinit !== undefined) return;
-  const message = Buffer.from(text);
-  const at = protocol._packetRW.write.allocStart;
-  const packet = protocol._packetRW.write.alloc(1 + 1 + 4 + message.length + 4);
-  packet[at] = 4;
-  packet[at + 1] = 1;
-  packet.writeUInt32BE(message.length, at + 2);
-  packet.set(message, at + 6);
-  packet.writeUInt32BE(0, at + 6 + message.length);
-  protocol._cipher.encrypt(protocol._packetRW.write.finalize(packet));
+  if (isKeyExchangeRunning(protocol)) return;
+  const isAlwaysShown = Buffer.of(1);
+  sendPacket(protocol, [Buffer.of(4), isAlwaysShown, string(text), string("")]);
 }
 
 /**
@@ -312,15 +296,33 @@ export function sendDebug(peer: object, text: string): void {
  */
 export function sendBanner(peer: object, text: string): void {
   const protocol = privateProtocolOf(peer);
-  if (protocol._kexinit !== undefined) return;
-  const message = Buffer.from(text);
-  const at = protocol._packetRW.write.allocStart;
-  const packet = protocol._packetRW.write.alloc(1 + 4 + message.length + 4);
-  packet[at] = 53;
-  packet.writeUInt32BE(message.length, at + 1);
-  packet.set(message, at + 5);
-  packet.writeUInt32BE(0, at + 5 + message.length);
-  protocol._cipher.encrypt(protocol._packetRW.write.finalize(packet));
+  if (isKeyExchangeRunning(protocol)) return;
+  sendPacket(protocol, [Buffer.of(53), string(text), string("")]);
+}
+
+/** Encrypts and sends a message of ours; `isInKeyExchange` past ssh2's queue for what has to wait until keys are exchanged. */
+function sendPacket(
+  { _packetRW: { write }, _cipher: cipher }: PrivateProtocol,
+  fields: readonly Buffer[],
+  isInKeyExchange = false,
+): void {
+  const message = Buffer.concat(fields);
+  const packet = write.alloc(message.length, isInKeyExchange);
+  packet.set(message, isInKeyExchange ? write.allocStartKEX : write.allocStart);
+  cipher.encrypt(write.finalize(packet, isInKeyExchange));
+}
+
+/** RFC 4251 §5. */
+function uint32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
+
+/** RFC 4251 §5: the length, and the bytes. */
+function string(text: string): Buffer {
+  const bytes = Buffer.from(text);
+  return Buffer.concat([uint32(bytes.length), bytes]);
 }
 
 /**
@@ -342,18 +344,8 @@ export function replaceServerSignatureAlgorithms(peer: object, names: readonly s
     protocol._onHandshakeComplete = original;
     if (protocol._kex?.remoteExtInfoEnabled === true) {
       protocol._kex.remoteExtInfoEnabled = false;
-      const name = Buffer.from("server-sig-algs");
-      const value = Buffer.from(names.join(","));
-      const { write } = protocol._packetRW;
-      const at = write.allocStartKEX;
-      const packet = write.alloc(1 + 4 + 4 + name.length + 4 + value.length, true);
-      packet[at] = 7;
-      packet.writeUInt32BE(1, at + 1);
-      packet.writeUInt32BE(name.length, at + 5);
-      packet.set(name, at + 9);
-      packet.writeUInt32BE(value.length, at + 9 + name.length);
-      packet.set(value, at + 13 + name.length);
-      protocol._cipher.encrypt(write.finalize(packet, true));
+      const extension = [string("server-sig-algs"), string(names.join(","))];
+      sendPacket(protocol, [Buffer.of(7), uint32(1), ...extension], true);
     }
     original(...args);
   };
