@@ -6,7 +6,12 @@ import { describe, expect, test } from "vitest";
 /** Ground floor first; a package may depend only on packages of lower floors. */
 const FLOORS: readonly (readonly string[])[] = [
   ["@dialhome/posix-fs", "@dialhome/authorized-keys", "@dialhome/rsync-protocol"],
-  ["@dialhome/ssh-endpoint", "@dialhome/rsync-protocol-client", "@dialhome/rsync-protocol-daemon"],
+  [
+    "@dialhome/ssh-endpoint",
+    "@dialhome/rsync-protocol-client",
+    "@dialhome/rsync-protocol-daemon",
+    "@dialhome/mux-protocol",
+  ],
   ["@dialhome/ssh-reverse"],
   ["@dialhome/reverse-backup"],
   ["dialhome"],

@@ -1,0 +1,30 @@
+/** What went wrong, as a stable word. */
+export type MuxErrorCode =
+  /** An option is missing or makes no sense. */
+  | "ERR_MUX_OPTION"
+  /** Bytes that are no packet of this protocol, or not one for us: of a wrong length, forged, damaged, or of another version. */
+  | "ERR_MUX_PACKET";
+
+/** Facts that go with a {@link MuxError}; which are there depends on the code. */
+export interface MuxFacts {
+  /** The bound that was passed. */
+  readonly limit?: number;
+}
+
+/** The one error class of this package. The message is one line, without secrets. */
+export class MuxError extends Error {
+  readonly code: MuxErrorCode;
+  readonly facts: MuxFacts;
+
+  constructor(
+    code: MuxErrorCode,
+    message: string,
+    facts: MuxFacts & { readonly cause?: unknown } = {},
+  ) {
+    const { cause, ...rest } = facts;
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = "MuxError";
+    this.code = code;
+    this.facts = rest;
+  }
+}
