@@ -109,9 +109,22 @@ function usable(parsed: ssh2.ParsedKey, name: string): PrivateKey {
 function signWithOneObject(parsed: ssh2.ParsedKey): void {
   let object: KeyObject | undefined;
   parsed.sign = (data) => {
-    object ??= createPrivateKey(parsed.getPrivatePEM());
+    object ??= ed25519Object(parsed);
     return sign(null, Buffer.from(data), object);
   };
+}
+
+/** As JWK (RFC 8037): OpenSSL takes most of a millisecond for the same key as PEM. */
+function ed25519Object(parsed: ssh2.ParsedKey): KeyObject {
+  const pem = parsed.getPrivatePEM().replaceAll(/-----[^-]*-----|\s/g, "");
+  const d = ed25519Half(Buffer.from(pem, "base64"));
+  const x = ed25519Half(parsed.getPublicSSH());
+  return createPrivateKey({ key: { kty: "OKP", crv: "Ed25519", d, x }, format: "jwk" });
+}
+
+/** One half of a key: the last 32 bytes of what it is wrapped in (RFC 8410 §7 of the private, RFC 8709 §4 of the public half). */
+function ed25519Half(wrapped: Buffer): string {
+  return wrapped.subarray(-32).toString("base64url");
 }
 
 function isAboutPassphrase(error: Error): boolean {
