@@ -5,7 +5,12 @@ import { describe, expect, test } from "vitest";
 
 /** Ground floor first; a package may depend only on packages of lower floors. */
 const FLOORS: readonly (readonly string[])[] = [
-  ["@dialhome/posix-fs", "@dialhome/authorized-keys", "@dialhome/rsync-protocol"],
+  [
+    "@dialhome/posix-fs",
+    "@dialhome/authorized-keys",
+    "@dialhome/led-blink",
+    "@dialhome/rsync-protocol",
+  ],
   [
     "@dialhome/ssh-endpoint",
     "@dialhome/rsync-protocol-client",

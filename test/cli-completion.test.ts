@@ -17,7 +17,7 @@ afterAll(async () => {
 });
 
 it.each([
-  [["b"], "backup backup-host"],
+  [["b"], "backup backup-host blink"],
   [["back", "--k"], ""],
   [["backup", "--known"], "--known-hosts"],
   [["rsync", "-av", "--link"], "--link-dest --links"],

@@ -64,6 +64,16 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import("./commands/tunnels-cleanup.ts")).declareTunnelsCleanup,
   },
   {
+    name: "blink",
+    summary: "blink a number's last bits on an LED, so that somebody finds this machine",
+    load: async () => (await import("./commands/blink.ts")).declareBlink,
+  },
+  {
+    name: "announce",
+    summary: "tell a number on this machine's terminals, so that somebody finds it",
+    load: async () => (await import("./commands/announce.ts")).declareAnnounce,
+  },
+  {
     name: "keygen",
     summary: "make an SSH key for a device or a host",
     load: async () => (await import("./commands/keygen.ts")).declareKeygen,

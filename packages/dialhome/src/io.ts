@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 
 /** A stream for text that may be a terminal. */
@@ -22,6 +23,13 @@ export interface CommandIo {
 export interface ProcessFace {
   /** The interpreter and the program, by their paths: what comes before the arguments of a command line. */
   readonly program: readonly string[];
+  /**
+   * Starts this program again with other arguments, in a session of its own, with a pipe at its standard error and no other stream.
+   * It emits "message" when it calls `onUp`.
+   */
+  readonly startAgain: (args: readonly string[]) => ChildProcess;
+  /** Tells whoever started this program by `startAgain`, if it was, that it is up. It must then neither be asked for nor tell anything. */
+  readonly onUp: () => void;
   /** SIGHUP calls the listener instead of ending the command, until the function that is given back is called. */
   readonly onHangup: (listener: () => void) => () => void;
   /** Becomes another user and group for good, by names or numbers. Throws when the system refuses. */

@@ -1,3 +1,4 @@
+import { type ChildProcess, spawn } from "node:child_process";
 import { setMaxListeners } from "node:events";
 import process from "node:process";
 import { setImmediate } from "node:timers/promises";
@@ -40,6 +41,8 @@ export function start(): void {
   }
   const face: ProcessFace = {
     program: process.argv.slice(0, 2),
+    startAgain,
+    onUp,
     onHangup: (listener) => {
       onHangup = listener;
       return () => {
@@ -79,6 +82,21 @@ async function run(
   const isRsync = process.argv[2] === "rsync";
   process.exitCode =
     code === EXIT_CODE.done && lost !== undefined && !isRsync ? EXIT_CODE.failed : code;
+}
+
+function startAgain(args: readonly string[]): ChildProcess {
+  const [interpreter = process.execPath, program = ""] = process.argv;
+  return spawn(interpreter, [...process.execArgv, program, ...args], {
+    detached: true,
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+  });
+}
+
+/** The folder that it was started in may go; who waits at the other end is told, and let go. */
+function onUp(): void {
+  if (process.send === undefined) return;
+  process.chdir("/");
+  process.send("up", () => process.disconnect());
 }
 
 /** Groups first: a user who is not root may not change them, and keeps those that there are. */
