@@ -1,4 +1,9 @@
-import type { CommandRow } from "./command-definition.ts";
+import type { CommandGroup, CommandRow } from "./command-definition.ts";
+
+/** What a first word that several commands share is about. */
+export const GROUPS: readonly CommandGroup[] = [
+  { name: "mux", summary: "a device gets its port by who it is: ask, answer, look after the list" },
+];
 
 /** Every command, in the order in which the help shows them. Nothing is loaded before it is needed. */
 export const COMMANDS: readonly CommandRow[] = [
@@ -84,3 +89,9 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import("./commands/completion.ts")).declareCompletion,
   },
 ];
+
+/** The command that a command line begins with, if it names one. */
+export function findCommand(args: readonly string[]): CommandRow | undefined {
+  const [first, second] = args;
+  return COMMANDS.find(({ name }) => name === first || name === `${first} ${second}`);
+}

@@ -1,5 +1,5 @@
 import type { CommandRow } from "./command-definition.ts";
-import { COMMANDS } from "./command-table.ts";
+import { findCommand, GROUPS } from "./command-table.ts";
 import { usageError } from "./errors.ts";
 import { exitCodeOf, reportFailure } from "./failure.ts";
 import type { CommandIo } from "./io.ts";
@@ -22,7 +22,7 @@ export async function main(argv: readonly string[], io: CommandIo): Promise<numb
       io.stdout.write(`dialhome ${VERSION}\n`);
       return 0;
     }
-    const row = COMMANDS.find(({ name }) => name === first);
+    const row = findCommand(args);
     if (row?.runRaw !== undefined) return await row.runRaw(args.slice(1), io);
     return await runProgram(args, row, io);
   } catch (error) {
@@ -42,7 +42,9 @@ async function runProgram(
     code = await work(io);
   });
   try {
-    await program.parseAsync(args.length === 0 ? ["--help"] : args, { from: "user" });
+    const isBare =
+      args.length === 0 || (args.length === 1 && GROUPS.some(({ name }) => name === args[0]));
+    await program.parseAsync(isBare ? [...args, "--help"] : args, { from: "user" });
     return code;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import type { CommandRow, Execute } from "./command-definition.ts";
-import { COMMANDS } from "./command-table.ts";
+import { COMMANDS, GROUPS } from "./command-table.ts";
 import type { CommandIo } from "./io.ts";
 import { VERSION } from "./version.ts";
 
@@ -40,7 +40,9 @@ export async function buildProgram(
       writeErr: () => undefined,
     });
   for (const row of COMMANDS) {
-    const command = program.command(row.name).summary(row.summary);
+    const [first = "", second] = row.name.split(" ");
+    const parent = second === undefined ? program : groupOf(program, first);
+    const command = parent.command(second ?? first).summary(row.summary);
     if (!loaded.includes(row)) continue;
     const declare = await row.load();
     command.description(`${row.summary.charAt(0).toUpperCase()}${row.summary.slice(1)}.`);
@@ -51,4 +53,17 @@ export async function buildProgram(
     }
   }
   return program;
+}
+
+/** The command that is the first word of others; made when the first of them comes. */
+function groupOf(program: Command, name: string): Command {
+  const there = program.commands.find((command) => command.name() === name);
+  if (there !== undefined) return there;
+  const summary = GROUPS.find((group) => group.name === name)?.summary ?? "";
+  return program
+    .command(name)
+    .summary(summary)
+    .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`)
+    .helpCommand(false)
+    .addHelpText("after", `\ndialhome ${name} COMMAND --help explains a command.`);
 }

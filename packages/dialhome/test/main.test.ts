@@ -18,7 +18,7 @@ test("the version is that of the package", async () => {
 test.each([[[]], [["--help"]], [["-h"]]])("%j shows every command", async (argv) => {
   const io = memoryIo();
   expect(await main(argv, io)).toBe(0);
-  for (const { name, summary } of COMMANDS) {
+  for (const { name, summary } of COMMANDS.filter((row) => !row.name.includes(" "))) {
     expect(io.written.stdout).toMatch(new RegExp(`^ +${name} +${summary.slice(0, 20)}`, "m"));
   }
   expect(io.written.stderr).toBe("");
@@ -26,7 +26,7 @@ test.each([[[]], [["--help"]], [["-h"]]])("%j shows every command", async (argv)
 
 test.each(COMMANDS.map(({ name }) => name))("%s explains itself, with an example", async (name) => {
   const io = memoryIo();
-  expect(await main([name, "--help"], io)).toBe(0);
+  expect(await main([...name.split(" "), "--help"], io)).toBe(0);
   expect(io.written.stdout).toContain(`Usage: dialhome ${name}`);
   expect(io.written.stdout).toMatch(/Example.*:/);
   expect(io.written.stderr).toBe("");

@@ -4,6 +4,12 @@ import { COMMANDS } from "../src/command-table.ts";
 import { buildProgram } from "../src/program.ts";
 import { memoryIo } from "./support/memory-io.ts";
 
+/** All of a command's words but the program's own. */
+const nameOf = (command: Command): string =>
+  command.parent?.parent === null || command.parent?.parent === undefined
+    ? command.name()
+    : `${command.parent.name()} ${command.name()}`;
+
 function sectionOf(command: Command): string {
   const cell = (text: string): string => text.replaceAll("|", "\\|");
   const usage = command.registeredArguments.map((argument) => {
@@ -16,7 +22,7 @@ function sectionOf(command: Command): string {
   ];
   const lines = rows.map(([left = "", right = ""]) => `| \`${cell(left)}\` | ${cell(right)} |`);
   return [
-    `## dialhome ${[command.name(), "[options]", ...usage].join(" ")}`,
+    `## dialhome ${[nameOf(command), "[options]", ...usage].join(" ")}`,
     "",
     command.description(),
     "",
@@ -34,7 +40,9 @@ test("OPTIONS.md has every option of every command (npx vitest -u writes it)", a
     "",
     "Made from the commands themselves, as `dialhome COMMAND --help` and the completion scripts are.",
     "",
-    ...program.commands.map(sectionOf),
+    ...program.commands
+      .flatMap((command) => (command.commands.length === 0 ? [command] : command.commands))
+      .map(sectionOf),
   ].join("\n");
   await expect(text).toMatchFileSnapshot("../OPTIONS.md");
 });

@@ -1,3 +1,4 @@
+import type { Command } from "commander";
 import { COMMANDS } from "../command-table.ts";
 import { buildProgram } from "../program.ts";
 
@@ -11,6 +12,7 @@ export interface DescribedOption {
 
 /** A command as a shell completes it. */
 export interface DescribedCommand {
+  /** As it is typed: one word, or two for a command of a group. */
   readonly name: string;
   readonly summary: string;
   readonly options: readonly DescribedOption[];
@@ -19,8 +21,16 @@ export interface DescribedCommand {
 /** All commands with all their options, as they declare them. */
 export async function describeCommands(): Promise<readonly DescribedCommand[]> {
   const program = await buildProgram({ stdout: process.stdout }, COMMANDS, async () => undefined);
-  return program.commands.map((command) => ({
-    name: command.name(),
+  return program.commands.flatMap((command) =>
+    command.commands.length === 0
+      ? [describe(command, command.name())]
+      : command.commands.map((one) => describe(one, `${command.name()} ${one.name()}`)),
+  );
+}
+
+function describe(command: Command, name: string): DescribedCommand {
+  return {
+    name,
     summary: command.summary(),
     options: [
       ...command.options.map(({ short, long, description, required, optional }) => ({
@@ -30,5 +40,5 @@ export async function describeCommands(): Promise<readonly DescribedCommand[]> {
       })),
       { spellings: ["--help"], summary: "explain this command", takesValue: false },
     ],
-  }));
+  };
 }

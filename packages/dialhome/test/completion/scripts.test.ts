@@ -29,6 +29,27 @@ test.each(["bash", "zsh", "fish"] as const)("%s completes them", (shell) => {
   expect(script).toMatch(shell === "fish" ? /-l authorized-keys/ : /--authorized-keys/);
 });
 
+test("the second word of a group is completed, then its options", () => {
+  const group: readonly DescribedCommand[] = [
+    { name: "serve", summary: "serves", options: [] },
+    {
+      name: "mux serve",
+      summary: "answers",
+      options: [{ spellings: ["--range"], summary: "ports", takesValue: true }],
+    },
+  ];
+  const bash = completionScript("bash", group);
+  expect(bash).toContain('compgen -W "serve mux --help --version"');
+  expect(bash).toContain('compgen -W "serve --help"');
+  expect(bash).toContain('"mux serve") words="--range" ;;');
+  const fish = completionScript("fish", group);
+  expect(fish).toContain("and not __fish_seen_subcommand_from serve' -f -a serve -d 'answers'");
+  expect(fish).toContain("from mux; and __fish_seen_subcommand_from serve' -l range -r");
+  const zsh = completionScript("zsh", group);
+  expect(zsh).toContain("'serve:answers'");
+  expect(zsh).toContain('"mux serve")');
+});
+
 test("quotes in a summary do not end a string of the script", () => {
   const tricky: DescribedCommand = {
     name: "x",
