@@ -90,12 +90,10 @@ complete -o filenames -o bashdefault -F _dialhome dialhome
 }
 
 function zshScript(commands: readonly DescribedCommand[]): string {
-  const list = (words: readonly Word[]): string =>
-    words.map(({ word, summary }) => `    '${word}:${zshText(summary)}'`).join("\n");
   const groups = [...groupsOf(commands)].map(
     ([group, words]) => `  if [[ "$words[2]" == ${group} ]]; then
     commands=(
-${list(words)}
+${zshWords(words)}
     )
     if (( CURRENT == 3 )); then
       _describe command commands
@@ -115,7 +113,7 @@ ${list(words)}
 _dialhome() {
   local -a commands
   commands=(
-${list(firstWords(commands))}
+${zshWords(firstWords(commands))}
   )
   if (( CURRENT == 2 )); then
     _describe command commands
@@ -131,6 +129,9 @@ ${cases.join("\n")}
 _dialhome "$@"
 `;
 }
+
+const zshWords = (words: readonly Word[]): string =>
+  words.map(({ word, summary }) => `    '${word}:${zshText(summary)}'`).join("\n");
 
 function zshOption({ spellings, summary, takesValue }: DescribedOption): string[] {
   const value = takesValue ? ":value:_files" : "";
