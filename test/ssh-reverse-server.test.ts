@@ -67,7 +67,63 @@ describeWithPeers(["ssh", "ssh-keygen"], "ssh -R to our server", () => {
     expect(await idleError).toMatchObject({ code: "ECONNRESET" });
     expect(server.server.connections.size).toBe(0);
   });
+
+  // ssh answers when its connection is made or has failed; a target that drops packets must not cost the tunnel that it is one of.
+  it("a target that never answers is given up in time, and the other forwardings go on", async () => {
+    await using service = await startService("one");
+    await using nowhere = await startDroppingService();
+    await using server = await startTunnelServer({
+      forwardPolicy: listenOnLoopback,
+      answerTimeoutMs: 500,
+    });
+    await using client = start(requirePeer("ssh"), [
+      ...server.sshArgs,
+      "-N",
+      "-R",
+      `0:127.0.0.1:${nowhere.port}`,
+      "-R",
+      `0:127.0.0.1:${service.port}`,
+      DESTINATION,
+    ]);
+    await client.waitFor("stderr", /Allocated port \d+[^]*Allocated port \d+/);
+    const [connection] = server.server.connections;
+    const [dead = 0, live = 0] = (connection?.forwards ?? []).map((one) =>
+      "port" in one ? one.port : 0,
+    );
+    const going = connect(live, "127.0.0.1");
+    await once(going, "connect");
+    const socket = connect(dead, "127.0.0.1");
+    socket.resume().on("error", () => {});
+    await once(socket, "close");
+    await server.waitForEvent(({ is }) => is === "served");
+    const served = server.events.filter(({ is }) => is === "served");
+    expect(served).toMatchObject([{ error: { code: "ERR_SSH_ENDPOINT_TIMEOUT" } }]);
+    going.end("as before");
+    expect(await readToEnd(going)).toBe("one heard 9");
+  });
 });
+
+/** A port whose queue is full: what connects gets no answer. */
+async function startDroppingService(): Promise<{ readonly port: number } & AsyncDisposable> {
+  const child = start(process.execPath, [
+    "-e",
+    `const server = require("node:net").createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => {
+      require("node:fs").writeSync(1, server.address().port + "\\n");
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    });`,
+  ]);
+  const port = Number((await child.waitFor("stdout", /(\d+)\n/))[1]);
+  const fill = [1, 2, 3].map(() => connect(port, "127.0.0.1").on("error", () => {}));
+  await Promise.all(fill.slice(0, 2).map((socket) => once(socket, "connect")));
+  return {
+    port,
+    async [Symbol.asyncDispose]() {
+      for (const socket of fill) socket.destroy();
+      child.kill("SIGKILL");
+      await child[Symbol.asyncDispose]();
+    },
+  };
+}
 
 /** What becomes of the real ssh that asks for a forwarding, with a line in authorized_keys. */
 async function tryForward(

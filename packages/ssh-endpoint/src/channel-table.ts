@@ -1,7 +1,8 @@
+import type { AnswerTimes } from "./answer-times.ts";
 import { type ChannelNumbers, type ChannelWire, SshChannel } from "./channel.ts";
 import { BOUNDS, OPEN_FAILURE } from "./constants.ts";
 import { quotePeerText, SshEndpointError } from "./errors.ts";
-import { type OpenMessage, writeOpenMessage } from "./outgoing-messages.ts";
+import { describeOpenAnswer, type OpenMessage, writeOpenMessage } from "./outgoing-messages.ts";
 import type { Protocol, WireChannelConfirmation, WireChannelOpen } from "./ssh2-internals.ts";
 
 /** An open request of the peer: exactly one of the two must be called, now or later. */
@@ -23,6 +24,7 @@ export interface ChannelLimits {
 export interface ChannelHost {
   readonly protocol: Protocol;
   readonly limits: ChannelLimits;
+  readonly answers: AnswerTimes;
   readonly wire: ChannelWire;
   readonly onOpen: (open: IncomingOpen) => void;
   /** Writes packets, where the connection is not over. */
@@ -35,6 +37,9 @@ interface PendingOpen {
   readonly resolve: (channel: SshChannel) => void;
   readonly reject: (error: Error) => void;
   readonly isSession: boolean;
+  readonly answered: () => void;
+  /** Nobody waits any more. The number stays taken until the answer comes, as the peer may have a channel of this number by then. */
+  isGivenUp: boolean;
 }
 
 /** The channels of one connection (RFC 4254 §5): their numbers, their opening from either side, and the window that they share. */
@@ -59,9 +64,9 @@ export class ChannelTable {
     return channel instanceof SshChannel ? channel : undefined;
   }
 
-  /** Opens a channel. @throws SshEndpointError `…_CHANNEL_REFUSED`, `…_LIMIT`, or why the connection is over */
+  /** Opens a channel. @throws SshEndpointError `…_CHANNEL_REFUSED`, `…_TIMEOUT`, `…_LIMIT`, or why the connection is over */
   async open(message: OpenMessage): Promise<SshChannel> {
-    const { limits, protocol, whyOver, write } = this.#host;
+    const { answers, limits, protocol, whyOver, write } = this.#host;
     const over = whyOver();
     if (over !== undefined) throw over;
     if (this.#channels.size >= limits.channels) {
@@ -73,7 +78,16 @@ export class ChannelTable {
     }
     return new Promise((resolve, reject) => {
       const id = this.#newId();
-      this.#channels.set(id, { resolve, reject, isSession: message.type === "session" });
+      // Alone, and not with the connection: OpenSSH answers when its own connection is made or has failed, which with a host
+      // that drops packets takes two minutes, and everything else goes on meanwhile.
+      const giveUp = (error: SshEndpointError): void => {
+        pending.isGivenUp = true;
+        reject(error);
+      };
+      const answered = answers.await(() => describeOpenAnswer(message), giveUp);
+      const isSession = message.type === "session";
+      const pending = { resolve, reject, isSession, answered, isGivenUp: false };
+      this.#channels.set(id, pending);
       const { windowBytes } = limits;
       this.#windowInUse += windowBytes;
       write(() => writeOpenMessage(protocol, id, windowBytes, message));
@@ -156,9 +170,11 @@ export class ChannelTable {
       return;
     }
     if (!this.#isPacketSizeSane(packetSize)) return;
+    pending.answered();
     const channel = this.#newChannel(recipient, sender, window, packetSize, pending.isSession);
     this.#channels.set(recipient, channel);
-    pending.resolve(channel);
+    if (pending.isGivenUp) channel.destroy();
+    else pending.resolve(channel);
   }
 
   /** The peer does not take it. */
@@ -168,6 +184,7 @@ export class ChannelTable {
       this.#host.wire.violated(`a refusal for channel ${id}, which was not asked for`);
       return;
     }
+    pending.answered();
     this.#channels.delete(id);
     this.#windowInUse -= this.#host.limits.windowBytes;
     pending.reject(

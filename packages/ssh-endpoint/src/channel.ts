@@ -147,9 +147,12 @@ export class SshChannel extends Duplex {
     return this.#receiveWindow.target;
   }
 
-  /** @internal Waits for the peer's answer to a request of ours. */
-  awaitReply(callback: (isSuccess: boolean) => void): void {
-    this.#replies.push(callback);
+  /** @internal Waits for the peer's answer to a request of ours; false, and the answer is no, where the channel is closed already. */
+  awaitReply(callback: (isSuccess: boolean) => void): boolean {
+    const isOpen = !this.#isCloseSent && !this.#isCloseReceived;
+    if (isOpen) this.#replies.push(callback);
+    else callback(false);
+    return isOpen;
   }
 
   // ── from the peer ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -200,6 +203,7 @@ export class SshChannel extends Duplex {
     this.#isEofReceived = true;
     this.#endReadable();
     this.#close();
+    this.#refuseReplies();
     this.#wire.release(this);
     this.#settle(undefined);
   }
@@ -281,7 +285,7 @@ export class SshChannel extends Duplex {
         "the channel was closed before all was sent",
       );
     for (const { done: settle } of waiting) settle(reason);
-    for (const reply of this.#replies.splice(0)) reply(false);
+    this.#refuseReplies();
     this.#stderrOut?.destroy();
     if (this.#stderrIn?.readableEnded === false) {
       if (this.#isEofReceived) this.#stderrIn.push(null);
@@ -345,6 +349,11 @@ export class SshChannel extends Duplex {
     if (this.#isCloseSent) return;
     this.#isCloseSent = true;
     this.#wire.sendClose(this.#peerId);
+  }
+
+  /** No answer comes any more. */
+  #refuseReplies(): void {
+    for (const reply of this.#replies.splice(0)) reply(false);
   }
 
   /** The channel is over: destroys the stream as soon as what arrived was read. */

@@ -68,9 +68,9 @@ export interface SshConnection extends AsyncDisposable {
   readonly closed: Promise<ConnectionEnd>;
   /** Payload of all channels in bytes, key exchanges after the first, and channels that are open. */
   readonly stats: ConnectionStats;
-  /** Asks for a remote forwarding (`ssh -R`). @throws SshEndpointError `ERR_SSH_ENDPOINT_FORWARD_REFUSED` */
+  /** Asks for a remote forwarding (`ssh -R`). @throws SshEndpointError `…_FORWARD_REFUSED`, or why the connection is over */
   forward(request: ForwardRequest): Promise<Forwarding>;
-  /** Opens the account's shell, without a terminal. @throws SshEndpointError `…_CHANNEL_REFUSED`, `…_REQUEST_REFUSED` */
+  /** Opens the account's shell, without a terminal. @throws SshEndpointError `…_CHANNEL_REFUSED`, `…_REQUEST_REFUSED`, `…_TIMEOUT` */
   openShell(): Promise<SshChannel>;
   /** Runs a command: its standard error is `.stderr`, its end `.exit`. @throws SshEndpointError as openShell() */
   execute(command: string): Promise<SshChannel>;
@@ -78,10 +78,10 @@ export interface SshConnection extends AsyncDisposable {
    * Connects through the server (`ssh -L`, `-W`).
    *
    * @param origin - on whose behalf, for the server's log
-   * @throws SshEndpointError `…_CHANNEL_REFUSED`
+   * @throws SshEndpointError `…_CHANNEL_REFUSED`, `…_TIMEOUT`
    */
   openDirect(host: string, port: number, origin?: ForwardOrigin): Promise<SshChannel>;
-  /** Connects to a unix socket of the server (OpenSSH's `direct-streamlocal`). @throws SshEndpointError `…_CHANNEL_REFUSED` */
+  /** Connects to a unix socket of the server (OpenSSH's `direct-streamlocal`). @throws SshEndpointError as openDirect() */
   openDirectSocket(path: string): Promise<SshChannel>;
   /**
    * Asks the server for a sign of life now, beside the keepalive: where none comes within `timeoutMs` the connection ends with
@@ -227,9 +227,12 @@ export class ClientConnection implements SshConnection {
 
   async #session(command: string | undefined): Promise<SshChannel> {
     const channel = await this.layer.open({ type: "session" });
-    const isGranted = await this.layer.sessionRequest(channel, command);
-    if (isGranted) return channel;
-    channel.on("error", () => {});
+    try {
+      if (await this.layer.sessionRequest(channel, command)) return channel;
+    } catch (error) {
+      channel.destroy();
+      throw error;
+    }
     channel.destroy();
     const { error } = this.layer.isOver ? await this.closed : { error: undefined };
     throw (

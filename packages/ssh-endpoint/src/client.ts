@@ -174,26 +174,22 @@ async function throughJump(
   const onAbort = (): void => stop.abort(signal?.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
-    const connection = await connectSsh({ ...jump, signal: stop.signal });
-    let isLate = false;
-    const timer = setTimeout(() => {
-      isLate = true;
-      connection.destroy();
-    }, connectTimeoutMs);
+    const connection = await connectSsh({
+      ...jump,
+      answerTimeoutMs: connectTimeoutMs,
+      signal: stop.signal,
+    });
     try {
       const channel = await connection.openDirect(host, port);
       channel.once("close", () => void connection.end());
       return channel;
     } catch (error) {
       connection.destroy();
-      if (!isLate) throw error;
+      signal?.throwIfAborted();
+      if (!(error instanceof SshEndpointError)) throw error;
       const peer = hostName(jump.host, jump.port ?? 22);
-      const seconds = connectTimeoutMs / 1000;
-      const message = `${peer}: no way from it to ${hostName(host, port)} within ${seconds} s`;
-      const facts = { peer, limit: connectTimeoutMs };
-      throw new SshEndpointError("ERR_SSH_ENDPOINT_TIMEOUT", message, facts);
-    } finally {
-      clearTimeout(timer);
+      const message = `${peer}: no way from it to ${hostName(host, port)}: ${error.message}`;
+      throw new SshEndpointError(error.code, message, { ...error.facts, peer, cause: error });
     }
   } finally {
     signal?.removeEventListener("abort", onAbort);

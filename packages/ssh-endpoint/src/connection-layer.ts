@@ -1,4 +1,5 @@
 import type { Duplex } from "node:stream";
+import { AnswerTimes } from "./answer-times.ts";
 import type { ChannelWire, ExitStatus, SshChannel } from "./channel.ts";
 import { ChannelTable, type IncomingOpen } from "./channel-table.ts";
 import { BOUNDS, DISCONNECT } from "./constants.ts";
@@ -7,7 +8,12 @@ import { GlobalRequests, type IncomingGlobalRequest } from "./global-requests.ts
 import { KeyExchanges } from "./key-exchanges.ts";
 import { Liveness, type SignsOfLife } from "./liveness.ts";
 import { OutgoingFlow } from "./outgoing-flow.ts";
-import { type ForwardMessage, type OpenMessage, writeForwardMessage } from "./outgoing-messages.ts";
+import {
+  describeForwardAnswer,
+  type ForwardMessage,
+  type OpenMessage,
+  writeForwardMessage,
+} from "./outgoing-messages.ts";
 import {
   forgetExchangedKeys,
   isKeyExchangeRunning,
@@ -26,6 +32,7 @@ export interface ConnectionLimits {
   readonly rekeyBytes: number;
   readonly rekeyIntervalMs: number;
   readonly rekeyTimeoutMs: number;
+  readonly answerTimeoutMs: number;
   readonly windowBytes: number;
   readonly windowBytesMax: number;
   readonly windowBudgetBytes: number;
@@ -54,6 +61,7 @@ export class ConnectionLayer implements ChannelWire {
   readonly #stream: Duplex;
   readonly #flow: OutgoingFlow;
   readonly #events: ConnectionEvents;
+  readonly #answers: AnswerTimes;
   readonly #channels: ChannelTable;
   readonly #globalReplies: GlobalReply[] = [];
   readonly #requests: GlobalRequests;
@@ -77,9 +85,11 @@ export class ConnectionLayer implements ChannelWire {
     this.#flow = new OutgoingFlow(protocol, stream);
     this.#events = events;
     this.windowBytesMax = limits.windowBytesMax;
+    this.#answers = new AnswerTimes(limits.answerTimeoutMs);
     this.#channels = new ChannelTable({
       protocol,
       limits,
+      answers: this.#answers,
       wire: this,
       onOpen: (open) => events.onOpen(open),
       write: (act) => this.#write(act),
@@ -129,21 +139,29 @@ export class ConnectionLayer implements ChannelWire {
     return { bytesIn: this.#bytesIn, bytesOut: this.#bytesOut, keyExchanges: this.#keys.done };
   }
 
-  /** Opens a channel. @throws SshEndpointError `…_CHANNEL_REFUSED`, `…_LIMIT`, or why the connection is over */
+  /** Opens a channel. @throws SshEndpointError `…_CHANNEL_REFUSED`, `…_TIMEOUT`, `…_LIMIT`, or why the connection is over */
   async open(message: OpenMessage): Promise<SshChannel> {
     return this.#channels.open(message);
   }
 
   /**
    * Sends a global request. `onReply` is called once, within the turn in which the answer is read: what follows the
-   * answer on the wire may rely on it. Without a connection the answer is no.
+   * answer on the wire may rely on it. Without a connection the answer is no. Answers have no number, but come in the order of the requests:
+   * one that does not come in time ends the connection.
    */
   globalRequest(message: ForwardMessage, onReply: GlobalReply): void {
     if (this.#isOver) {
       onReply(false, undefined);
       return;
     }
-    this.#globalReplies.push(onReply);
+    const answered = this.#answers.await(
+      () => describeForwardAnswer(message),
+      (error) => this.#end(error, DISCONNECT.byApplication, error.message),
+    );
+    this.#globalReplies.push((isSuccess, data) => {
+      answered();
+      onReply(isSuccess, data);
+    });
     this.#write(() => writeForwardMessage(this.#protocol, message));
   }
 
@@ -152,10 +170,16 @@ export class ConnectionLayer implements ChannelWire {
     return this.#isOver;
   }
 
-  /** Asks for a shell or a command on a session channel. */
+  /** Asks for a shell or a command on a session channel. @throws SshEndpointError `…_TIMEOUT` */
   async sessionRequest(channel: SshChannel, command: string | undefined): Promise<boolean> {
-    return new Promise((resolve) => {
-      channel.awaitReply(resolve);
+    return new Promise((resolve, reject) => {
+      const what = `whether it ${command === undefined ? "gives a shell" : "runs the command"}`;
+      const answered = this.#answers.await(() => what, reject);
+      const isAsked = channel.awaitReply((isSuccess) => {
+        answered();
+        resolve(isSuccess);
+      });
+      if (!isAsked) return;
       this.#write(() => {
         if (command === undefined) this.#protocol.shell(channel.peerId, true);
         else this.#protocol.exec(channel.peerId, command, true);
@@ -265,8 +289,7 @@ export class ConnectionLayer implements ChannelWire {
       "ERR_SSH_ENDPOINT_PROTOCOL",
       `the peer broke the protocol: ${what}`,
     );
-    this.#write(() => sendDisconnect(this.#peer, DISCONNECT.protocolError, what));
-    this.destroy(error);
+    this.#end(error, DISCONNECT.protocolError, what);
   }
 
   // ── from the peer ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -356,11 +379,18 @@ export class ConnectionLayer implements ChannelWire {
     }
   }
 
+  /** Ends at once, and tells the peer why. */
+  #end(error: SshEndpointError, reason: number, text: string): void {
+    this.#write(() => sendDisconnect(this.#peer, reason, text));
+    this.destroy(error);
+  }
+
   #over(error: SshEndpointError | undefined): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#liveness.stop();
     this.#keys.stop();
+    this.#answers.clear();
     this.#flow.clear();
     this.#requests.clear();
     this.#channels.end(error ?? lostError());

@@ -16,6 +16,8 @@ export const DEFAULTS = {
   rekeyIntervalMs: 3_600_000,
   /** Time that a started key exchange may take, ms. */
   rekeyTimeoutMs: 30_000,
+  /** Time for a peer's answer to a request, ms. An open may take a connection of the peer's own: TCP has tried five times by then (RFC 6298). */
+  answerTimeoutMs: 20_000,
   /** Receive window of a new channel, bytes. */
   windowBytes: 1_048_576,
   /** Receive window that a channel grows to while its consumer keeps up, bytes: 80 MB/s at a round trip of 200 ms. */

@@ -4,7 +4,7 @@ export type SshEndpointErrorCode =
   | "ERR_SSH_ENDPOINT_OPTION"
   /** The TCP connection could not be made. */
   | "ERR_SSH_ENDPOINT_CONNECT"
-  /** Connecting, the handshake or the login took longer than allowed. */
+  /** Connecting, the handshake, the login, a key exchange or an answer took longer than allowed. */
   | "ERR_SSH_ENDPOINT_TIMEOUT"
   /** The peers have no algorithm in common, or the peer does not speak SSH. */
   | "ERR_SSH_ENDPOINT_HANDSHAKE"

@@ -14,6 +14,13 @@ export interface ConnectionOptions {
   readonly rekeyIntervalMs?: number;
   /** Time that a key exchange may take, ms. @defaultValue 30_000 */
   readonly rekeyTimeoutMs?: number;
+  /**
+   * Time for the peer's answer to a request, ms. The opening of a channel, or a request on one, is given up alone; a global request (a forwarding,
+   * or its end) that is not answered ends the connection, as its late answer could not be told from that to the next.
+   *
+   * @defaultValue 20_000
+   */
+  readonly answerTimeoutMs?: number;
   /** Receive window of a new channel, bytes: what may lie unread. @defaultValue 1 MiB */
   readonly windowBytes?: number;
   /** Receive window that a channel grows to while it is what holds the peer back, bytes. @defaultValue 16 MiB */
@@ -45,6 +52,7 @@ export function resolveLimits(options: ConnectionOptions): ConnectionLimits {
     rekeyBytes: number(options, "rekeyBytes", DEFAULTS.rekeyBytes, 65_536, 2 ** 40),
     rekeyIntervalMs: number(options, "rekeyIntervalMs", DEFAULTS.rekeyIntervalMs, 1, MOST_MS),
     rekeyTimeoutMs: number(options, "rekeyTimeoutMs", DEFAULTS.rekeyTimeoutMs, 1, MOST_MS),
+    answerTimeoutMs: number(options, "answerTimeoutMs", DEFAULTS.answerTimeoutMs, 1, MOST_MS),
     windowBytes,
     windowBytesMax: Math.max(
       windowBytes,

@@ -1,4 +1,5 @@
 import { BOUNDS } from "./constants.ts";
+import { quotePeerText } from "./errors.ts";
 import type { DirectAddress, ForwardedAddress, Protocol, SocketAddress } from "./ssh2-internals.ts";
 
 /** The message that opens a channel of ours. */
@@ -64,4 +65,46 @@ export function writeForwardMessage(protocol: Protocol, message: ForwardMessage)
       protocol.openssh_cancelStreamLocalForward(message.path, true);
       break;
   }
+}
+
+/** What the answer to an open message says, for the message of an error. */
+export function describeOpenAnswer(message: OpenMessage): string {
+  switch (message.type) {
+    case "session":
+      return "whether it opens a session";
+    case "direct-tcpip": {
+      const { dstIP, dstPort } = message.address;
+      return `whether it connects to ${quotePeerText(dstIP)}:${dstPort}`;
+    }
+    case "forwarded-tcpip": {
+      const { boundAddr, boundPort } = message.address;
+      return `whether it takes a connection to ${describePort(boundAddr, boundPort)}`;
+    }
+    case "direct-streamlocal@openssh.com":
+      return `whether it connects to the socket ${quotePeerText(message.address.socketPath)}`;
+    case "forwarded-streamlocal@openssh.com":
+      return `whether it takes a connection to the socket ${quotePeerText(message.address.socketPath)}`;
+    default:
+      return message satisfies never;
+  }
+}
+
+/** What the answer to a request for a forwarding, or for its end, says. */
+export function describeForwardAnswer(message: ForwardMessage): string {
+  switch (message.name) {
+    case "tcpip-forward":
+      return `whether it forwards ${describePort(message.address, message.port)}`;
+    case "cancel-tcpip-forward":
+      return `that it no longer forwards ${describePort(message.address, message.port)}`;
+    case "streamlocal-forward@openssh.com":
+      return `whether it forwards the socket ${quotePeerText(message.path)}`;
+    case "cancel-streamlocal-forward@openssh.com":
+      return `that it no longer forwards the socket ${quotePeerText(message.path)}`;
+    default:
+      return message satisfies never;
+  }
+}
+
+function describePort(address: string, port: number): string {
+  return `port ${port} of ${quotePeerText(address) || "all addresses"}`;
 }

@@ -142,7 +142,7 @@ it("a host on the way that never says whether it can go on is given up", async (
   });
   await expect(connecting).rejects.toMatchObject({
     code: "ERR_SSH_ENDPOINT_TIMEOUT",
-    message: `[127.0.0.1]:${port}: no way from it to inner within 0.2 s`,
+    message: `[127.0.0.1]:${port}: no way from it to inner: the peer did not say within 0.2 s whether it connects to inner:22`,
   });
   jump.close();
 });

@@ -1,7 +1,5 @@
 /** Defaults, each with its unit. */
 export const DEFAULTS = {
-  /** Time for a server to say whether it forwards, where none is said for the connection, ms. */
-  forwardTimeoutMs: 20_000,
   /** Upper end of the first pause after a lost link, ms. */
   minDelayMs: 1_000,
   /** Upper end of the longest pause, ms. */

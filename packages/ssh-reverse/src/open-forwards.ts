@@ -1,4 +1,4 @@
-import { type SshConnection, SshEndpointError } from "@dialhome/ssh-endpoint";
+import type { SshConnection } from "@dialhome/ssh-endpoint";
 import type { LocalForward, TunnelForward } from "./forward.ts";
 import { type LocalListener, listenLocally } from "./local-listener.ts";
 import { serveTarget, type TargetFailure } from "./target.ts";
@@ -10,8 +10,6 @@ export interface WantedForwards {
   /** Where the local ones listened before: a port that the system chose is kept. */
   readonly lastLocalPorts: readonly number[];
   readonly onFailure: (failure: TargetFailure) => void;
-  /** Time for the server's answers, ms. */
-  readonly timeoutMs: number;
 }
 
 /** All forwardings of a connection. Disposal ends the connection and waits until nothing of them is left. */
@@ -25,7 +23,7 @@ export async function openForwards(
   connection: SshConnection,
   wanted: WantedForwards,
 ): Promise<OpenForwards> {
-  const { remote, local, lastLocalPorts, onFailure, timeoutMs } = wanted;
+  const { remote, local, lastLocalPorts, onFailure } = wanted;
   const serving = new Set<Promise<void>>();
   const listeners: LocalListener[] = [];
   const dispose = async (): Promise<void> => {
@@ -49,7 +47,7 @@ export async function openForwards(
         },
       }),
     );
-    const forwardings = await within(timeoutMs, Promise.all(asked));
+    const forwardings = await Promise.all(asked);
     return {
       ports: forwardings.map(({ port }) => port),
       localPorts: listeners.map(({ port }) => port),
@@ -58,23 +56,5 @@ export async function openForwards(
   } catch (error) {
     await dispose();
     throw error;
-  }
-}
-
-/** A server that lets in and then says nothing, while it gives signs of life, must not be waited for without end. */
-async function within<T>(timeoutMs: number, answers: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    const message = `the server does not answer within ${timeoutMs / 1000} s whether it forwards`;
-    const facts = { limit: timeoutMs };
-    timer = setTimeout(
-      () => reject(new SshEndpointError("ERR_SSH_ENDPOINT_TIMEOUT", message, facts)),
-      timeoutMs,
-    );
-  });
-  try {
-    return await Promise.race([answers, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

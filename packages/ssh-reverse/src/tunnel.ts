@@ -183,7 +183,6 @@ class KeptTunnel implements Tunnel {
         local: this.#options.localForwards ?? [],
         lastLocalPorts: this.#localPorts,
         onFailure: (failure) => this.#options.onTargetFailure?.(failure),
-        timeoutMs: this.#options.connectTimeoutMs ?? DEFAULTS.forwardTimeoutMs,
       });
       const { ports, localPorts } = forwards;
       this.#localPorts = localPorts;

@@ -70,6 +70,7 @@ export async function runBackup(
     await using connection = await connectSsh({
       ...options,
       connectTimeoutMs: flags.connectTimeout ?? options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+      ...(flags.handshakeTimeout === undefined ? {} : { answerTimeoutMs: flags.handshakeTimeout }),
       signal: io.signal,
     });
     if (flags.json) writeJsonLine(io.stdout, { event: "connected", ...peer });

@@ -40,6 +40,7 @@ export async function runTunnel(
   tellConfigWarnings(resolved, flags, io);
   await using tunnel = openTunnel({
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    answerTimeoutMs: CONNECT_TIMEOUT_MS,
     ...options,
     forwards: forwardings.remote,
     localForwards: forwardings.local,

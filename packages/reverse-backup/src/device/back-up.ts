@@ -9,12 +9,8 @@ import { BackupError } from "../errors.ts";
 import { encodeOffer, type Offer } from "../offer.ts";
 import { tunnelPorts } from "../tunnel-port.ts";
 import { isProof, tunnelProof } from "../tunnel-proof.ts";
-import { withinTime } from "../within-time.ts";
 import { serveByRsync } from "./real-daemon.ts";
 import { type ServedTree, serveInProcess, type TreeOptions } from "./served-tree.ts";
-
-/** How long a host may take to answer at the end, ms. */
-const CANCEL_MS = 5_000;
 
 /** Options of {@link backUp}. */
 export interface BackUpOptions {
@@ -36,7 +32,7 @@ export interface BackUpOptions {
   readonly filter?: readonly string[];
   /** The real rsync at this path serves the tree, instead of this process. */
   readonly rsync?: string;
-  /** Longest wait in one step of the handshake, ms. @defaultValue 20_000 */
+  /** Longest wait in one step of the handshake, ms; for the answers of SSH itself the connection's `answerTimeoutMs` counts. @defaultValue 20_000 */
   readonly handshakeTimeoutMs?: number;
   /** Ends the backup. */
   readonly signal?: AbortSignal;
@@ -90,15 +86,11 @@ export async function backUp(options: BackUpOptions): Promise<BackUpResult> {
     ? await serveByRsync(options.rsync, served)
     : serveInProcess(served);
   const tunnel = new Tunnel();
-  const forwarding = await requestPort(connection, name, tunnel, timeoutMs);
+  const forwarding = await requestPort(connection, name, tunnel);
   let session: SshChannel | undefined;
   try {
     options.onStep?.({ is: "forwarded", port: forwarding.port });
-    session = await withinTime(connection.openShell(), {
-      what: "the backup host did not open a session",
-      timeoutMs,
-      late: (channel) => channel.destroy(),
-    });
+    session = await connection.openShell();
     const lines = new ConsoleLines(consoleOf(session), "the backup host");
     await lines
       .expectLine(HANDSHAKE.hello, "its greeting", timeoutMs, signal)
@@ -119,10 +111,7 @@ export async function backUp(options: BackUpOptions): Promise<BackUpResult> {
   } finally {
     tunnel.shut();
     session?.destroy();
-    // A host that does not answer is not waited for: the forwarding ends with the connection.
-    await withinTime(forwarding.cancel(), { what: "", timeoutMs: CANCEL_MS, late: () => {} }).catch(
-      () => undefined,
-    );
+    await forwarding.cancel();
   }
 }
 
@@ -188,20 +177,14 @@ async function requestPort(
   connection: SshConnection,
   name: string,
   tunnel: Tunnel,
-  timeoutMs: number,
 ): Promise<Forwarding> {
   let refused: unknown;
   for (const bindPort of tunnelPorts(name)) {
     try {
-      const asked = connection.forward({
+      return await connection.forward({
         bindAddress: HANDSHAKE.bindAddress,
         bindPort,
         onOpen: tunnel.onOpen,
-      });
-      return await withinTime(asked, {
-        what: `the backup host did not say whether it forwards port ${bindPort}`,
-        timeoutMs,
-        late: (forwarding) => void forwarding.cancel(), // never rejects
       });
     } catch (error) {
       if (!(error instanceof SshEndpointError) || error.code !== "ERR_SSH_ENDPOINT_FORWARD_REFUSED")

@@ -51,6 +51,7 @@ export interface BackupHostOptions {
   /** Who is kept away, and when a silent device is given up. */
   readonly limits?: ServerLimits &
     Pick<TunnelServerOptions, "keepaliveIntervalMs" | "keepaliveCountMax">;
+  /** Longest wait for the device in one step of the handshake, ms; for its answers in SSH, too. @defaultValue 20_000 */
   readonly handshakeTimeoutMs?: number;
   /** Closes it. */
   readonly signal?: AbortSignal;
@@ -92,6 +93,9 @@ async function openBackupHost(options: BackupHostOptions, stop: LinkedAbort): Pr
     hostKeys: options.hostKeys,
     authorizedKeys: options.authorizedKeys,
     ...STARTUPS,
+    ...(options.handshakeTimeoutMs === undefined
+      ? {}
+      : { answerTimeoutMs: options.handshakeTimeoutMs }),
     ...options.limits,
     // A device tries another port, and tells its user itself what it could not get.
     keepRefused: true,

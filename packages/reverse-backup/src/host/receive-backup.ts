@@ -20,7 +20,6 @@ import type { SnapshotStore } from "../store/snapshot-store.ts";
 import type { SnapshotTransaction } from "../store/transaction.ts";
 import { tunnelPorts } from "../tunnel-port.ts";
 import { isProof, tunnelProof } from "../tunnel-proof.ts";
-import { withinTime } from "../within-time.ts";
 import type { HookRunner } from "./hooks.ts";
 import { keepsAttributes, whatToKeep } from "./keep.ts";
 
@@ -40,7 +39,7 @@ export interface ReceiveOptions {
   readonly device: DeviceIdentity;
   /** The session that the device opened. It stays the caller's. */
   readonly console: Console;
-  /** Connects to the device through the forwarding that it asked for. @throws when there is none on that port */
+  /** Connects to the device through the forwarding that it asked for, or fails in a bounded time. @throws when there is none on that port */
   readonly openTunnel: (port: number) => Promise<Duplex>;
   /** Programs of the user that are run on the way. */
   readonly hooks?: HookRunner;
@@ -201,7 +200,7 @@ async function proveTunnel(
   offer: Offer,
   timeoutMs: number,
 ): Promise<void> {
-  const channel = await openTunnel(options, offer.port, timeoutMs);
+  const channel = await openTunnel(options, offer.port);
   try {
     const lines = new ConsoleLines(consoleOf(channel), "the device's tunnel");
     const proof = await lines.readBytes(HANDSHAKE.keyBytes, "its proof", timeoutMs, options.signal);
@@ -219,17 +218,9 @@ async function proveTunnel(
   }
 }
 
-async function openTunnel(
-  options: ReceiveOptions,
-  port: number,
-  timeoutMs: number,
-): Promise<Duplex> {
+async function openTunnel(options: ReceiveOptions, port: number): Promise<Duplex> {
   try {
-    return await withinTime(options.openTunnel(port), {
-      what: "it does not answer",
-      timeoutMs,
-      late: (channel) => channel.destroy(),
-    });
+    return await options.openTunnel(port);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new BackupError(
@@ -246,8 +237,7 @@ async function transferTree(
   offer: Offer,
   transaction: SnapshotTransaction,
 ): Promise<PullSummary> {
-  const timeoutMs = options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS;
-  const stream = await openTunnel(options, offer.port, timeoutMs);
+  const stream = await openTunnel(options, offer.port);
   const { previous, resumeBasis } = transaction;
   const isRoot = process.geteuid?.() === 0;
   const attributes = keepsAttributes(offer) ? (isRoot ? "all" : "user") : "none";
