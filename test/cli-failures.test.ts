@@ -1,7 +1,14 @@
 // What a person does wrong, or somebody in between does: one clear line, the right exit code, no stack, no secret.
 
 import { once } from "node:events";
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { generateKey } from "@dialhome/ssh-endpoint";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -118,6 +125,11 @@ describe("dialhome backup", () => {
     const publicHalf = await fails(["-k", folder.at("public"), ...known(), ...target()]);
     expect(publicHalf.code).toBe(1);
     expect(publicHalf.line).toMatch(/this is a public key/);
+    const exposed = makeDeviceKey(folder.at("exposed"));
+    chmodSync(exposed.path, 0o640);
+    const tooOpen = await fails(["-k", exposed.path, ...known(), ...target()]);
+    expect(tooOpen.code).toBe(1);
+    expect(tooOpen.line).toMatch(/exposed: mode 0640 is too open for a private key/);
     const none = await fails([...known(), ...target()]);
     expect(none.code).toBe(1);
     expect(none.line).toMatch(/no key to log in with.*dialhome keygen/);
@@ -209,17 +221,19 @@ describe("dialhome backup-host", () => {
     const noList = await hostFails([folder.at("none"), "--authorized-keys", folder.at("nobody")]);
     expect(noList.code).toBe(1);
     expect(noList.line).toMatch(/cannot read the authorized keys ".*nobody": no such file/);
-    const noKey = await hostFails([
-      folder.at("none"),
-      "--authorized-keys",
-      keys,
-      "--host-key",
-      folder.at("no-key"),
-    ]);
+    const withKey = (path: string): Promise<Outcome> =>
+      hostFails([folder.at("none"), "--authorized-keys", keys, "--host-key", path]);
+    const noKey = await withKey(folder.at("no-key"));
     expect(noKey.code).toBe(1);
     expect(noKey.line).toMatch(
       /cannot read the host key ".*no-key": .*--generate-host-key makes it/,
     );
+    // sshd starts with none of these either.
+    const openKey = makeDeviceKey(folder.at("open-key"));
+    chmodSync(openKey.path, 0o644);
+    const tooOpen = await withKey(openKey.path);
+    expect(tooOpen.code).toBe(1);
+    expect(tooOpen.line).toMatch(/open-key: mode 0644 is too open for a private key/);
     expect(existsSync(folder.at("none"))).toBe(false);
   });
 

@@ -1,7 +1,14 @@
 // `dialhome tunnel` as a process, against the real sshd.
 
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { expect, it } from "vitest";
@@ -126,8 +133,12 @@ describeWithPeers(["sshd", "ssh-keygen"], "dialhome tunnel", () => {
   it("what no other try can help ends it, with a code and one line of its own", async () => {
     await using sshd = await startSshd();
     const other = await sshKeygen(join(sshd.folder, "other"), "ed25519");
+    const exposed = join(sshd.folder, "exposed");
+    writeFileSync(exposed, readFileSync(sshd.clientKey.privatePath));
+    chmodSync(exposed, 0o644);
     await using home = homeFor(sshd, {
       none: "",
+      exposed: `Host gate\n  HostName 127.0.0.1\n  Port ${sshd.port}\n  IdentityFile ${exposed}\n`,
       changed: `[127.0.0.1]:${sshd.port} ${other.publicLine}\n`,
     });
     const forward = ["-R", "0:localhost:22"];
@@ -136,42 +147,54 @@ describeWithPeers(["sshd", "ssh-keygen"], "dialhome tunnel", () => {
     await once(squatter, "listening");
     const address = squatter.address();
     const taken = typeof address === "object" && address !== null ? address.port : 0;
-    const [refused, unknown, changed, pinned, nobody, inUse] = await Promise.all([
-      home.run(
-        "-q",
-        ...forward,
-        "-o",
-        "IdentityFile=none",
-        "-i",
-        other.privatePath,
-        "-F",
-        "none",
-        "-p",
-        `${sshd.port}`,
-        "--known-hosts",
-        sshd.knownHostsPath,
-        `${sshd.user}@127.0.0.1`,
-      ),
-      home.run("-q", ...forward, "--known-hosts", ".ssh/none", "gate"),
-      home.run("-q", ...forward, "--known-hosts", ".ssh/changed", "--accept-new", "gate"),
-      home.run("-q", ...forward, "--host-key-fingerprint", `SHA256:${"A".repeat(43)}`, "gate"),
-      home.run(
-        "-q",
-        ...forward,
-        "--once",
-        "-o",
-        `Port ${await freePort()}`,
-        "-o",
-        "HostKeyAlias x",
-        "gate",
-      ),
-      home.run("-q", "-R", `${taken}:localhost:22`, "--once", "gate"),
-    ]);
+    const [refused, unknown, changed, pinned, nobody, inUse, exposedKey, exposedByConfig] =
+      await Promise.all([
+        home.run(
+          "-q",
+          ...forward,
+          "-o",
+          "IdentityFile=none",
+          "-i",
+          other.privatePath,
+          "-F",
+          "none",
+          "-p",
+          `${sshd.port}`,
+          "--known-hosts",
+          sshd.knownHostsPath,
+          `${sshd.user}@127.0.0.1`,
+        ),
+        home.run("-q", ...forward, "--known-hosts", ".ssh/none", "gate"),
+        home.run("-q", ...forward, "--known-hosts", ".ssh/changed", "--accept-new", "gate"),
+        home.run("-q", ...forward, "--host-key-fingerprint", `SHA256:${"A".repeat(43)}`, "gate"),
+        home.run(
+          "-q",
+          ...forward,
+          "--once",
+          "-o",
+          `Port ${await freePort()}`,
+          "-o",
+          "HostKeyAlias x",
+          "gate",
+        ),
+        home.run("-q", "-R", `${taken}:localhost:22`, "--once", "gate"),
+        home.run("-q", ...forward, "-F", "none", "-i", exposed, "gate"),
+        home.run("-q", ...forward, "-F", ".ssh/exposed", "gate"),
+      ]);
     squatter.close();
     const nothing = await home.run("gate");
     expect(nothing.code).toBe(2);
     expect(nothing.stderr).toMatch(/^dialhome: nothing is forwarded: give -R or -L/);
-    const ends = { refused, unknown, changed, pinned, nobody, inUse };
+    const ends = {
+      refused,
+      unknown,
+      changed,
+      pinned,
+      nobody,
+      inUse,
+      exposedKey,
+      exposedByConfig,
+    };
     expect(Object.entries(ends).map(([name, { code }]) => [name, code])).toEqual([
       ["refused", 77],
       ["unknown", 76],
@@ -179,6 +202,8 @@ describeWithPeers(["sshd", "ssh-keygen"], "dialhome tunnel", () => {
       ["pinned", 76],
       ["nobody", 255],
       ["inUse", 255],
+      ["exposedKey", 1],
+      ["exposedByConfig", 1],
     ]);
     for (const { stdout, stderr } of Object.values(ends)) {
       expect(stdout).toBe("");
@@ -190,6 +215,8 @@ describeWithPeers(["sshd", "ssh-keygen"], "dialhome tunnel", () => {
     expect(changed.stderr.match(/SHA256:/g)).toHaveLength(2);
     expect(nobody.stderr).toContain("ECONNREFUSED");
     expect(inUse.stderr).toContain(`port ${taken}`);
+    const tooOpen = `dialhome: ${exposed}: mode 0644 is too open for a private key: it is not used until it is 0600\n`;
+    expect([exposedKey.stderr, exposedByConfig.stderr]).toEqual([tooOpen, tooOpen]);
   });
 
   it("--lock: of twenty that start at once one stays, kill -9 leaves the way free, --stop ends it", {

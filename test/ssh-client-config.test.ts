@@ -1,5 +1,5 @@
 // From "host" and the files that people already have to a connection with the real sshd.
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import {
@@ -96,6 +96,57 @@ describeWithPeers(["sshd", "ssh-keygen"], "a host by its configuration", () => {
       code: "ERR_SSH_ENDPOINT_HOST_KEY_CHANGED",
     });
     expect(outer.log).not.toMatch(/Accepted/);
+  });
+});
+
+describeWithPeers(["sshd", "ssh", "ssh-keygen"], "a private key that others can get at", () => {
+  it("is not used, as by ssh: named or configured; the next one is", async () => {
+    await using sshd = await startSshd();
+    await using folder = tempDir();
+    const { clientKey, hostKeyFingerprint, host, port, user, knownHostsPath } = sshd;
+    const keyPath = folder.at("key");
+    writeFileSync(keyPath, readFileSync(clientKey.privatePath));
+    const configured = await homeWith(
+      folder,
+      block("box", sshd, [`UserKnownHostsFile ${knownHostsPath}`]).replace(
+        clientKey.privatePath,
+        keyPath,
+      ),
+    );
+    const outcome = async (connecting: Promise<SshConnection>): Promise<string> => {
+      try {
+        await (await connecting).end();
+        return "let in";
+      } catch (error) {
+        if (!(error instanceof SshEndpointError)) throw error;
+        return error.message;
+      }
+    };
+    const hostKey = { fingerprints: [hostKeyFingerprint] };
+    const auth = { privateKeyPath: keyPath };
+    for (const mode of [0o600, 0o400, 0o640, 0o604, 0o601]) {
+      chmodSync(keyPath, mode);
+      const [byName, byConfiguration, real] = await Promise.all([
+        outcome(connectSsh({ host, port, user, auth, hostKey })),
+        outcome(connectBy(configured, "box")),
+        run(requirePeer("ssh"), [
+          ...sshArguments({ keyPath, port, knownHostsPath }),
+          `${user}@${host}`,
+          "true",
+        ]),
+      ]);
+      const tooOpen = `${keyPath}: mode 0${mode.toString(8)} is too open for a private key: it is not used until it is 0600`;
+      const isRefused = real.code !== 0;
+      expect(isRefused).toBe(real.stderr.includes("UNPROTECTED PRIVATE KEY FILE"));
+      expect([mode, byName, byConfiguration]).toEqual(
+        isRefused ? [mode, tooOpen, tooOpen] : [mode, "let in", "let in"],
+      );
+    }
+    const both = block("box", sshd, [`UserKnownHostsFile ${knownHostsPath}`]);
+    const account = await homeWith(folder, `IdentityFile ${keyPath}\n${both}`);
+    const { options, config } = await resolveSshHost({ destination: "box", account });
+    expect(config.warnings).toEqual([expect.stringContaining("mode 0601 is too open")]);
+    await (await connectSsh(options)).end();
   });
 });
 

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { AuthorizedKeysError, fingerprint, parsePublicKey } from "@dialhome/authorized-keys";
 import type ssh2 from "ssh2";
 import { SshEndpointError } from "./errors.ts";
+import { type KeyFile, readKeyFile } from "./key-file.ts";
 import { ChosenAgent, LockedKey, type WhileAsked } from "./login-agents.ts";
 import { publicHalfOf } from "./openssh-private-key.ts";
 import {
@@ -21,7 +22,7 @@ export type AuthMethod =
       /** How messages call it. @defaultValue "the private key" */
       readonly name?: string;
     }
-  /** A private key in a file. */
+  /** A private key in a file, which must be open to nobody else (mode 0600): as in ssh it is refused otherwise. */
   | { readonly privateKeyPath: string; readonly passphrase?: PassphraseSource }
   /** The keys of an agent, by the path of its socket (`SSH_AUTH_SOCK`). */
   | {
@@ -81,15 +82,19 @@ async function openIdentity(method: AuthMethod): Promise<Identity> {
     };
   }
   const name = method.privateKeyPath;
-  let text: string;
+  let file: KeyFile;
   try {
-    text = await readFile(name, "utf8");
+    file = await readKeyFile(name);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new SshEndpointError("ERR_SSH_ENDPOINT_KEY", `cannot read the private key: ${why}`, {
       source: name,
       cause,
     });
+  }
+  const { text, exposed } = file;
+  if (exposed !== undefined) {
+    throw new SshEndpointError("ERR_SSH_ENDPOINT_KEY", exposed, { source: name });
   }
   const { passphrase } = method;
   const unlock = async (): Promise<PrivateKey> => parsePrivateKey(text, name, passphrase);

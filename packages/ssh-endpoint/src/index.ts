@@ -25,6 +25,7 @@ export {
 export { type GeneratedKey, generateKey } from "./generate-key.ts";
 export type { HostKey, HostKeyPolicy, KnownHostsSource } from "./host-key.ts";
 export type { AuthMethod } from "./identities.ts";
+export { type KeyFile, readKeyFile } from "./key-file.ts";
 export {
   formatKnownHostLine,
   type HostKeyVerdict,

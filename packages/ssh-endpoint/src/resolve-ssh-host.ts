@@ -6,6 +6,7 @@ import { BOUNDS } from "./constants.ts";
 import { SshEndpointError } from "./errors.ts";
 import type { HostKeyPolicy } from "./host-key.ts";
 import type { AuthMethod } from "./identities.ts";
+import { readKeyFile } from "./key-file.ts";
 import { isEncryptedKey, type PassphraseSource, parsePrivateKey } from "./private-key.ts";
 import type { ProxyCommand } from "./proxy-command.ts";
 import { readSshConfig, type SshConfig, type SshConfigQuery } from "./ssh-config.ts";
@@ -27,7 +28,10 @@ export interface SshHostQuery extends Omit<SshConfigQuery, "destination"> {
 export interface ResolvedSshHost {
   /** For {@link connectSsh}; a signal and whatever else is the caller's can be added. */
   readonly options: SshConnectOptions;
-  /** All that was configured, also what is not about the connection: forwardings, warnings. */
+  /**
+   * All that was configured, also what is not about the connection: forwardings, and warnings, which are about the hosts on the way and key files
+   * that are not used, too.
+   */
   readonly config: SshConfig;
 }
 
@@ -55,13 +59,14 @@ async function resolveHop(
   const { destination: written, ...rest } = query;
   const destination = typeof written === "string" ? parseSshDestination(written) : written;
   const config = await readSshConfig({ ...rest, destination });
-  const jump = await resolveJump(query, config, via ?? config.proxyJump, depth);
+  const hop = await resolveJump(query, config, via ?? config.proxyJump, depth);
+  const warnings = new Set([...config.warnings, ...(hop?.config.warnings ?? [])]);
   const proxyCommand = via === undefined ? proxyCommandOf(config, query) : undefined;
   const options: SshConnectOptions = {
     host: config.hostName,
     port: config.port,
     user: config.user,
-    auth: query.auth ?? (await authOf(config, query)),
+    auth: query.auth ?? (await authOf(config, query, warnings)),
     hostKey: query.hostKey ?? hostKeyPolicyOf(config),
     ...(config.hostKeyAlias === undefined ? {} : { hostKeyAlias: config.hostKeyAlias }),
     ...(config.addressFamily === "any" ? {} : { family: config.addressFamily === "inet" ? 4 : 6 }),
@@ -75,9 +80,9 @@ async function resolveHop(
       ? {}
       : { revokedHostKeys: { path: config.revokedHostKeys } }),
     ...(proxyCommand === undefined ? {} : { proxyCommand }),
-    ...(jump === undefined ? {} : { jump }),
+    ...(hop === undefined ? {} : { jump: hop.options }),
   };
-  return { options, config };
+  return { options, config: { ...config, warnings: [...warnings] } };
 }
 
 /** The host that this one is reached through; its own chain is the rest of the list, else its own configuration. */
@@ -86,7 +91,7 @@ async function resolveJump(
   config: SshConfig,
   chain: readonly string[],
   depth: number,
-): Promise<SshConnectOptions | undefined> {
+): Promise<ResolvedSshHost | undefined> {
   const last = chain.at(-1);
   if (last === undefined) return undefined;
   if (depth >= BOUNDS.jumps) {
@@ -94,12 +99,11 @@ async function resolveJump(
   }
   const { overrides: _, auth: _auth, hostKey: _hostKey, ...shared } = query;
   const before = chain.slice(0, -1);
-  const hop = await resolveHop(
+  return resolveHop(
     { ...shared, destination: last },
     before.length === 0 ? undefined : before,
     depth + 1,
   );
-  return hop.options;
 }
 
 /** The program that is the way to the host; run by the user's shell, as ssh does. */
@@ -142,7 +146,11 @@ function hostKeyPolicyOf(config: SshConfig): HostKeyPolicy {
   };
 }
 
-async function authOf(config: SshConfig, query: SshHostQuery): Promise<readonly AuthMethod[]> {
+async function authOf(
+  config: SshConfig,
+  query: SshHostQuery,
+  warnings: Set<string>,
+): Promise<readonly AuthMethod[]> {
   const { identityAgent, identityFiles, identitiesOnly } = config;
   if (!config.pubkeyAuthentication) {
     throw refusal(config, "PubkeyAuthentication is off, and there is no other way to log in here");
@@ -150,13 +158,19 @@ async function authOf(config: SshConfig, query: SshHostQuery): Promise<readonly 
   const usual = USUAL_KEYS.map((name) => join(query.account.home, ".ssh", name));
   const keyFiles = identityFiles ?? usual;
   const methods: AuthMethod[] = [];
+  const tooOpen: string[] = [];
   const hasAgent = identityAgent !== undefined && existsSync(identityAgent);
   if (hasAgent) methods.push({ agent: identityAgent, keyFiles, only: identitiesOnly });
   const ask = config.batchMode ? undefined : query.passphrase;
   for (const path of keyFiles) {
-    const text = await readFile(path, "utf8").catch(() => undefined);
+    const { text, exposed } = (await readKeyFile(path).catch(() => undefined)) ?? {};
     // A public key is there to choose one of the agent's.
     if (text === undefined || !text.includes("PRIVATE KEY-----")) continue;
+    if (exposed !== undefined) {
+      tooOpen.push(exposed);
+      warnings.add(exposed);
+      continue;
+    }
     if (ask !== undefined) {
       methods.push({ privateKeyPath: path, passphrase: rememberedPassphrase(path, ask) });
     } else if (!hasAgent || !isEncryptedKey(text)) {
@@ -166,7 +180,9 @@ async function authOf(config: SshConfig, query: SshHostQuery): Promise<readonly 
   if (methods.length > 0) return methods;
   throw new SshEndpointError(
     "ERR_SSH_ENDPOINT_KEY",
-    `there is no key to log in with: no agent, and none of ${keyFiles.join(", ")}`,
+    tooOpen.length > 0
+      ? tooOpen.join("; ")
+      : `there is no key to log in with: no agent, and none of ${keyFiles.join(", ")}`,
   );
 }
 

@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
-import { open, readFile, unlink } from "node:fs/promises";
+import { open, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { generateKey } from "@dialhome/ssh-endpoint";
+import { generateKey, type KeyFile, readKeyFile } from "@dialhome/ssh-endpoint";
 import { DialhomeError, reasonOf } from "../errors.ts";
 import { codeOf } from "../failure.ts";
 import type { CommandIo } from "../io.ts";
@@ -32,8 +32,9 @@ async function openHostKey(
   path: string,
   mayMake: boolean,
 ): Promise<{ readonly path: string; readonly text: string; readonly isNew: boolean }> {
+  let file: KeyFile | undefined;
   try {
-    return { path, text: await readFile(path, "utf8"), isNew: false };
+    file = await readKeyFile(path);
   } catch (cause) {
     if (codeOf(cause) !== "ENOENT" || !mayMake) {
       const step = codeOf(cause) === "ENOENT" ? "; --generate-host-key makes it" : "";
@@ -41,6 +42,8 @@ async function openHostKey(
       throw new DialhomeError("ERR_DIALHOME_FILE", why, { cause });
     }
   }
+  if (file?.exposed !== undefined) throw new DialhomeError("ERR_DIALHOME_FILE", file.exposed);
+  if (file !== undefined) return { path, text: file.text, isNew: false };
   const { privateKey, publicLine } = generateKey();
   await writeNewKey(path, privateKey, publicLine);
   return { path, text: privateKey, isNew: true };

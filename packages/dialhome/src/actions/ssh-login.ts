@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { homedir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import {
@@ -8,6 +7,7 @@ import {
   localAccount,
   parsePrivateKey,
   type ResolvedSshHost,
+  readKeyFile,
   resolveSshHost,
   type SshDestination,
 } from "@dialhome/ssh-endpoint";
@@ -129,7 +129,7 @@ function hostKeyPolicy(flags: HostKeyFlags, io: CommandIo): HostKeyPolicy {
  * @param keyOption - how the command line calls the option that names a key
  */
 async function loginMethods(
-  flags: LoginFlags,
+  flags: LoginFlags & Pick<SshHostFlags, "quiet">,
   io: CommandIo,
   keyOption = "-k",
 ): Promise<AuthMethod[]> {
@@ -140,17 +140,23 @@ async function loginMethods(
   }
   const wantsAgent = flags.agent ?? flags.sshKey === undefined;
   if (wantsAgent && socket !== undefined && existsSync(socket)) methods.push({ agent: socket });
-  if (flags.sshKey !== undefined) {
-    for (const path of flags.sshKey) methods.push({ privateKeyPath: resolve(io.cwd, path) });
-    return methods;
-  }
-  for (const name of DEFAULT_KEYS) {
-    const path = join(homeOf(io), name);
-    if (existsSync(path) && (await isUsable(path, methods.length > 0))) {
+  const named = flags.sshKey?.map((path) => resolve(io.cwd, path));
+  const usual = DEFAULT_KEYS.map((name) => join(homeOf(io), name)).filter(existsSync);
+  const exposed: string[] = [];
+  for (const path of named ?? usual) {
+    const problem = await exposureOf(path);
+    if (problem !== undefined) exposed.push(problem);
+    else if (named !== undefined || (await isUsable(path, methods.length > 0))) {
       methods.push({ privateKeyPath: path });
     }
   }
-  if (methods.length > 0) return methods;
+  if (methods.length > 0) {
+    if (flags.quiet !== true) {
+      for (const problem of exposed) io.stderr.write(`dialhome: ${printable(problem)}\n`);
+    }
+    return methods;
+  }
+  if (exposed.length > 0) throw new DialhomeError("ERR_DIALHOME_FILE", exposed.join("; "));
   throw new DialhomeError(
     "ERR_DIALHOME_FILE",
     `there is no key to log in with: no agent, and none of ${DEFAULT_KEYS.map((key) => `~/${key}`).join(", ")}; ` +
@@ -158,10 +164,19 @@ async function loginMethods(
   );
 }
 
+/** Why a private key is not used, as in ssh: others can get at it. A file that cannot be read is told when it is needed. */
+async function exposureOf(path: string): Promise<string | undefined> {
+  try {
+    return (await readKeyFile(path)).exposed;
+  } catch {
+    return undefined;
+  }
+}
+
 /** An encrypted key is of no use here; with an agent that is no reason to stop, since it probably holds it. */
 async function isUsable(path: string, hasAgent: boolean): Promise<boolean> {
   try {
-    await parsePrivateKey(await readFile(path), path);
+    await parsePrivateKey((await readKeyFile(path)).text, path);
     return true;
   } catch (error) {
     if (hasAgent && codeOf(error) === "ERR_SSH_ENDPOINT_PASSPHRASE") return false;
