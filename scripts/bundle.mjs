@@ -107,8 +107,8 @@ async function compile(entry, options) {
     platform: "node",
     target: "node20",
     conditions: ["@dialhome/source"],
-    // Optional in ssh2, and never installed here.
-    external: ["cpu-features"],
+    // The first is optional in ssh2, and never installed here; the other looks for compiled code, and only who opens a registry needs it.
+    external: ["cpu-features", "libsql"],
     plugins: [nativeStaysOutside, withoutHttpAgents],
     legalComments: "none",
     // Without comments it is half as long, and ASCII: read in a tenth of the time. A stack still tells a line.

@@ -3,7 +3,10 @@
  *
  * @packageDocumentation
  */
+export { type LibsqlRegistryOptions, openLibsqlRegistry } from "./libsql-registry.ts";
 export { MuxError, type MuxErrorCode, type MuxFacts } from "./mux-error.ts";
+export { type PortRange, parsePortRange } from "./port-range.ts";
+export type { AllocationRequest, Registration, Registry, Reservation } from "./registry.ts";
 export {
   type AnswerV1,
   decodeAnswerV1,

@@ -3,7 +3,15 @@ export type MuxErrorCode =
   /** An option is missing or makes no sense. */
   | "ERR_MUX_OPTION"
   /** Bytes that are no packet of this protocol, or not one for us: of a wrong length, forged, damaged, or of another version. */
-  | "ERR_MUX_PACKET";
+  | "ERR_MUX_PACKET"
+  /** There is no port left for a device; nothing was given. */
+  | "ERR_MUX_RANGE_EXHAUSTED"
+  /** A port cannot be reserved: it is somebody else's. */
+  | "ERR_MUX_PORT_TAKEN"
+  /** The registry's file cannot be used: it is missing, damaged, somebody else's, or its disk is full. Nothing in it was changed. */
+  | "ERR_MUX_REGISTRY"
+  /** Another process has kept the registry locked for too long. */
+  | "ERR_MUX_REGISTRY_BUSY";
 
 /** Facts that go with a {@link MuxError}; which are there depends on the code. */
 export interface MuxFacts {
