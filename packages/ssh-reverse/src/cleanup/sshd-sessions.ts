@@ -16,6 +16,9 @@ const PROGRAMS: ReadonlySet<string> = new Set(["sshd", "sshd-session"]);
 /** `sshd: NAME`, `sshd: NAME@notty`, `sshd: NAME@pts/3`. */
 const CHILD_TITLE = /^(sshd|sshd-session): ([^ @[\]]+)(?:@\S+)?$/;
 
+/** What follows the user in the title of the monitor: the second since 10.5. */
+const MONITORS = ["[priv]", "[postauth]"];
+
 /**
  * Finds the logins of users whose name begins with the prefix. A title alone proves nothing, since every program sets its
  * own: the child must run as one user who is not root and whom the title names, the parent as root, with the title that sshd
@@ -39,7 +42,8 @@ export function findSshdSessions(
     if (names.get(uid)?.has(user) === false) continue;
     const monitor = table.stat(child.parentPid);
     if (monitor === undefined || table.uid(monitor.pid) !== 0) continue;
-    if (table.title(monitor.pid) !== `${program}: ${user} [priv]`) continue;
+    const title = table.title(monitor.pid);
+    if (!MONITORS.some((role) => title === `${program}: ${user} ${role}`)) continue;
     if (![child, monitor].every((process) => isSshd(table, process))) continue;
     found.push({ user, child, monitor });
   }

@@ -23,16 +23,17 @@ function pair(
 
 describe("logins of the prefix's users", () => {
   test.each([
-    ["sshd up to 9.7", "sshd", "/usr/sbin/sshd", ""],
-    ["one with a session", "sshd", "/usr/sbin/sshd", "@notty"],
-    ["one with a terminal", "sshd", "/usr/sbin/sshd", "@pts/3"],
-    ["sshd-session of 9.8", "sshd-session", "/usr/lib/openssh/sshd-session", ""],
-    ["one whose program may not be seen", "sshd-session", null, ""],
-  ])("%s", (_what, name, exe, suffix) => {
+    ["sshd up to 9.7", "sshd", "/usr/sbin/sshd", "", "[priv]"],
+    ["one with a session", "sshd", "/usr/sbin/sshd", "@notty", "[priv]"],
+    ["one with a terminal", "sshd", "/usr/sbin/sshd", "@pts/3", "[priv]"],
+    ["sshd-session of 9.8", "sshd-session", "/usr/lib/openssh/sshd-session", "", "[priv]"],
+    ["sshd-session of 10.5", "sshd-session", "/usr/lib/openssh/sshd-session", "", "[postauth]"],
+    ["one whose program may not be seen", "sshd-session", null, "", "[priv]"],
+  ])("%s", (_what, name, exe, suffix, role) => {
     using fake = fakeProc({ "tun-a": 1001 });
     fake.add({ pid: 2, title: `${name}: /usr/sbin/sshd -D [listener] 0 of 10-100 startups` });
     const title = `${name}: tun-a`;
-    pair(fake, { name, exe, title: `${title}${suffix}` }, { name, exe, title: `${title} [priv]` });
+    pair(fake, { name, exe, title: `${title}${suffix}` }, { name, exe, title: `${title} ${role}` });
     expect(found(fake)).toEqual(["tun-a 11 10"]);
     expect(found(fake, "tun-b")).toEqual([]);
   });
