@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import process from "node:process";
 import { SshReverseError } from "../errors.ts";
 import { CLEANUP } from "./constants.ts";
@@ -87,7 +88,6 @@ export async function findTunnelSessions(
     const message = `"${prefix}" is not how a user's name begins`;
     throw new SshReverseError("ERR_SSH_REVERSE_OPTION", message);
   }
-  const signal = options.signal ?? new AbortController().signal;
   const probeTimeoutMs = options.probeTimeoutMs ?? CLEANUP.probeTimeoutMs;
   const times = {
     termTimeoutMs: options.termTimeoutMs ?? CLEANUP.termTimeoutMs,
@@ -97,9 +97,10 @@ export async function findTunnelSessions(
   const looked = look(table, prefix, system);
   const answers = await probeAll(
     looked.map(({ listeners }) => listeners ?? []),
-    { timeoutMs: probeTimeoutMs, signal },
+    probeTimeoutMs,
+    options.signal,
   );
-  signal.throwIfAborted();
+  options.signal?.throwIfAborted();
   // The kernel's table may lack a socket when others come and go while it is read: only who is seen twice without one has none.
   const again = looked.some(({ listeners }) => listeners?.length === 0)
     ? readListeningSockets(system.proc)
@@ -173,8 +174,16 @@ function listenersOf(
 /** For each list whether one of its sockets answers. */
 async function probeAll(
   lists: readonly (readonly ListeningSocket[])[],
-  options: { readonly timeoutMs: number; readonly signal: AbortSignal },
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
 ): Promise<boolean[]> {
+  // All probes listen to one signal of ours, and it alone to the caller's.
+  const stop = new AbortController();
+  setMaxListeners(0, stop.signal);
+  const onStop = (): void => stop.abort();
+  if (signal?.aborted) onStop();
+  signal?.addEventListener("abort", onStop, { once: true });
+  const options = { timeoutMs, signal: stop.signal };
   const answers = lists.map(() => false);
   const waiting = lists
     .flatMap((sockets, at) => sockets.map((socket) => ({ socket, at })))
@@ -184,7 +193,11 @@ async function probeAll(
       if (answers[at] !== true && (await answersAsSsh(socket, options))) answers[at] = true;
     }
   };
-  await Promise.all(Array.from({ length: CLEANUP.probesAtOnce }, worker));
+  try {
+    await Promise.all(Array.from({ length: CLEANUP.probesAtOnce }, worker));
+  } finally {
+    signal?.removeEventListener("abort", onStop);
+  }
   return answers;
 }
 

@@ -1,4 +1,4 @@
-import { once } from "node:events";
+import { getEventListeners, once } from "node:events";
 import { createServer, type Server } from "node:net";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { findTunnelSessions } from "../../src/cleanup/tunnel-sessions.ts";
@@ -59,6 +59,19 @@ test("each login gets its verdict, and nobody a signal", async () => {
   expect(await verdicts({ minAgeMs: 0 })).toMatchObject({ 81: "no-listener" });
   expect(await verdicts({ prefix: "tun-a" })).toEqual({ 11: "alive", 21: "no-listener" });
   expect(fake.signals).toEqual([]);
+});
+
+test("many probes at once listen to the caller's signal only once", async () => {
+  const { signal } = new AbortController();
+  let most = 0;
+  ssh.on("connection", () => {
+    most = Math.max(most, getEventListeners(signal, "abort").length);
+  });
+  const sockets = Array.from({ length: 20 }, (_, at) => 100 + at);
+  login("tun-a", 1001, 10, { sockets });
+  fake.listen(Object.fromEntries(sockets.map((inode) => [inode, port])));
+  expect(await verdicts({ signal })).toEqual({ 11: "alive" });
+  expect([most, getEventListeners(signal, "abort").length]).toEqual([1, 0]);
 });
 
 test("a listener that the kernel's table lacked once is not missing", async () => {
