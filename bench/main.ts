@@ -1,4 +1,4 @@
-// npm run bench -- tunnels […], npm run bench -- power-loss, or npm run bench [-- W1 W3 … --rounds N --contenders A,B,dialhome --check]: see README.md beside this file.
+// npm run bench -- tunnels […], npm run bench -- power-loss, npm run bench -- mux, or npm run bench [-- W1 W3 … --rounds N --contenders A,B,dialhome --check]: see README.md beside this file.
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -13,6 +13,7 @@ import { RsyncOverTcp } from "./contenders/rsync-over-tcp.ts";
 import { type Figures, summarize, type WireBytes } from "./figures.ts";
 import { describeMachine, touchMemory, workFolder } from "./machine.ts";
 import { makeWorkload } from "./make-workload.ts";
+import { benchMux } from "./mux/main.ts";
 import { formatTable } from "./table.ts";
 import { benchTunnels } from "./tunnels/main.ts";
 import { benchPowerLoss } from "./tunnels/power-loss.ts";
@@ -190,4 +191,5 @@ async function benchBackups(args: readonly string[]): Promise<void> {
 const [first, ...rest] = process.argv.slice(2);
 if (first === "tunnels") await benchTunnels(rest, say);
 else if (first === "power-loss") await benchPowerLoss(rest, say);
+else if (first === "mux") await benchMux(rest, say);
 else await benchBackups(process.argv.slice(2));

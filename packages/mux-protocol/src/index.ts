@@ -3,10 +3,26 @@
  *
  * @packageDocumentation
  */
+export type { Grant } from "./client/dialogue.ts";
+export { negotiate } from "./client/negotiate.ts";
+export type { ClientSources, Negotiated, NegotiateOptions } from "./client/options.ts";
 export { type LibsqlRegistryOptions, openLibsqlRegistry } from "./libsql-registry.ts";
 export { MuxError, type MuxErrorCode, type MuxFacts } from "./mux-error.ts";
 export { type PortRange, parsePortRange } from "./port-range.ts";
 export type { AllocationRequest, Registration, Registry, Reservation } from "./registry.ts";
+export type { DropReason } from "./server/judge.ts";
+export type {
+  Asker,
+  MuxCounters,
+  MuxDecision,
+  MuxServer,
+  MuxServerEvent,
+  MuxServerOptions,
+  ServerSources,
+} from "./server/options.ts";
+export { createMuxServer } from "./server/server.ts";
+export type { TimeSources } from "./server/server-clock.ts";
+export type { Rate } from "./server/token-bucket.ts";
 export {
   type AnswerV1,
   decodeAnswerV1,
@@ -15,3 +31,24 @@ export {
   encodeRequestV1,
   type RequestV1,
 } from "./version-1.ts";
+export {
+  type AnswerStatus,
+  type AnswerV2,
+  decodeAnswerV2,
+  encodeAnswerV2,
+} from "./version-2/answer.ts";
+export type { AnswerDetails, Endpoint } from "./version-2/answer-items.ts";
+export { makeNonce } from "./version-2/box.ts";
+export {
+  formatCredential,
+  isCredentialText,
+  parseCredential,
+} from "./version-2/credential-text.ts";
+export { type Credential, deriveCredential } from "./version-2/keys.ts";
+export {
+  decodeRequestHead,
+  decodeRequestV2,
+  encodeRequestV2,
+  type RequestHead,
+  type RequestV2,
+} from "./version-2/request.ts";

@@ -4,6 +4,14 @@ export type MuxErrorCode =
   | "ERR_MUX_OPTION"
   /** Bytes that are no packet of this protocol, or not one for us: of a wrong length, forged, damaged, or of another version. */
   | "ERR_MUX_PACKET"
+  /** No valid answer came in time. */
+  | "ERR_MUX_TIMEOUT"
+  /** The server gives this device nothing. */
+  | "ERR_MUX_REFUSED"
+  /** The server cannot tell ports at present. */
+  | "ERR_MUX_UNAVAILABLE"
+  /** The UDP port of a server cannot be had. */
+  | "ERR_MUX_LISTEN"
   /** There is no port left for a device; nothing was given. */
   | "ERR_MUX_RANGE_EXHAUSTED"
   /** A port cannot be reserved: it is somebody else's. */
