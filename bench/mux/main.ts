@@ -89,8 +89,9 @@ async function measure(server: MuxServer, kind: string, ms: number): Promise<str
 }
 
 function droppedSince(before: MuxCounters, after: MuxCounters): string {
+  const earlier = new Map(Object.entries(before.dropped));
   return Object.entries(after.dropped)
-    .map(([why, count]) => ({ why, count: count - (Reflect.get(before.dropped, why) as number) }))
+    .map(([why, count]) => ({ why, count: count - (earlier.get(why) ?? 0) }))
     .filter(({ count }) => count > 0)
     .map(({ why, count }) => `${why} ${count}`)
     .join(", ");

@@ -1,6 +1,7 @@
 import type { FuzzTarget } from "./target.ts";
 import { compressed } from "./targets/compressed.ts";
 import { fileList } from "./targets/file-list.ts";
+import { muxBodies, muxPackets } from "./targets/mux.ts";
 import { frames, primitives, tokens } from "./targets/primitives.ts";
 import { sessions } from "./targets/sessions.ts";
 import { attributeTexts, commandLine, daemonConfig } from "./targets/settings.ts";
@@ -33,5 +34,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   commandLine,
   attributeTexts,
   daemonConfig,
+  muxPackets,
+  muxBodies,
   ...sessions,
 ];

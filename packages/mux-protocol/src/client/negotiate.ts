@@ -89,11 +89,16 @@ class Negotiation implements AsyncDisposable {
     const settled = new Promise<Negotiated | MuxError>((resolve) => {
       this.#settle = resolve;
     });
-    const over = AbortSignal.any([this.#over.signal, ...(signal === undefined ? [] : [signal])]);
-    const outcome = await Promise.race([settled, this.#askInRounds(delays, over)]);
-    signal?.throwIfAborted();
-    if (outcome instanceof MuxError) throw outcome;
-    return outcome;
+    const stop = (): void => this.#over.abort();
+    signal?.addEventListener("abort", stop, { once: true });
+    try {
+      const outcome = await Promise.race([settled, this.#askInRounds(delays)]);
+      signal?.throwIfAborted();
+      if (outcome instanceof MuxError) throw outcome;
+      return outcome;
+    } finally {
+      signal?.removeEventListener("abort", stop);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -102,7 +107,8 @@ class Negotiation implements AsyncDisposable {
   }
 
   /** Resolves when the time is up, or at once when it is all over. */
-  async #askInRounds(delays: readonly number[], over: AbortSignal): Promise<MuxError> {
+  async #askInRounds(delays: readonly number[]): Promise<MuxError> {
+    const { signal: over } = this.#over;
     try {
       for (const [round, delay] of delays.entries()) {
         await pause(delay, undefined, { signal: over });

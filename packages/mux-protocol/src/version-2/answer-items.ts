@@ -1,5 +1,5 @@
 import { VERSION_2 } from "../constants.ts";
-import { addressBytes, formatAddressBytes } from "../ip-address.ts";
+import { addressBytes, formatAddressBytes, plainAddress } from "../ip-address.ts";
 import { MuxError } from "../mux-error.ts";
 import { type Item, readItems } from "./items.ts";
 
@@ -123,7 +123,7 @@ function readFingerprint(value: Uint8Array): string {
 function readAddress(value: Uint8Array): Endpoint {
   const host = formatAddressBytes(value.subarray(0, Math.max(0, value.length - 2)));
   if (host === undefined) throw wrong(`an address of ${value.length} bytes`);
-  return { host, port: readPort(value.subarray(-2)) };
+  return { host: plainAddress(host), port: readPort(value.subarray(-2)) };
 }
 
 function readRedirect(value: Uint8Array): Endpoint {
