@@ -107,6 +107,7 @@ describeWithPeers(["rsync"], "dialhome rsync prints what rsync prints", () => {
     ["-av --info=name0", "-a --info=name,stats", "-av --info=flist0,nonreg0,stats0"],
     ["-av --existing", "-av --ignore-existing", "-ai --delete --protocol=29"],
     ["-a --out-format=%i|%n|%L|%f|%l|%'''l|%-9n|%o|%M|%B|%U|%G|%m|%C|%%|%Z"],
+    ["-a --out-format=%n_%U_%G --usermap=*:7 --groupmap=0:9", "-rlt --out-format=%n_%U_%G"],
     ["-ac --out-format=%n_%C --checksum-choice=md5", "-a --out-format=[%12l]%C --cc=sha1"],
   ])("%s …", async (...all) => {
     for (const options of all) {

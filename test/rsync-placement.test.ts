@@ -110,6 +110,8 @@ const CASES: readonly Case[] = [
   ...["link", "copy", "compare"].flatMap((use) => [
     { args: ["-aH", `--${use}-dest=../older`], prepare: olderTree, destination: "fresh/" },
     { args: ["-a", `--${use}-dest=../oldest`, `--${use}-dest=../older`], prepare: olderTree },
+    // Nobody looks there for a link that comes in place of a directory.
+    { args: ["-a", "--delete", `--${use}-dest=../older`], prepare: olderTree },
   ]),
   { args: ["-ac", "--compare-dest=../older"], prepare: olderTree },
   { args: ["-acn", "--link-dest=../older"], prepare: olderTree, destination: "fresh/" },
@@ -143,7 +145,14 @@ const CASES: readonly Case[] = [
   },
   { args: ["-aR", "--no-implied-dirs", "--delete"], paths: ["dir/sub", "dir"] },
   { args: ["-a", "--files-from={root}/list", "--no-implied-dirs"], prepare: listTree },
-  { args: ["-a", "--fake-super"], compare: { attributes: true } },
+  { args: ["-a", "--fake-super"], prepare: setIdTree, compare: { attributes: true } },
+  { args: ["-an", "--fake-super"], prepare: recordedTree, compare: { attributes: true } },
+  {
+    args: ["-a", "--fake-super", "--copy-dest=../older"],
+    prepare: olderTree,
+    destination: "fresh/",
+    compare: { attributes: true },
+  },
   { args: ["-a"], prepare: setIdTree },
   { args: ["-rltoD", "--chown=:1"], prepare: setIdTree },
 ];
@@ -191,6 +200,14 @@ function setIdTree(root: string): void {
     if (process.getuid?.() === 0) chownSync(path, 7, 8);
     chmodSync(path, mode);
   }
+}
+
+/** A file of another's, of which is written down that it is nobody else's. */
+function recordedTree(root: string): void {
+  const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
+  using dest = DirectoryHandle.open(join(root, "dest"));
+  dest.setXattr(Buffer.from("same"), "user.rsync.%stat", Buffer.from(`100644 0,0 ${uid}:${gid}`));
+  dest.chmod(Buffer.from("same"), 0o600);
 }
 
 function fileForDirectories(root: string): void {
@@ -288,6 +305,8 @@ function linkedTree(root: string): void {
     linkSync(join(root, "dest", name), join(root, "older", name));
   }
   put(join(root, "dest"), "touched", `${"\0".repeat(20_000)}not empty`, OLD, 0o400);
+  using dest = DirectoryHandle.open(join(root, "dest"));
+  dest.setTimes(Buffer.from("touched"), { mtimeSec: OLD, mtimeNsec: 123_456_789 });
 }
 
 /** An earlier copy, in which much is the same, and some is nearly so. */

@@ -16,6 +16,8 @@ export interface CompareOptions {
   readonly attributes?: boolean;
   /** Whether files have holes. @defaultValue false */
   readonly holes?: boolean;
+  /** Modification times from then on, in ms since 1970, are of the run itself, and all alike. @defaultValue none are */
+  readonly freshFromMs?: number;
 }
 
 /** What `st_blocks` counts. */
@@ -69,7 +71,8 @@ function describeTree(root: string, options: CompareOptions): Map<string, string
       (times === "not-of-links" && type !== "link") ||
       (times === "not-of-folders" && type !== "folder");
     if (isTimed) {
-      facts.push(`mtime ${stats.mtimeNs}`);
+      const { freshFromMs = Number.POSITIVE_INFINITY } = options;
+      facts.push(`mtime ${stats.mtimeMs >= freshFromMs ? "of now" : stats.mtimeNs}`);
     }
     if (type === "file") {
       const sum = createHash("sha256").update(readFileSync(path)).digest("hex");

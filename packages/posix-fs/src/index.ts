@@ -16,6 +16,7 @@ export {
 export {
   type FileStat,
   type FileTimes,
+  fileStatOf,
   isDirectory,
   isRegularFile,
   isSymlink,

@@ -17,7 +17,7 @@ import { lstatRecorded, storeRecord, withRecord } from "./fake-super.ts";
 import type { LocalIds } from "./local-ids.ts";
 import { NewFileModes } from "./new-file-modes.ts";
 import type { Privilege } from "./privilege.ts";
-import type { TransferOptions } from "./pull-options.ts";
+import type { OwnerHere, TransferOptions } from "./pull-options.ts";
 import { describeFailure, type Tally } from "./tally.ts";
 import { NamedXattrs, type XattrTarget } from "./xattr-target.ts";
 
@@ -73,6 +73,11 @@ export class Attributes {
     this.#extended = extended;
   }
 
+  /** As in rsync(1), what a file should be is written down (`--fake-super`) also where the file itself is all that already. */
+  get writesDown(): boolean {
+    return this.#fake;
+  }
+
   /** What an entry is; with `--fake-super` what it should be. */
   lstat(directory: DirectoryHandle, name: Uint8Array): FileStat | undefined {
     return this.#fake ? lstatRecorded(directory, name) : directory.lstat(name);
@@ -122,6 +127,11 @@ export class Attributes {
     const listSets = (changes & ITEM.REPORT_ACL) !== 0;
     if (!listSets || ((entry.mode ^ stat.mode) & SPECIAL_BITS) !== 0) return told;
     return told & ~ITEM.REPORT_PERMS;
+  }
+
+  /** Whose an entry is here, by name and by the user's maps. */
+  ownerOf(entry: FileEntry): OwnerHere {
+    return this.#ids.told(entry);
   }
 
   /** `ITEM` bits of an entry that is not there. */
@@ -228,11 +238,12 @@ export class Attributes {
     }
   }
 
-  /** Whether its owner could not set extended attributes; root can. */
+  /** Whether its owner could not set extended attributes; root can, and so can any owner where modes are only written down. */
   #isClosed(entry: FileEntry, stat: FileStat): boolean {
     return (
       this.#options.xattrs === true &&
       this.#ourUid !== 0 &&
+      !this.#fake &&
       isRegularFile(entry) &&
       (stat.mode & OWNER_WRITES) === 0
     );

@@ -3,6 +3,7 @@ import {
   DirectoryHandle,
   errorCode,
   type FileStat,
+  fileStatOf,
   isDirectory,
   isRegularFile,
 } from "@dialhome/posix-fs";
@@ -95,7 +96,7 @@ export class Backups implements Disposable {
         const copy = to.openFile(name, O_WRONLY | O_CREAT | O_EXCL, 0o600);
         try {
           await copyContent(from, copy);
-          this.#likeOriginal(copy, fs.fstatSync(from), to);
+          this.#likeOriginal(copy, fs.fstatSync(from, { bigint: true }), to);
         } finally {
           fs.closeSync(copy);
         }
@@ -131,15 +132,11 @@ export class Backups implements Disposable {
     return `${baseNameOf(path)}${this.#suffix}`;
   }
 
-  #likeOriginal(fd: number, stat: fs.Stats, directory: DirectoryHandle): void {
+  #likeOriginal(fd: number, original: fs.BigIntStats, directory: DirectoryHandle): void {
+    const stat = fileStatOf(original);
     if (this.#owner) fs.fchownSync(fd, stat.uid, stat.gid);
     fs.fchmodSync(fd, stat.mode & 0o7777);
-    const { mtimeMs } = stat;
-    const mtimeSec = Math.floor(mtimeMs / 1000);
-    directory.setTimesOfFd(fd, {
-      mtimeSec,
-      mtimeNsec: Math.round((mtimeMs - mtimeSec * 1000) * 1e6),
-    });
+    directory.setTimesOfFd(fd, stat);
   }
 
   /** The directory that keeps the file under `path`. The caller closes it. */

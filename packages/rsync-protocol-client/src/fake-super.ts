@@ -104,14 +104,26 @@ export function makeStandIn(
   }
 }
 
-/** The target of a link, or of the file that stands for one. */
-export function readRecordedLink(directory: DirectoryHandle, name: Uint8Array): Buffer {
+/**
+ * Whether an entry is a link with that target.
+ * @param isFake - links are files with the target in them (`--fake-super`), and one of the system's is to become such a file
+ */
+export function isLinkTo(
+  directory: DirectoryHandle,
+  name: Uint8Array,
+  target: string,
+  isFake: boolean,
+): boolean {
+  if (!isFake) return directory.readlink(name).toString("latin1") === target;
   const stat = directory.lstat(name);
-  if (!stat || !isRegularFile(stat)) return directory.readlink(name);
+  return stat !== undefined && isRegularFile(stat) && contentOf(directory, name) === target;
+}
+
+function contentOf(directory: DirectoryHandle, name: Uint8Array): string {
   const fd = directory.openFile(name);
   try {
     const target = Buffer.alloc(TARGET_BYTES + 1);
-    return target.subarray(0, fs.readSync(fd, target));
+    return target.toString("latin1", 0, fs.readSync(fd, target));
   } finally {
     fs.closeSync(fd);
   }

@@ -234,7 +234,9 @@ export class FileDecisions {
       }
       if (
         !this.#context.options.dryRun &&
-        (differences !== 0 || this.#context.comparison.correctsTime(job.entry, stat))
+        (differences !== 0 ||
+          attributes.writesDown ||
+          this.#context.comparison.correctsTime(job.entry, stat))
       ) {
         const place = placeOf(this.#context, job.entry);
         attributes.applyByName(place, job.entry, stat);

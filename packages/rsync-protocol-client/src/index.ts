@@ -24,6 +24,7 @@ export type {
   DeleteTime,
   FilesFrom,
   Outcome,
+  OwnerHere,
   PulledEntry,
   PullMessage,
   PullOptions,

@@ -112,17 +112,21 @@ export class LocalEntries implements EntryWork {
       Boolean(deleteTime(options) || options.force);
     const inGroup = options.hardLinks === true && entry.hardLinkGroup >= 0;
     if (stat && isDirectory(stat) && (inGroup || !waysLater)) {
-      return this.#makeWay(job, () => this.#leafOfGroup(job, undefined, redo, again));
+      return this.#makeWay(job, () => this.#leafOfGroup(job, undefined, redo, again, true));
     }
     return this.#leafOfGroup(job, stat, redo, again);
   }
 
-  /** Anything but a directory, in a place where no directory is; hard links are made once their leader is there. */
+  /**
+   * Anything but a directory, in a place where no directory is; hard links are made once their leader is there.
+   * @param hasMadeWay - where one was
+   */
   #leafOfGroup(
     job: Job,
     stat: FileStat | undefined,
     redo: boolean,
     again: boolean,
+    hasMadeWay = false,
   ): Promise<void> | undefined {
     const { entry } = job;
     if (this.#context.options.hardLinks && entry.hardLinkGroup >= 0 && !redo) {
@@ -134,7 +138,7 @@ export class LocalEntries implements EntryWork {
       }
     }
     if (isRegularFile(entry)) return this.#files.decide(job, stat, redo);
-    this.#nodes.decide(job, stat);
+    this.#nodes.decide(job, stat, hasMadeWay);
     return undefined;
   }
 

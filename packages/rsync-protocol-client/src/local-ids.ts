@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import type { FileEntry, IdNames } from "@dialhome/rsync-protocol";
 import { type IdRule, parseIdMap } from "./id-maps.ts";
 import type { Privilege } from "./privilege.ts";
-import type { TransferOptions } from "./pull-options.ts";
+import type { OwnerHere, TransferOptions } from "./pull-options.ts";
 
 /** Who a file here should belong to; undefined leaves it as the system makes it. */
 export interface Ownership {
@@ -48,8 +48,17 @@ export class LocalIds {
   of(entry: FileEntry): Ownership {
     const uid = this.#owner ? this.#users.local(entry.uid) : undefined;
     const gid = this.#group ? this.#groups.local(entry.gid) : undefined;
-    const allowed = gid === undefined || this.#mayGive || this.#ourGroups.has(gid);
-    return { uid, gid: allowed ? gid : undefined };
+    return { uid, gid: gid !== undefined && this.#mayHave(gid) ? gid : undefined };
+  }
+
+  #mayHave(gid: number): boolean {
+    return this.#mayGive || this.#ourGroups.has(gid);
+  }
+
+  /** Whose an entry is here, whatever of it is set. */
+  told(entry: FileEntry): OwnerHere {
+    const gid = this.#groups.local(entry.gid);
+    return { uid: this.#users.local(entry.uid), gid: this.#mayHave(gid) ? gid : undefined };
   }
 
   /** A user's id here, for access control lists. */

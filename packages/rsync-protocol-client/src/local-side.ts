@@ -1,4 +1,10 @@
-import type { FileList, FileListDecoder, FilterRule, IdNames } from "@dialhome/rsync-protocol";
+import type {
+  FileEntry,
+  FileList,
+  FileListDecoder,
+  FilterRule,
+  IdNames,
+} from "@dialhome/rsync-protocol";
 import { Deletion } from "./deletion.ts";
 import { DestinationTree } from "./destination-tree.ts";
 import { DirectoryWork } from "./directory-work.ts";
@@ -13,6 +19,7 @@ import { linkToLeader } from "./placement.ts";
 import { openWorkplaces } from "./placement-options.ts";
 import { privilegeOf } from "./privilege.ts";
 import type { PullContext, Session } from "./pull-context.ts";
+import type { OwnerHere } from "./pull-options.ts";
 import type { PullSide } from "./pull-side.ts";
 import { openReferences, referencesOf } from "./reference-directories.ts";
 import { ReferenceFiles } from "./reference-files.ts";
@@ -58,23 +65,26 @@ function putTogether(
   const { options, tally, terms, comparison, wire } = session;
   const tree = new DestinationTree(destination.root, options.keepDirlinks === true);
   open.push(tree);
-  // Who only lists needs none of the places that these options name.
-  const workplaces = openWorkplaces(tree, options.onListed ? {} : options);
-  open.push(workplaces);
-  const { backups, ...places } = workplaces;
-  const { use: referenceUse, paths } = referencesOf(options);
-  const missing = destination.created && options.dryRun ? path : undefined;
-  const references = openReferences(options.onListed ? [] : paths, tree, missing, (left) => {
-    const text = `--${referenceUse}-dest arg does not exist: ${left}`;
-    tally.message({ level: "warning", text, fromPeer: false });
-  });
-  for (const reference of references) open.push(reference.tree);
   const privilege = privilegeOf(options);
   const filters = new LocalFilters(tree, rules, options);
   const xattrs = options.xattrs
     ? new XattrValues(privilege, tree, filters.isXattrExcluded)
     : undefined;
   const attributes = makeAttributes(options, privilege, names, xattrs, tally, comparison);
+  const { created } = destination;
+  const ownerOf = (entry: FileEntry): OwnerHere => attributes.ownerOf(entry);
+  options.onStep?.({ is: "destination", created, ownerOf });
+  // Who only lists needs none of the places that these options name.
+  const workplaces = openWorkplaces(tree, options.onListed ? {} : options);
+  open.push(workplaces);
+  const { backups, ...places } = workplaces;
+  const { use: referenceUse, paths } = referencesOf(options);
+  const missing = created && options.dryRun ? path : undefined;
+  const references = openReferences(options.onListed ? [] : paths, tree, missing, (left) => {
+    const text = `--${referenceUse}-dest arg does not exist: ${left}`;
+    tally.message({ level: "warning", text, fromPeer: false });
+  });
+  for (const reference of references) open.push(reference.tree);
   const context: PullContext = {
     ...session,
     ...places,
@@ -88,7 +98,6 @@ function putTogether(
     fileName: destination.fileName,
     linkToLeader: (job, leader) => linkToLeader(context, job, leader, true),
   };
-  const { created } = destination;
   const directories = new DirectoryWork(tree, attributes, tally, options, created, backups);
   const deletion = new Deletion(tree, tally, wire, filters, options, backups);
   const sweeps = new Sweeps(context, directories, deletion);

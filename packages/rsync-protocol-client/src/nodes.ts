@@ -1,8 +1,8 @@
 import type { FileStat } from "@dialhome/posix-fs";
-import { type FileEntry, ITEM, isDevice, isSymlink, MODE } from "@dialhome/rsync-protocol";
+import { type FileEntry, ITEM, isDevice, isSymlink } from "@dialhome/rsync-protocol";
 import { nameBytes } from "./destination-tree.ts";
 import { fail, leaveAsIs, succeed } from "./entry-results.ts";
-import { makeStandIn, readRecordedLink } from "./fake-super.ts";
+import { isLinkTo, makeStandIn } from "./fake-super.ts";
 import type { Job } from "./hard-link-groups.ts";
 import { type Place, pathOf, placeOf, replaceAtomically } from "./placement.ts";
 import type { PullContext } from "./pull-context.ts";
@@ -21,12 +21,15 @@ export class Nodes {
     this.#xattrs = xattrs;
   }
 
-  /** A symbolic link, a device, a named pipe or a socket. */
-  decide(job: Job, stat: FileStat | undefined): void {
+  /**
+   * A symbolic link, a device, a named pipe or a socket.
+   * @param hasMadeWay - a directory was in its place: as in rsync(1), nobody then looks for it in reference directories
+   */
+  decide(job: Job, stat: FileStat | undefined, hasMadeWay: boolean): void {
     const { entry } = job;
     const { options, attributes, tree, fileName } = this.#context;
     let known = job;
-    if (!stat && this.#context.references.length > 0) {
+    if (!stat && !hasMadeWay && this.#context.references.length > 0) {
       const found = this.#references.findNode(entry);
       const { referenceUse } = this.#context;
       const isSame = found?.level === "same";
@@ -47,7 +50,7 @@ export class Nodes {
       const same = stat && place && (stat.mode & 0o170000) === (entry.mode & 0o170000);
       const differs =
         !same ||
-        (isSymlink(entry) && !this.#isLinkTo(place, entry.linkTarget)) ||
+        (isSymlink(entry) && !this.#isLinkTo(place, entry.linkTarget ?? "")) ||
         (isDevice(entry) &&
           (stat.rdevMajor !== entry.rdevMajor || stat.rdevMinor !== entry.rdevMinor));
       let changes = same
@@ -68,7 +71,7 @@ export class Nodes {
     const { options, attributes } = this.#context;
     let told = changes;
     try {
-      if (!options.dryRun && (differs || changes !== 0)) {
+      if (!options.dryRun && (differs || changes !== 0 || attributes.writesDown)) {
         const place = placeOf(this.#context, entry);
         if (differs) this.#makeNode(entry, place);
         else if (stat) attributes.applyByName(place, entry, stat);
@@ -86,13 +89,8 @@ export class Nodes {
     }
   }
 
-  /** With `--fake-super` the target is the content of a file, and a link of the system's is to become such a file. */
-  #isLinkTo({ directory, name }: Place, wanted: string | undefined): boolean {
-    const isFake = this.#context.privilege === "fake";
-    const real = isFake ? directory.lstat(name) : undefined;
-    if (real && (real.mode & MODE.TYPE_MASK) === MODE.SYMLINK) return false;
-    const target = isFake ? readRecordedLink(directory, name) : directory.readlink(name);
-    return target.toString("latin1") === wanted;
+  #isLinkTo({ directory, name }: Place, target: string): boolean {
+    return isLinkTo(directory, name, target, this.#context.privilege === "fake");
   }
 
   #makeNode(entry: FileEntry, place: Place): void {

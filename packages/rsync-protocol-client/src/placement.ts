@@ -90,7 +90,7 @@ export function linkToLeader(context: PullContext, job: Job, to: Leader, hasWait
       return;
     }
     const place = placeOf(context, entry);
-    const before = place.directory.lstat(place.name);
+    const before = context.attributes.lstat(place.directory, place.name);
     // Though both were one file before: the leader becomes another one.
     if (context.delayed?.has(leader)) {
       linkDelayed(context, job, leader);
@@ -164,7 +164,7 @@ export function lookInDryRun(
 ): FileStat | undefined {
   try {
     const place = placeOf(context, entry);
-    return place.directory.lstat(place.name);
+    return context.attributes.lstat(place.directory, place.name);
   } catch (error) {
     const code = errorCode(error);
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;

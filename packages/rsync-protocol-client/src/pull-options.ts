@@ -289,8 +289,22 @@ export type PullStep =
     }
   /** The first list is there, the only one unless more come directory by directory. */
   | { readonly is: "listed"; readonly entries: number }
-  /** The destination is open; it was missing, and was made (in a dry run: would be). */
-  | { readonly is: "destination"; readonly created: boolean };
+  /**
+   * The destination is open; it was missing, and was made (in a dry run: would be). From now on it is known whose an entry is there: by
+   * name and by `userMap` and `groupMap`. Another store has the sender's ids.
+   */
+  | {
+      readonly is: "destination";
+      readonly created: boolean;
+      readonly ownerOf: (entry: FileEntry) => OwnerHere;
+    };
+
+/** Whose an entry is at the destination. */
+export interface OwnerHere {
+  readonly uid: number;
+  /** Undefined: a group that only root may give. */
+  readonly gid: number | undefined;
+}
 
 /** Something that was deleted; directories after their content. */
 export interface DeletedEntry {

@@ -12,7 +12,7 @@ import {
 } from "@dialhome/rsync-protocol";
 import { copyContent } from "./copy-content.ts";
 import { fail, leaveAsIs, succeed } from "./entry-results.ts";
-import { readRecordedLink } from "./fake-super.ts";
+import { isLinkTo } from "./fake-super.ts";
 import type { Job } from "./hard-link-groups.ts";
 import { placeOf, replaceAtomically, temporaryFor } from "./placement.ts";
 import type { PullContext, Reference } from "./pull-context.ts";
@@ -78,7 +78,7 @@ export class ReferenceFiles {
       const stat = statIn(this.#context, reference, entry.name);
       if (!stat || (stat.mode & MODE.TYPE_MASK) !== (entry.mode & MODE.TYPE_MASK)) continue;
       const differs =
-        (isSymlink(entry) && this.#linkTargetIn(reference, entry) !== entry.linkTarget) ||
+        (isSymlink(entry) && !this.#isLinkIn(reference, entry)) ||
         (isDevice(entry) &&
           (stat.rdevMajor !== entry.rdevMajor || stat.rdevMinor !== entry.rdevMinor));
       const found = this.#judge(reference, stat, entry, !differs);
@@ -195,11 +195,9 @@ export class ReferenceFiles {
     }
   }
 
-  #linkTargetIn(reference: Reference, entry: FileEntry): string {
+  #isLinkIn(reference: Reference, entry: FileEntry): boolean {
     const { directory, name } = placeIn(reference, entry);
-    const isFake = this.#context.privilege === "fake";
-    const target = isFake ? readRecordedLink(directory, name) : directory.readlink(name);
-    return target.toString("latin1");
+    return isLinkTo(directory, name, entry.linkTarget ?? "", this.#context.privilege === "fake");
   }
 
   #findIn(reference: Reference, entry: FileEntry): Found | undefined {

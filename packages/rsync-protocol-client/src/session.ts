@@ -148,12 +148,11 @@ async function openSide(
   const { options } = session;
   const { destination, onListed, onStep } = options;
   if (!onListed && isStore(destination)) {
-    onStep?.({ is: "destination", created: false });
+    onStep?.({ is: "destination", created: false, ownerOf: (entry) => entry });
     return openStoreSide(session, destination, rules.local, decoder);
   }
   const path = isStore(destination) ? "" : destination;
   const directory = onListed ? nowhere() : openDestination(path, first, options);
-  onStep?.({ is: "destination", created: directory.created });
   return openLocalSide(session, directory, path, rules.local, decoder);
 }
 

@@ -5,6 +5,7 @@ import {
   isRegularFile,
   isSymlink,
 } from "@dialhome/rsync-protocol";
+import type { OwnerHere } from "@dialhome/rsync-protocol-client";
 import { unsupportedError } from "./errors.ts";
 import { formatMode, formatTimestamp } from "./listing.ts";
 import { formatNumber } from "./numbers.ts";
@@ -30,6 +31,8 @@ export interface Item {
 export interface FormatContext {
   readonly keepsOwner: boolean;
   readonly keepsGroup: boolean;
+  /** Whose an entry is where it goes. */
+  readonly ownerOf: (entry: FileEntry) => OwnerHere;
   /** Hex digits that a checksum of the session has. */
   readonly checksumDigits: number;
   /** Whether rsync prints this checksum's bytes in the opposite order: those of xxHash. */
@@ -93,9 +96,10 @@ function valueOf(
     case "l":
       return formatNumber(entry?.size ?? 0, human);
     case "U":
-      return String(context.keepsOwner ? (entry?.uid ?? 0) : 0);
+      return String(context.keepsOwner && entry !== undefined ? context.ownerOf(entry).uid : 0);
     case "G":
-      return context.keepsGroup ? String(entry?.gid ?? 0) : "DEFAULT";
+      if (!context.keepsGroup) return "DEFAULT";
+      return entry === undefined ? "0" : String(context.ownerOf(entry).gid ?? "DEFAULT");
     case "M":
       return formatTimestamp(entry?.mtime ?? 0).replace(" ", "-");
     case "B":

@@ -90,6 +90,7 @@ export class RsyncReport {
     this.#context = {
       keepsOwner: flags.has("owner") || settings.userMap !== undefined,
       keepsGroup: flags.has("group") || settings.groupMap !== undefined,
+      ownerOf: (entry) => entry,
       checksumDigits: 32,
       isReversed: false,
       tellsChecksums: true,
@@ -185,6 +186,7 @@ export class RsyncReport {
         }
         break;
       case "destination":
+        this.#context = { ...this.#context, ownerOf: step.ownerOf };
         if (step.created && (info.name > 0 || this.#itemizes > 0)) {
           this.#output.info(`created directory ${this.#destination}`);
         }

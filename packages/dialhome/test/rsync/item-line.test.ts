@@ -1,4 +1,4 @@
-import { ITEM } from "@dialhome/rsync-protocol";
+import { type FileEntry, ITEM } from "@dialhome/rsync-protocol";
 import { expect, test } from "vitest";
 import { assertFormat, formatHas, formatItem, type Item } from "../../src/rsync/item-line.ts";
 import { PLAIN_FILE } from "../support/entry.ts";
@@ -17,6 +17,7 @@ const item: Item = {
 const context = {
   keepsOwner: true,
   keepsGroup: false,
+  ownerOf: ({ uid, gid }: FileEntry) => ({ uid: uid + 100, gid }),
   checksumDigits: 4,
   isReversed: false,
   tellsChecksums: true,
@@ -27,7 +28,7 @@ test.each([
   ["%i %n%L", ">f+++++++++ d/a"],
   ["[%6n|%-6n|%o]", "[   d/a|d/a   |recv]"],
   ["%l %'l %''l %12l", "1234567 1,234,567 1.23M      1234567"],
-  ["%B %U %G %C%% %Z %h", "rw-r----- 7 DEFAULT 0102% %Z %h"],
+  ["%B %U %G %C%% %Z %h", "rw-r----- 107 DEFAULT 0102% %Z %h"],
   ["%5L|", "         |"],
 ])("%s makes %j", (format, line) => {
   expect(formatItem(format, item, context)).toBe(line);
