@@ -117,3 +117,21 @@ export const REGISTRY = {
   /** When a device was last seen is written so long after it was, ms, and with what else is written. */
   seenDelayMs: 1_000,
 } as const;
+
+/** What a device calls itself. Sizes in bytes. */
+export const IDENTITY = {
+  /** As PROTOCOL.md. */
+  bytesMost: 4_096,
+  /** Longest output of a command; blanks around it may make it longer than an identity. */
+  outputMost: 65_536,
+  /** So much of /proc/cpuinfo is read: the serial number stands at its end, behind up to hundreds of processors. */
+  cpuInfoMost: 1_048_576,
+  /** Longest run of a command, ms. */
+  commandMs: 30_000,
+} as const;
+
+/** Hooks. */
+export const HOOK = {
+  /** Longest run, ms: nothing else happens meanwhile on a device that waits for its tunnel. */
+  timeoutMs: 60_000,
+} as const;

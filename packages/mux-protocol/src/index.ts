@@ -6,6 +6,20 @@
 export type { Grant } from "./client/dialogue.ts";
 export { negotiate } from "./client/negotiate.ts";
 export type { ClientSources, Negotiated, NegotiateOptions } from "./client/options.ts";
+export {
+  describeHookResult,
+  type MuxHookOptions,
+  type MuxHookResult,
+  runMuxHook,
+  splitHookCommand,
+} from "./hook.ts";
+export {
+  type DeviceIdentity,
+  type IdentityOptions,
+  type IdentitySource,
+  identityForVersion,
+  readIdentity,
+} from "./identity.ts";
 export { type LibsqlRegistryOptions, openLibsqlRegistry } from "./libsql-registry.ts";
 export { MuxError, type MuxErrorCode, type MuxFacts } from "./mux-error.ts";
 export { type PortRange, parsePortRange } from "./port-range.ts";

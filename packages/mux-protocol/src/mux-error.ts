@@ -12,6 +12,8 @@ export type MuxErrorCode =
   | "ERR_MUX_UNAVAILABLE"
   /** The UDP port of a server cannot be had. */
   | "ERR_MUX_LISTEN"
+  /** This device has nothing to be told apart by, where it was looked for. */
+  | "ERR_MUX_IDENTITY"
   /** There is no port left for a device; nothing was given. */
   | "ERR_MUX_RANGE_EXHAUSTED"
   /** A port cannot be reserved: it is somebody else's. */
