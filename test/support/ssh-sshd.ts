@@ -111,9 +111,12 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
     };
     let sshd = await startAgain();
     const dropConnections = (signal: NodeJS.Signals = "SIGKILL"): void => {
-      const children = readFileSync(`/proc/${sshd.pid}/task/${sshd.pid}/children`, "utf8");
-      for (const pid of children.split(" ").filter((word) => word !== "")) {
-        process.kill(Number(pid), signal);
+      for (const pid of descendants(sshd.pid)) {
+        try {
+          process.kill(pid, signal);
+        } catch {
+          // The one below it is gone, and it went by itself.
+        }
       }
     };
     try {
@@ -183,4 +186,11 @@ export function sshArguments(options: {
     "-o",
     "ConnectTimeout=10",
   ];
+}
+
+/** The processes below one, the lowest first: from OpenSSH 9.8 on a login is two, also root's. */
+function descendants(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+  const children = text.split(" ").filter((word) => word !== "");
+  return children.map(Number).flatMap((child) => [...descendants(child), child]);
 }
