@@ -23,7 +23,14 @@ export {
 export { type LibsqlRegistryOptions, openLibsqlRegistry } from "./libsql-registry.ts";
 export { MuxError, type MuxErrorCode, type MuxFacts } from "./mux-error.ts";
 export { type PortRange, parsePortRange } from "./port-range.ts";
-export type { AllocationRequest, Registration, Registry, Reservation } from "./registry.ts";
+export type {
+  AllocationRequest,
+  KeyBinding,
+  PortHolder,
+  Registration,
+  Registry,
+  Reservation,
+} from "./registry.ts";
 export type { DropReason } from "./server/judge.ts";
 export type {
   Asker,

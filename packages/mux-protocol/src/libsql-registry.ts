@@ -6,8 +6,11 @@ import {
   type AllocationRequest,
   assertAllocationRequest,
   assertIdentityName,
+  assertKeyBinding,
   assertReservation,
+  type KeyBinding,
   keptText,
+  type PortHolder,
   type Registration,
   type Registry,
   type Reservation,
@@ -93,6 +96,15 @@ class LibsqlRegistry implements Registry {
   async reserve(reservation: Reservation): Promise<void> {
     assertReservation(reservation);
     await this.#finish(this.#do((time) => this.#allocation.reserve(reservation, time)));
+  }
+
+  async holderOf(port: number): Promise<PortHolder | undefined> {
+    return this.#finish(this.#database.read(() => this.#allocation.holderOf(port)));
+  }
+
+  async bindKey(binding: KeyBinding): Promise<PortHolder | undefined> {
+    assertKeyBinding(binding);
+    return this.#finish(this.#do(() => this.#allocation.bindKey(binding)));
   }
 
   async noteHook(identity: string, result: string): Promise<void> {
@@ -259,6 +271,7 @@ function registrationOf(row: Row): Registration {
     lastSeen: number("last_seen"),
     address: text("address"),
     hook: text("hook"),
+    key: text("key"),
   };
   const known = Object.entries(optional).filter(([, value]) => value !== undefined);
   return {

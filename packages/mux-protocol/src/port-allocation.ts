@@ -1,6 +1,12 @@
 import { MuxError } from "./mux-error.ts";
 import type { PortRange } from "./port-range.ts";
-import { type AllocationRequest, keptText, type Reservation } from "./registry.ts";
+import {
+  type AllocationRequest,
+  type KeyBinding,
+  keptText,
+  type PortHolder,
+  type Reservation,
+} from "./registry.ts";
 import type { RegistryDatabase } from "./registry-database.ts";
 
 /** The registry's own time, which only goes on while a server runs, and what is expired by it. */
@@ -86,7 +92,29 @@ export class PortAllocation {
       [identity],
     );
     for (const { port } of held) this.#releasePort(Number(port), now);
+    this.#database.run("UPDATE identities SET key = NULL WHERE identity = ?", [identity]);
     return held.length > 0;
+  }
+
+  /** Whose a port is now. */
+  holderOf(port: number): PortHolder | undefined {
+    const row = this.#database.row(
+      `SELECT identity, key FROM ports JOIN identities ON identities.id = identity_id
+       WHERE port = ? AND released_at IS NULL`,
+      [port],
+    );
+    if (row === undefined) return undefined;
+    const { identity, key } = row;
+    return { identity: String(identity), ...(typeof key === "string" ? { key } : {}) };
+  }
+
+  /** Binds a key where there is none, or in place of one; whose the port is afterwards. */
+  bindKey({ identity, port, key, inPlace = false }: KeyBinding): PortHolder | undefined {
+    const holder = this.holderOf(port);
+    if (holder?.identity !== identity) return holder;
+    if (holder.key !== undefined && !inPlace) return holder;
+    this.#database.run("UPDATE identities SET key = ? WHERE identity = ?", [key, identity]);
+    return { identity, key };
   }
 
   /** @throws MuxError `ERR_MUX_PORT_TAKEN` */

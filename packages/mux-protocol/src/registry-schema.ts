@@ -36,6 +36,8 @@ const MIGRATIONS: readonly string[] = [
    CREATE INDEX ports_released ON ports (released_order) WHERE released_at IS NOT NULL;
    CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
    INSERT INTO facts (name, value) VALUES ('ticks', 0), ('releases', 0);`,
+  // Fingerprint of the SSH key that the identity's device logs in with.
+  "ALTER TABLE identities ADD COLUMN key TEXT;",
 ];
 
 /** What is found in a file. */
@@ -55,13 +57,17 @@ export function schemaState(database: Database): SchemaState {
   return version === 0 && columnOf(row, "count") === 0 ? "empty" : "foreign";
 }
 
-/** Brings an empty or older registry to the present schema, within the caller's transaction; somebody else may have been faster. */
-export function migrate(database: Database): void {
+/**
+ * Brings an empty or older registry to the present schema, within the caller's transaction; somebody else may have been faster.
+ *
+ * @param goal - another version than the present one, for tests
+ */
+export function migrate(database: Database, goal: number = SCHEMA_VERSION): void {
   const version = numberOf(database, "user_version");
-  if (version >= SCHEMA_VERSION) return;
-  for (const step of MIGRATIONS.slice(version)) database.exec(step);
+  if (version >= goal) return;
+  for (const step of MIGRATIONS.slice(version, goal)) database.exec(step);
   database.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
-  database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+  database.exec(`PRAGMA user_version = ${goal}`);
 }
 
 function numberOf(database: Database, pragma: "user_version" | "application_id"): number {

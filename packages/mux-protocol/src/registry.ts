@@ -20,6 +20,8 @@ export interface Registration {
   readonly address?: string;
   /** What became of the last hook. */
   readonly hook?: string;
+  /** What the identity logs in with: see {@link Registry.bindKey}. */
+  readonly key?: string;
 }
 
 /** What a device asks for. */
@@ -45,6 +47,24 @@ export interface Reservation {
   readonly now: number;
 }
 
+/** Whose a port is. */
+export interface PortHolder {
+  readonly identity: string;
+  /** What the identity logs in with; not there as long as it is bound to no key. */
+  readonly key?: string;
+}
+
+/** A key that is to be an identity's own. */
+export interface KeyBinding {
+  readonly identity: string;
+  /** One of the identity's ports: by it the caller knows who it is. */
+  readonly port: number;
+  /** Fingerprint of the key, as `SHA256:…`. */
+  readonly key: string;
+  /** Also in place of another key. @defaultValue false */
+  readonly inPlace?: boolean;
+}
+
 /**
  * Identity → ports, for ever. The methods are few so that a database that several servers share can stand behind them. What a method
  * resolves with is durable: neither a killed process nor a lost power supply takes it back.
@@ -60,7 +80,7 @@ export interface Registry extends AsyncDisposable {
    * @throws MuxError `ERR_MUX_RANGE_EXHAUSTED`: there are not enough, and nothing was given
    */
   allocate(request: AllocationRequest): Promise<readonly number[]>;
-  /** Gives all ports of an identity back. Resolves with false when it had none. */
+  /** Gives all ports of an identity back, and unbinds its key. Resolves with false when it had none. */
   release(identity: string, now: number): Promise<boolean>;
   /**
    * Gives an identity a port of somebody's choice, within the range or not, in place of the one that it had.
@@ -68,6 +88,15 @@ export interface Registry extends AsyncDisposable {
    * @throws MuxError `ERR_MUX_PORT_TAKEN` when it is another's, or another forwarding's
    */
   reserve(reservation: Reservation): Promise<void>;
+  /** Whose a port is now; undefined when it is nobody's. */
+  holderOf(port: number): Promise<PortHolder | undefined>;
+  /**
+   * Binds an identity to the key that its device logs in with, unless it is bound to one already, or does not have that port any more. A key may be that of many
+   * identities, an identity has one key at most.
+   *
+   * @returns whose the port is afterwards
+   */
+  bindKey(binding: KeyBinding): Promise<PortHolder | undefined>;
   /** Keeps what became of a hook, in a few words. An identity that is not known is passed over. */
   noteHook(identity: string, result: string): Promise<void>;
   /** Everything, by port. */
@@ -101,6 +130,14 @@ export function assertReservation({ identity, port, forwarding = 0 }: Reservatio
   throw new MuxError("ERR_MUX_OPTION", `there is no forwarding ${forwarding}; 0 to ${last}`, {
     limit: last,
   });
+}
+
+/** @throws MuxError `ERR_MUX_OPTION` */
+export function assertKeyBinding({ identity, key }: KeyBinding): void {
+  assertIdentityName(identity);
+  if (/^[!-~]+$/.test(key) && key.length <= REGISTRY.textMost) return;
+  const message = `a key's fingerprint is 1 to ${REGISTRY.textMost} printable characters without blanks`;
+  throw new MuxError("ERR_MUX_OPTION", message, { limit: REGISTRY.textMost });
 }
 
 /** Text from elsewhere as it is kept: short, and without what a terminal would obey. */

@@ -465,3 +465,45 @@ test("whatever happens: no port is two identities', and who has one keeps it unt
     { numRuns: 40 },
   );
 });
+
+describe("a key of an identity", () => {
+  const bind = (identity: string, port: number, key: string, inPlace = false) =>
+    registry.bindKey({ identity, port, key, inPlace });
+
+  test("is the first one that comes, for good, and may be that of many", async () => {
+    await ask("a", { forwardings: 2 });
+    await ask("b");
+    expect(await registry.holderOf(22_000)).toEqual({ identity: "a" });
+    expect(await bind("a", 22_000, "K1")).toEqual({ identity: "a", key: "K1" });
+    expect(await bind("b", 22_002, "K1")).toEqual({ identity: "b", key: "K1" });
+    await openAgain();
+    expect(await bind("a", 22_001, "K2")).toEqual({ identity: "a", key: "K1" });
+    expect(await registry.holderOf(22_001)).toEqual({ identity: "a", key: "K1" });
+    expect((await registry.list()).map(({ key }) => key)).toEqual(["K1", "K1", "K1"]);
+    expect(await bind("a", 22_001, "K2", true)).toEqual({ identity: "a", key: "K2" });
+  });
+
+  test("of two that come at once, also to two servers, one wins", async () => {
+    await ask("a");
+    await using other = await folder.open();
+    const key = (n: number): string => `K${n}`;
+    const told = await Promise.all(
+      Array.from({ length: 20 }, (_, n) =>
+        (n % 2 === 0 ? registry : other).bindKey({ identity: "a", port: 22_000, key: key(n) }),
+      ),
+    );
+    expect(new Set(told.map((holder) => holder?.key)).size).toBe(1);
+  });
+
+  test("goes with its ports, and is bound to no other's", async () => {
+    await ask("a");
+    await bind("a", 22_000, "K1");
+    await registry.release("a", 1);
+    expect(await registry.holderOf(22_000)).toBeUndefined();
+    expect(await bind("a", 22_000, "K2")).toBeUndefined();
+    expect(await ask("a")).toEqual([22_000]);
+    expect(await registry.holderOf(22_000)).toEqual({ identity: "a" });
+    expect(await bind("b", 22_000, "K2")).toEqual({ identity: "a" });
+    await expect(bind("a", 22_000, "K 2")).rejects.toMatchObject({ code: "ERR_MUX_OPTION" });
+  });
+});

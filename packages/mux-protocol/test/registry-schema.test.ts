@@ -20,3 +20,16 @@ test("what a newer one made in the meantime stays as it is", () => {
   expect(schemaState(database)).toBe("newer");
   database.close();
 });
+
+test("a registry of the first version keeps what it knows", () => {
+  const database = new Libsql(":memory:");
+  migrate(database, 1);
+  expect(schemaState(database)).toBe("older");
+  database.exec("INSERT INTO identities (identity, seen_tick) VALUES ('a', 0)");
+  migrate(database);
+  expect(schemaState(database)).toBe("ours");
+  expect(database.prepare("SELECT identity, key FROM identities").all([])).toEqual([
+    { identity: "a", key: null },
+  ]);
+  database.close();
+});

@@ -1,5 +1,5 @@
 import { MuxError } from "../../src/mux-error.ts";
-import type { AllocationRequest, Registration, Registry } from "../../src/registry.ts";
+import type { AllocationRequest, PortHolder, Registration, Registry } from "../../src/registry.ts";
 
 /** A registry for the time of a test. */
 export class MemoryRegistry implements Registry {
@@ -27,6 +27,15 @@ export class MemoryRegistry implements Registry {
   }
 
   async reserve(): Promise<void> {
+    throw new Error("not here");
+  }
+
+  async holderOf(port: number): Promise<PortHolder | undefined> {
+    const [identity] = [...this.#ports].find(([, ports]) => ports.includes(port)) ?? [];
+    return identity === undefined ? undefined : { identity };
+  }
+
+  async bindKey(): Promise<PortHolder | undefined> {
     throw new Error("not here");
   }
 
