@@ -79,6 +79,21 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import("./commands/announce.ts")).declareAnnounce,
   },
   {
+    name: "mux ask",
+    summary: "ask a server which ports are this device's",
+    load: async () => (await import("./commands/mux-ask.ts")).declareMuxAsk,
+  },
+  {
+    name: "mux serve",
+    summary: "give devices their ports, by who they are",
+    load: async () => (await import("./commands/mux-serve.ts")).declareMuxServe,
+  },
+  {
+    name: "mux credential",
+    summary: "make what one device is given in place of the secret",
+    load: async () => (await import("./commands/mux-credential.ts")).declareMuxCredential,
+  },
+  {
     name: "keygen",
     summary: "make an SSH key for a device or a host",
     load: async () => (await import("./commands/keygen.ts")).declareKeygen,
