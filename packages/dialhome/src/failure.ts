@@ -38,6 +38,7 @@ export function exitCodeOf(error: unknown): number {
     case "ERR_BACKUP_CONNECTION_LOST":
       return EXIT_CODE.connection;
     case "ERR_BACKUP_OPTION":
+    case "ERR_MUX_OPTION":
     case "ERR_LED_BLINK_NUMBER":
     case "ERR_LED_BLINK_CONFIGURATION":
       return EXIT_CODE.usage;

@@ -1,4 +1,5 @@
 import { closeSync, constants, existsSync, fsyncSync, openSync } from "node:fs";
+import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { REGISTRY } from "./constants.ts";
@@ -21,6 +22,8 @@ interface Connection extends Database {
   readonly inTransaction: boolean;
   readonly close: () => void;
 }
+
+type LibsqlClass = new (path: string, options: { readonly timeout: number }) => Connection;
 
 /** A row as it is read. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -47,8 +50,8 @@ export class RegistryDatabase implements Database {
     { create, lockTimeoutMs }: { readonly create: boolean; readonly lockTimeoutMs: number },
   ): Promise<RegistryDatabase> {
     openFile(path, create);
-    // Not before it is needed: it is a library of 10 MB.
-    const { default: Libsql } = await import("libsql");
+    // Not before it is needed: it is a library of 10 MB. The bundled command line has no import() of its own.
+    const Libsql: LibsqlClass = createRequire(import.meta.url)("libsql");
     let connection: Connection;
     try {
       connection = new Libsql(path, { timeout: REGISTRY.busyMs });
