@@ -69,16 +69,6 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import("./commands/tunnels-cleanup.ts")).declareTunnelsCleanup,
   },
   {
-    name: "blink",
-    summary: "blink a number's last bits on an LED, so that somebody finds this machine",
-    load: async () => (await import("./commands/blink.ts")).declareBlink,
-  },
-  {
-    name: "announce",
-    summary: "tell a number on this machine's terminals, so that somebody finds it",
-    load: async () => (await import("./commands/announce.ts")).declareAnnounce,
-  },
-  {
     name: "mux ask",
     summary: "ask a server which ports are this device's",
     load: async () => (await import("./commands/mux-ask.ts")).declareMuxAsk,
@@ -92,6 +82,41 @@ export const COMMANDS: readonly CommandRow[] = [
     name: "mux credential",
     summary: "make what one device is given in place of the secret",
     load: async () => (await import("./commands/mux-credential.ts")).declareMuxCredential,
+  },
+  {
+    name: "mux list",
+    summary: "list which device has which port",
+    load: async () => (await import("./commands/mux-list.ts")).declareMuxList,
+  },
+  {
+    name: "mux reserve",
+    summary: "keep a port for a device",
+    load: async () => (await import("./commands/mux-reserve.ts")).declareMuxReserve,
+  },
+  {
+    name: "mux release",
+    summary: "give a device's ports back",
+    load: async () => (await import("./commands/mux-release.ts")).declareMuxRelease,
+  },
+  {
+    name: "mux export",
+    summary: "print the list for ssh, or for another registry",
+    load: async () => (await import("./commands/mux-export.ts")).declareMuxExport,
+  },
+  {
+    name: "mux import",
+    summary: "make a registry of such a list, or of the original server's",
+    load: async () => (await import("./commands/mux-import.ts")).declareMuxImport,
+  },
+  {
+    name: "blink",
+    summary: "blink a number's last bits on an LED, so that somebody finds this machine",
+    load: async () => (await import("./commands/blink.ts")).declareBlink,
+  },
+  {
+    name: "announce",
+    summary: "tell a number on this machine's terminals, so that somebody finds it",
+    load: async () => (await import("./commands/announce.ts")).declareAnnounce,
   },
   {
     name: "keygen",

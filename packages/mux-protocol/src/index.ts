@@ -23,6 +23,7 @@ export {
 export { type LibsqlRegistryOptions, openLibsqlRegistry } from "./libsql-registry.ts";
 export { MuxError, type MuxErrorCode, type MuxFacts } from "./mux-error.ts";
 export { type PortRange, parsePortRange } from "./port-range.ts";
+
 export type {
   AllocationRequest,
   KeyBinding,
@@ -31,6 +32,9 @@ export type {
   Registry,
   Reservation,
 } from "./registry.ts";
+
+export { importRegistry, parseRegistration } from "./registry-import.ts";
+
 export type { DropReason } from "./server/judge.ts";
 export type {
   Asker,
@@ -65,7 +69,7 @@ export {
   isCredentialText,
   parseCredential,
 } from "./version-2/credential-text.ts";
-export { type Credential, deriveCredential } from "./version-2/keys.ts";
+export { type Credential, deriveCredential, deriveStableId } from "./version-2/keys.ts";
 export {
   decodeRequestHead,
   decodeRequestV2,

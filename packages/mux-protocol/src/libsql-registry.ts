@@ -19,7 +19,7 @@ import { RegistryDatabase, type Row } from "./registry-database.ts";
 
 /** How a registry's file is opened. */
 export interface LibsqlRegistryOptions {
-  /** The file. Beside it lie `-wal` and `-shm` while it is open: a copy is of all three, or made by `dialhome mux export`. */
+  /** The file. Beside it lie `-wal` and `-shm` while it is open: a copy is of all three, or what `list` gives, for `importRegistry`. */
   readonly path: string;
   /** Makes the file where there is none. @defaultValue false */
   readonly create?: boolean;

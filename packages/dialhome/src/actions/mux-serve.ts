@@ -1,5 +1,3 @@
-import { mkdirSync } from "node:fs";
-import { dirname } from "node:path";
 import { createMuxServer, openLibsqlRegistry, parsePortRange } from "@dialhome/mux-protocol";
 import { usageError } from "../errors.ts";
 import { formatAddress, parseListenAddress } from "../host-address.ts";
@@ -43,8 +41,7 @@ export async function runMuxServe(
   const portRange = parsePortRange(flags.tunnelPortRange ?? DEFAULT_RANGE);
   const expireAfterMs = readExpiry(flags.expire);
   const report = new MuxServeReport(flags, io);
-  const path = registryPath(flags, io);
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const path = registryPath(flags, io, true);
   await using registry = await openLibsqlRegistry({ path, create: true, ...expireAfterMs });
   await using server = await createMuxServer({
     secrets,

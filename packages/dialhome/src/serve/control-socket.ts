@@ -3,10 +3,10 @@ import { chmodSync, mkdirSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { freeSocketPath, type TunnelStatus } from "@dialhome/ssh-reverse";
-import { homeOf } from "../actions/ssh-login.ts";
 import { DialhomeError, reasonOf } from "../errors.ts";
 import { codeOf } from "../failure.ts";
 import type { CommandIo } from "../io.ts";
+import { stateFolder } from "../state-folder.ts";
 
 /** What the server says to whoever may open its control socket. */
 export interface ServerStatus {
@@ -31,8 +31,7 @@ const LIMITS = { timeoutMs: 5_000, answerBytes: 256 * 1024 * 1024, connections: 
 /** The path of the control socket. */
 export function controlPath(flags: ControlFlags, io: Pick<CommandIo, "cwd" | "env">): string {
   if (flags.control !== undefined) return resolve(io.cwd, flags.control);
-  const state = io.env["XDG_STATE_HOME"] ?? join(homeOf(io), ".local", "state");
-  const folder = flags.state === undefined ? join(state, "dialhome") : resolve(io.cwd, flags.state);
+  const folder = flags.state === undefined ? stateFolder(io) : resolve(io.cwd, flags.state);
   return join(folder, "serve.sock");
 }
 

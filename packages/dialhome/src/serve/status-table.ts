@@ -1,5 +1,6 @@
 import type { TunnelStatus } from "@dialhome/ssh-reverse";
 import { formatAddress } from "../host-address.ts";
+import { formatAge } from "../terminal/ages.ts";
 import { printable } from "../terminal/printable.ts";
 import { formatBytes } from "../terminal/sizes.ts";
 import { formatTable } from "../terminal/table.ts";
@@ -23,13 +24,4 @@ export function formatTunnels(tunnels: readonly TunnelStatus[], now: number): st
     String(tunnel.channels),
   ]);
   return formatTable([HEADINGS, ...rows], [3, 4, 5, 6, 7, 8]);
-}
-
-/** A time for people, in its largest unit: `42 s`, `3 h`. */
-function formatAge(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1000));
-  if (seconds < 120) return `${seconds} s`;
-  if (seconds < 7_200) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 172_800) return `${Math.floor(seconds / 3_600)} h`;
-  return `${Math.floor(seconds / 86_400)} d`;
 }
