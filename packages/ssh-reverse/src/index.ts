@@ -27,11 +27,13 @@ export type { TunnelConnection, TunnelIdentity } from "./server/identity.ts";
 export type { KeyListEvent } from "./server/key-file.ts";
 export type { KeyLimits } from "./server/key-use.ts";
 export type { ListenPlace, ServedConnection } from "./server/listener-lease.ts";
+export type { MuxDevice } from "./server/mux-gate.ts";
 export type {
   Admission,
   AuthorizedKeysSource,
   ForwardChoice,
   ForwardPolicy,
+  TunnelMuxOptions,
   TunnelServer,
   TunnelServerEvent,
   TunnelServerOptions,

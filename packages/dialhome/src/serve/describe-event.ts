@@ -1,4 +1,5 @@
 import type { TunnelServerEvent } from "@dialhome/ssh-reverse";
+import { reasonOf } from "../errors.ts";
 import { printable } from "../terminal/printable.ts";
 
 /** An event as a line for people. */
@@ -47,6 +48,40 @@ function wordsFor(event: TunnelServerEvent): [DescribedEvent["level"], string] {
         `${whoIs(event)}: ${event.address || "a local program"} was served, ${event.bytesIn} bytes from the device, ` +
           `${event.bytesOut} to it${because(event.error?.message ?? "")}`,
       ];
+    case "identified": {
+      const { device, port, isFirstUse } = event;
+      const who = `${whoIs(event)}: is ${device.label ?? device.identity} by its port ${port}`;
+      return isFirstUse ? ["notice", `${who}, and its key is bound to it`] : ["detail", who];
+    }
+    case "registry-failed":
+      return [
+        "warning",
+        `${whoIs(event)}: port ${event.port} refused${because(textOf(event.error))}`,
+      ];
+    case "mux":
+      return wordsForMux(event.event);
+    default:
+      throw new Error(`no such event: ${String(event satisfies never)}`);
+  }
+}
+
+function wordsForMux(
+  event: Extract<TunnelServerEvent, { is: "mux" }>["event"],
+): [DescribedEvent["level"], string] {
+  switch (event.is) {
+    case "granted": {
+      const { identity, from } = event.asker;
+      return ["detail", `${from.host}: told port ${event.ports.join(", ")}, it is ${identity}`];
+    }
+    case "refused": {
+      const { identity, from } = event.asker;
+      const why = because(textOf(event.error));
+      return ["notice", `${from.host}: told no port (${event.status}), it is ${identity}${why}`];
+    }
+    case "socket-failed":
+      return ["warning", `the mux server's socket${because(event.error.message)}`];
+    case "send-failed":
+      return ["detail", `${event.to.host}: no answer could be sent${because(event.error.message)}`];
     default:
       throw new Error(`no such event: ${String(event satisfies never)}`);
   }
@@ -76,6 +111,11 @@ function whoIs({
   connection,
 }: Pick<Extract<TunnelServerEvent, { is: "opened" }>, "connection">): string {
   return `${connection.identity.id} (${connection.login.address})`;
+}
+
+function textOf(error: unknown): string {
+  if (error === undefined) return "";
+  return reasonOf(error);
 }
 
 function because(why: string): string {

@@ -1,4 +1,5 @@
 import type { TunnelConnection, TunnelServerEvent } from "@dialhome/ssh-reverse";
+import { reasonOf } from "../errors.ts";
 
 /** An event as flat, plain data: a line of the log. */
 export function factsOf(event: TunnelServerEvent): Readonly<Record<string, unknown>> {
@@ -47,9 +48,53 @@ export function factsOf(event: TunnelServerEvent): Readonly<Record<string, unkno
       const { is, ...facts } = event;
       return { event: is, ...facts };
     }
+    case "identified": {
+      const { device, port, isFirstUse } = event;
+      return { event: event.is, ...whoIs(event.connection), ...device, port, isFirstUse };
+    }
+    case "registry-failed":
+      return {
+        event: event.is,
+        ...whoIs(event.connection),
+        port: event.port,
+        error: reasonOf(event.error),
+      };
+    case "mux":
+      return muxFactsOf(event.event);
     default:
       throw new Error(`no such event: ${String(event satisfies never)}`);
   }
+}
+
+function muxFactsOf(
+  event: Extract<TunnelServerEvent, { is: "mux" }>["event"],
+): Readonly<Record<string, unknown>> {
+  switch (event.is) {
+    case "granted":
+      return { event: "mux-granted", ...askerOf(event.asker), ports: event.ports };
+    case "refused": {
+      const error = event.error === undefined ? {} : { error: reasonOf(event.error) };
+      return { event: "mux-refused", ...askerOf(event.asker), status: event.status, ...error };
+    }
+    case "socket-failed":
+      return { event: "mux-socket-failed", error: event.error.message };
+    case "send-failed":
+      return { event: "mux-send-failed", address: event.to.host, error: event.error.message };
+    default:
+      throw new Error(`no such event: ${String(event satisfies never)}`);
+  }
+}
+
+function askerOf({
+  identity,
+  version,
+  from,
+}: {
+  readonly identity: string;
+  readonly version: number;
+  readonly from: { readonly host: string; readonly port: number };
+}): Readonly<Record<string, unknown>> {
+  return { identity, version, address: from.host, port: from.port };
 }
 
 function whoIs({ identity, login }: TunnelConnection): Readonly<Record<string, unknown>> {

@@ -61,6 +61,11 @@ export class Metrics {
         this.#bytes.inc({ direction: "out" }, bytesOut);
         break;
       }
+      case "registry-failed":
+        this.#refused.inc({ what: "registry" });
+        break;
+      case "identified":
+      case "mux": // counted by the mux server itself
       case "keys":
       case "keys-line":
       case "keys-kept":
@@ -115,6 +120,21 @@ export class Metrics {
     return new Counter({ name: `dialhome_${name}`, help, labelNames: [label], registers });
   }
 
+  /** What the mux server has counted since its start. */
+  #watchMux(mux: NonNullable<TunnelServer["mux"]>): void {
+    const made: Gauge<"result"> = new Gauge({
+      name: "dialhome_mux_requests",
+      help: "Packets to the mux server since its start, by what became of them.",
+      labelNames: ["result"],
+      registers: [this.#registry],
+      collect: (): void => {
+        const { dropped, answered } = mux.counters();
+        for (const [why, count] of Object.entries(dropped)) made.set({ result: why }, count);
+        for (const [what, count] of Object.entries(answered)) made.set({ result: what }, count);
+      },
+    });
+  }
+
   /** Figures that are read off when somebody asks. */
   #watch(server: TunnelServer): void {
     const registers = [this.#registry];
@@ -140,6 +160,7 @@ export class Metrics {
     gauge("silent_tunnels", "Tunnels behind which no greeting came at the last look.", () =>
       sum(({ answers }) => (answers === false ? 1 : 0)),
     );
+    if (server.mux !== undefined) this.#watchMux(server.mux);
     const perDevice = (name: string, help: string, value: (ms: number) => number): void => {
       const made: Gauge<"id"> = new Gauge({
         name: `dialhome_${name}`,

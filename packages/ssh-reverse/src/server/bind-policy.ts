@@ -52,16 +52,26 @@ export function decideBind(
   return { is: "bind", host, port: bindPort };
 }
 
-/** Ports of a range that may be tried for a client that asks for any: 0 (the system's choice) where the range is all there are. */
-export function portCandidates(policy: BindPolicy, random: () => number): number[] {
+/**
+ * Ports of a range that may be tried for a client that asks for any: 0 (the system's choice) where the range is all there are.
+ *
+ * @param isKept - ports that are not to be had this way
+ */
+export function portCandidates(
+  policy: BindPolicy,
+  random: () => number,
+  isKept?: (port: number) => boolean,
+): number[] {
   const { min, max } = policy.ports ?? SERVER.ports;
-  if (policy.ports === undefined) return [0];
+  if (policy.ports === undefined && isKept === undefined) return [0];
   const count = max - min + 1;
   const first = Math.floor(random() * count);
-  return Array.from(
-    { length: Math.min(count, SERVER.portTries) },
-    (_, step) => min + ((first + step) % count),
-  );
+  const candidates: number[] = [];
+  for (let step = 0; step < count && candidates.length < SERVER.portTries; step++) {
+    const port = min + ((first + step) % count);
+    if (isKept?.(port) !== true) candidates.push(port);
+  }
+  return candidates;
 }
 
 const LOOPBACK = new BlockList();

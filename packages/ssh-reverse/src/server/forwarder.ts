@@ -12,6 +12,7 @@ import { mayForwardSockets } from "./key-list.ts";
 import type { KeyUse } from "./key-use.ts";
 import { LeaseBook } from "./lease-book.ts";
 import { type LeaseHolder, ListenerLease, type ListenPlace } from "./listener-lease.ts";
+import type { MuxGate } from "./mux-gate.ts";
 import type { ForwardPolicy, TunnelServerEvent, TunnelServerOptions } from "./options.ts";
 import { socketPathFor } from "./socket-folder.ts";
 import { forwardKey, type TunnelRecord } from "./status.ts";
@@ -20,6 +21,8 @@ import { forwardKey, type TunnelRecord } from "./status.ts";
 export interface ForwarderHost {
   readonly recordOf: (connection: TunnelConnection) => TunnelRecord | undefined;
   readonly emit: (event: TunnelServerEvent) => void;
+  /** Knows which ports are whose, where a mux server gives them. */
+  readonly gate: MuxGate | undefined;
 }
 
 /** Decides on forwardings, binds them, and hands them over. */
@@ -48,13 +51,18 @@ export class Forwarder {
   async port(wish: ForwardWish, connection: TunnelConnection): Promise<ForwardAnswer> {
     const decision = await this.#decide(wish, connection);
     if ("refused" in decision) return decision;
-    const leave = this.#use.enter(connection.identity.fingerprint, "forwards");
+    const claim = await this.#claim(wish.bindPort, connection);
+    if ("refused" in claim) return claim;
+    const user = this.#userOf(connection);
+    const leave = this.#use.enter(user, "forwards");
     if (leave === undefined) return this.#tooMany();
     if (decision.is === "inProcess") return { port: decision.port, close: leave };
     const told = ({ port }: { port: number }): number =>
       wish.bindPort === 0 ? port : wish.bindPort;
     const holder: LeaseHolder = {
       connection,
+      user,
+      isOwner: claim.isOwner,
       open: (place, origin) =>
         connection.openForwarded(wish.bindAddress, "port" in place ? told(place) : 0, origin),
     };
@@ -81,10 +89,12 @@ export class Forwarder {
     }
     const place = socketPathFor(sockets, identity, asked);
     if ("refused" in place) return place;
-    const leave = this.#use.enter(identity.fingerprint, "forwards");
+    const user = this.#userOf(connection);
+    const leave = this.#use.enter(user, "forwards");
     if (leave === undefined) return this.#tooMany();
     const holder: LeaseHolder = {
       connection,
+      user,
       open: () => connection.openForwardedStream(asked),
     };
     const lease = await this.#book.acquire([place], holder);
@@ -115,7 +125,9 @@ export class Forwarder {
     | Extract<ForwardPolicy, { is: "inProcess" }>
     | ForwardRefusal
   > {
-    const { forwardPolicy, bind = {} } = this.#options;
+    const { gate } = this.#host;
+    const { forwardPolicy } = this.#options;
+    const bind = this.#bindFor(wish);
     const options = this.#optionsOf(connection);
     if (forwardPolicy !== undefined) {
       if (!isListenPermitted(options, wish.bindAddress, wish.bindPort)) {
@@ -135,12 +147,56 @@ export class Forwarder {
         return { is: "inProcess", port: wish.bindPort === 0 ? this.#nextPort() : wish.bindPort };
       case "bind": {
         const { host, port } = decision;
-        const ports = port === 0 ? portCandidates(bind, Math.random) : [port];
+        const ports = port === 0 ? portCandidates(bind, Math.random, gate?.keeps) : [port];
         return { is: "listen", places: ports.map((one) => ({ host, port: one })) };
       }
       default:
         return decision satisfies never;
     }
+  }
+
+  /** Ports that are given by identity need not be among the others. */
+  #bindFor({ bindPort }: ForwardWish): TunnelServerOptions["bind"] & (object | false) {
+    const { bind = {} } = this.#options;
+    if (bind === false || this.#host.gate?.keeps(bindPort) !== true) return bind;
+    return { ...bind, ports: { min: bindPort, max: bindPort } };
+  }
+
+  /** Asks the registry of ports; who asks is known from then on. */
+  async #claim(
+    port: number,
+    connection: TunnelConnection,
+  ): Promise<{ readonly isOwner: boolean } | ForwardRefusal> {
+    const { gate, recordOf, emit } = this.#host;
+    const record = recordOf(connection);
+    if (gate === undefined || record === undefined || port === 0) return { isOwner: false };
+    const { fingerprint } = connection.identity;
+    try {
+      const claim = await gate.claim(port, {
+        fingerprint,
+        options: record.options,
+        device: record.device,
+      });
+      if (claim.is === "free") return { isOwner: false };
+      if (claim.is === "refused") return { refused: claim.why };
+      const { device, isFirstUse } = claim;
+      if (record.device !== undefined && record.device.identity !== device.identity) {
+        return { refused: "two ports of two devices in one connection" };
+      }
+      record.device = device;
+      emit({ is: "identified", connection, device, port, isFirstUse });
+      return { isOwner: true };
+    } catch (error) {
+      emit({ is: "registry-failed", connection, port, error });
+      return { refused: "the server cannot ask its registry of ports" };
+    }
+  }
+
+  /** Devices that share a key are counted each for itself once it is known who they are. */
+  #userOf(connection: TunnelConnection): string {
+    const { fingerprint } = connection.identity;
+    const device = this.#host.recordOf(connection)?.device;
+    return device === undefined ? fingerprint : `${fingerprint} ${device.identity}`;
   }
 
   /** Those of the line as it reads now, not as it did at the login. */

@@ -85,9 +85,10 @@ export class LeaseBook {
     return { refused };
   }
 
-  #isPredecessor(held: ListenerLease, { connection }: LeaseHolder): boolean {
+  #isPredecessor(held: ListenerLease, { connection, isOwner = false }: LeaseHolder): boolean {
     const before = held.holder.connection;
-    return before !== connection && isSameIdentity(before.identity, connection.identity);
+    if (before === connection) return false;
+    return isOwner || isSameIdentity(before.identity, connection.identity);
   }
 
   #takeOver(held: ListenerLease, holder: LeaseHolder): ListenerLease {

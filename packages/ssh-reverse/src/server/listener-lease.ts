@@ -16,6 +16,10 @@ export type ListenPlace =
 /** Whose forwarding a listener serves, and how its device is reached. */
 export interface LeaseHolder {
   readonly connection: TunnelConnection;
+  /** Whose use of connections and bytes is counted: a key, or a device of it. */
+  readonly user: string;
+  /** The registry of ports says that the place is its: whoever else has it gives it up. */
+  readonly isOwner?: boolean;
   readonly open: (
     place: ListenPlace,
     origin: { readonly address: string; readonly port: number },
@@ -138,13 +142,13 @@ export class ListenerLease {
     const origin = { address: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 };
     let { connection } = this.#holder;
     let error: Error | undefined;
-    const { fingerprint } = connection.identity;
-    const leave = this.#share.use.enter(fingerprint, "channels");
+    const { user } = this.#holder;
+    const leave = this.#share.use.enter(user, "channels");
     try {
       if (leave === undefined) throw new Error("too many connections for this key");
       const reached = await this.#reach(origin, socket);
       connection = reached.connection;
-      const rates = this.#share.use.rates(fingerprint);
+      const rates = this.#share.use.rates(user);
       await splice(
         socket,
         reached.channel,

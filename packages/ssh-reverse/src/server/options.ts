@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { AuthorizedKeys } from "@dialhome/authorized-keys";
+import type { MuxServer, MuxServerEvent, MuxServerOptions } from "@dialhome/mux-protocol";
 import type {
   ForwardWish,
   LoginRequest,
@@ -14,6 +15,7 @@ import type { TunnelConnection, TunnelIdentity } from "./identity.ts";
 import type { KeyListEvent } from "./key-file.ts";
 import type { KeyLimits } from "./key-use.ts";
 import type { ListenPlace, ServedConnection } from "./listener-lease.ts";
+import type { MuxDevice } from "./mux-gate.ts";
 import type { TunnelStatus } from "./status.ts";
 
 /** An authorized_keys file by its path (followed while it changes), or its text. */
@@ -61,8 +63,32 @@ export type TunnelServerEvent =
         | "too-many";
       readonly why: string;
     }
+  /** Who a device is, by the port that it asked for; with `isFirstUse` its key is bound to it from now on. */
+  | {
+      readonly is: "identified";
+      readonly connection: TunnelConnection;
+      readonly device: MuxDevice;
+      readonly port: number;
+      readonly isFirstUse: boolean;
+    }
+  /** A port was refused since the registry could not be asked. */
+  | {
+      readonly is: "registry-failed";
+      readonly connection: TunnelConnection;
+      readonly port: number;
+      readonly error: unknown;
+    }
+  /** What happens on the mux server. */
+  | { readonly is: "mux"; readonly event: MuxServerEvent }
   /** A connection through a listener is over. */
   | ({ readonly is: "served" } & ServedConnection);
+
+/** A mux server beside the tunnels: it answers with this server's own SSH port and host keys. */
+export interface TunnelMuxOptions
+  extends Omit<MuxServerOptions, "sshPort" | "fingerprints" | "onEvent" | "signal"> {
+  /** Where devices reach this server. @defaultValue the port that was bound first */
+  readonly sshPort?: number;
+}
 
 /** A server that lets devices in by authorized_keys and does nothing but tunnel. */
 export interface TunnelServerOptions
@@ -97,6 +123,12 @@ export interface TunnelServerOptions
   readonly idleMs?: number;
   /** Ends tunnels behind which nothing answers though their connection lives. @defaultValue nobody looks */
   readonly probe?: ProbeOptions;
+  /**
+   * Tells devices their ports over UDP, and lets each have its own ports alone. It answers from the first `listen()` on.
+   *
+   * @defaultValue ports are not given by identity
+   */
+  readonly mux?: TunnelMuxOptions;
   /** Called synchronously; must not throw. */
   readonly onEvent?: (event: TunnelServerEvent) => void;
 }
@@ -108,12 +140,14 @@ export type ForwardChoice = { readonly port: number } | { readonly socketPath: s
 export interface TunnelServer extends SshServer<TunnelIdentity> {
   /** The lines that are in force, as of the last look at their file; none where only `admit` decides. */
   readonly keys: AuthorizedKeys;
+  /** What answers over UDP; undefined before the first `listen()`, and without `mux`. */
+  readonly mux: MuxServer | undefined;
   /** Who is connected, in the order of their coming. */
   tunnels(): TunnelStatus[];
   /**
    * Opens a connection to what a device's forwarding leads to; no listener is needed.
    *
-   * @param who - an identity, or its `id`; of several connections the newest that has the forwarding serves
+   * @param who - an identity, its `id`, or what the registry of ports or its label calls it; of several connections the newest that has the forwarding serves
    * @param which - its first forwarding unless told otherwise
    * @throws SshReverseError `ERR_SSH_REVERSE_NOT_CONNECTED`; SshEndpointError `…_CHANNEL_REFUSED`, `…_LIMIT`, or why the connection is over
    */

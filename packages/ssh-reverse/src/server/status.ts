@@ -3,6 +3,7 @@ import type { ServerForward } from "@dialhome/ssh-endpoint";
 import type { TunnelConnection } from "./identity.ts";
 import { describeAddress } from "./listen-address.ts";
 import type { ListenPlace } from "./listener-lease.ts";
+import type { MuxDevice } from "./mux-gate.ts";
 
 /** A device that is connected, as an operator wants to see it. Plain data, fit for JSON. */
 export interface TunnelStatus {
@@ -16,6 +17,10 @@ export interface TunnelStatus {
   readonly comment: string;
   /** Line in authorized_keys; 0 for none. */
   readonly line: number;
+  /** Of a device that was told its port by the mux server: what the registry knows it by; else null. */
+  readonly identity: string | null;
+  /** What the key's line calls that identity; null where it does not. */
+  readonly label: string | null;
   /** Where the device connects from. */
   readonly address: string;
   readonly port: number;
@@ -49,6 +54,8 @@ export interface TunnelRecord {
   readonly connection: TunnelConnection;
   /** Those of its line under the list of keys in force. */
   options: KeyOptions;
+  /** Who it is by the port that it asked for, where the mux server gives them. */
+  device: MuxDevice | undefined;
   /** By the key of {@link forwardKey}. */
   readonly places: Map<string, ListenPlace>;
   /** Failed looks for a greeting, in a row. */
@@ -77,6 +84,8 @@ export function statusOf(record: TunnelRecord): TunnelStatus {
     fingerprint: identity.fingerprint,
     comment: identity.comment,
     line: identity.line,
+    identity: record.device?.identity ?? null,
+    label: record.device?.label ?? null,
     address: login.address,
     port: login.port,
     since: connection.since,

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type AuthorizedKeys, defaultKeyOptions } from "@dialhome/authorized-keys";
+import type { MuxServer } from "@dialhome/mux-protocol";
 import {
   createSshServer,
   type ForwardRefusal,
@@ -21,8 +22,10 @@ import {
 } from "./identity.ts";
 import { askLines, type KeyList, lookAgainAt, openKeyList } from "./key-list.ts";
 import { KeyUse } from "./key-use.ts";
+import { MuxGate } from "./mux-gate.ts";
 import type {
   ForwardChoice,
+  TunnelMuxOptions,
   TunnelServer,
   TunnelServerEvent,
   TunnelServerOptions,
@@ -64,20 +67,26 @@ class Server implements TunnelServer {
   #probe: GreetingProbe | undefined;
   #housekeeping: NodeJS.Timeout | undefined;
   #count = 0;
+  readonly #gate: MuxGate | undefined;
+  /** Answers, or is about to. */
+  #mux: Promise<MuxServer> | undefined;
+  #muxServer: MuxServer | undefined;
   #isDraining = false;
   #closing: Promise<void> | undefined;
 
   constructor(options: TunnelServerOptions) {
     this.#options = options;
     this.#use = new KeyUse(options.perKey ?? {});
+    this.#gate = options.mux === undefined ? undefined : new MuxGate(options.mux, () => this.keys);
     this.#forwarder = new Forwarder(options, this.#use, {
       recordOf: (connection) => this.#records.get(connection),
       emit: (event) => this.#emit(event),
+      gate: this.#gate,
     });
   }
 
   async open(): Promise<void> {
-    const { authorizedKeys, onShell, keyPollMs, probe, signal, ...rest } = this.#options;
+    const { authorizedKeys, onShell, keyPollMs, probe, signal, mux: _mux, ...rest } = this.#options;
     this.#ssh = await createSshServer<TunnelIdentity>({
       // One connection may have all that its key may.
       forwards: this.#use.limits.forwards,
@@ -132,7 +141,13 @@ class Server implements TunnelServer {
     port: number,
     host?: string,
   ): Promise<{ readonly address: string; readonly port: number }> {
-    return this.#server.listen(port, host);
+    const bound = await this.#server.listen(port, host);
+    await this.#answerBy(bound.port);
+    return bound;
+  }
+
+  get mux(): MuxServer | undefined {
+    return this.#muxServer;
   }
 
   serve(socket: Socket): void {
@@ -141,6 +156,7 @@ class Server implements TunnelServer {
 
   stopListening(): void {
     this.#server.stopListening();
+    void this.#closeMux();
   }
 
   tunnels(): TunnelStatus[] {
@@ -148,8 +164,10 @@ class Server implements TunnelServer {
   }
 
   async connect(who: TunnelIdentity | string, which?: ForwardChoice): Promise<Duplex> {
-    const isMeant = ({ identity }: TunnelConnection): boolean =>
-      typeof who === "string" ? identity.id === who : isSameIdentity(identity, who);
+    const isMeant = (connection: TunnelConnection): boolean =>
+      typeof who === "string"
+        ? connection.identity.id === who || this.#isCalled(connection, who)
+        : isSameIdentity(connection.identity, who);
     for (const connection of [...this.#records.keys()].toReversed()) {
       if (!isMeant(connection)) continue;
       const forward = connection.forwards.find((one) => {
@@ -199,7 +217,38 @@ class Server implements TunnelServer {
       this.#probe?.[Symbol.asyncDispose](),
       this.#keys?.[Symbol.asyncDispose](),
       this.#ssh?.close(text),
+      this.#closeMux(),
     ]);
+  }
+
+  /** From the first address on that is bound. @throws MuxError */
+  async #answerBy(boundPort: number): Promise<void> {
+    const { mux } = this.#options;
+    if (mux === undefined || this.#closing !== undefined) return;
+    this.#mux ??= this.#openMux({ sshPort: boundPort, ...mux });
+    this.#muxServer = await this.#mux;
+  }
+
+  async #openMux(mux: TunnelMuxOptions & { readonly sshPort: number }): Promise<MuxServer> {
+    // Not before it is needed: most servers give no ports.
+    const { createMuxServer } = await import("@dialhome/mux-protocol");
+    return createMuxServer({
+      ...mux,
+      fingerprints: this.fingerprints.slice(0, FINGERPRINTS_TOLD),
+      onEvent: (event) => this.#emit({ is: "mux", event }),
+    });
+  }
+
+  /** Never rejects. */
+  async #closeMux(): Promise<void> {
+    const mux = await this.#mux?.catch(() => undefined); // told to whoever called listen()
+    await mux?.close();
+  }
+
+  /** Whether a device goes by a name of the mux server's world. */
+  #isCalled(connection: TunnelConnection, name: string): boolean {
+    const device = this.#records.get(connection)?.device;
+    return device !== undefined && (device.identity === name || device.label === name);
   }
 
   get #server(): SshServer<TunnelIdentity> {
@@ -220,19 +269,25 @@ class Server implements TunnelServer {
     if (admission !== undefined && "refused" in admission) return admission;
     const named = admission === undefined ? identity : makeIdentity(request, words, admission.name);
     if (request.isProven && !this.#makeRoom(named)) {
-      const refused = `more than ${this.#use.limits.connections} connections of this key`;
+      const refused = `more than ${this.#mostConnections} connections of this key`;
       return { refused, notNow: true };
     }
     return { identity: named };
   }
 
-  /** A key that has all its connections: the one of this device that was silent for longest makes room. */
+  /**
+   * A key that has all its connections: the one of this device that was silent for longest makes room. Devices that are known by their
+   * port are not counted: a whole fleet of one image has one key, and no more connections than ports.
+   */
   #makeRoom(identity: TunnelIdentity): boolean {
-    const ofKey = [...this.#records.keys()].filter(
-      (connection) =>
-        !connection.isOver && connection.identity.fingerprint === identity.fingerprint,
+    const ofKey = [...this.#records.values()].flatMap(({ connection, device }) =>
+      device === undefined &&
+      !connection.isOver &&
+      connection.identity.fingerprint === identity.fingerprint
+        ? [connection]
+        : [],
     );
-    if (ofKey.length < this.#use.limits.connections) return true;
+    if (ofKey.length < this.#mostConnections) return true;
     const own = ofKey
       .filter((connection) => isSameIdentity(connection.identity, identity))
       .toSorted((a, b) => a.signsOfLife.lastSeen - b.signsOfLife.lastSeen);
@@ -240,6 +295,11 @@ class Server implements TunnelServer {
     if (oldest === undefined) return false;
     this.#end(oldest, "too-many", "a newer connection of the same device needed the place");
     return true;
+  }
+
+  /** Of one key; a fleet that boots at once logs in before it is known who is who. */
+  get #mostConnections(): number {
+    return this.#use.limits.connections + (this.#gate?.size ?? 0);
   }
 
   async #answer<Answer extends object>(
@@ -257,8 +317,18 @@ class Server implements TunnelServer {
     if (this.#keys === undefined) return;
     for (const [connection, record] of this.#records) {
       const look = lookAgainAt(this.#keys.keys, connection);
-      if ("options" in look) record.options = look.options;
-      else this.#end(connection, look.code, look.why);
+      if (!("options" in look)) {
+        this.#end(connection, look.code, look.why);
+        continue;
+      }
+      const { options } = look;
+      record.options = options;
+      const { fingerprint } = connection.identity;
+      const isAnothers =
+        record.device !== undefined &&
+        this.#gate?.whyNotListed(record.device.identity, { fingerprint, options }) !== undefined;
+      if (isAnothers)
+        this.#end(connection, "line-changed", "this key may no longer be this device's");
     }
   }
 
@@ -305,6 +375,7 @@ class Server implements TunnelServer {
         number: ++this.#count,
         connection,
         options: connection.identity.options,
+        device: undefined,
         places: new Map(),
         failures: 0,
         answers: null,
@@ -321,5 +392,8 @@ class Server implements TunnelServer {
     this.#options.onEvent?.(event);
   }
 }
+
+/** As many as an answer of the mux protocol has room for. */
+const FINGERPRINTS_TOLD = 3;
 
 const NO_SESSIONS = "sessions are not offered here";

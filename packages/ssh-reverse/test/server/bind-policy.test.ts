@@ -62,5 +62,8 @@ describe("what may be bound", () => {
     expect(portCandidates({}, () => 0.5)).toEqual([0]);
     expect(portCandidates({ ports: { min: 10, max: 13 } }, () => 0.5)).toEqual([12, 13, 10, 11]);
     expect(portCandidates({ ports: { min: 1_024, max: 65_535 } }, () => 0.999)).toHaveLength(64);
+    const isKept = (port: number): boolean => port >= 11 && port <= 12;
+    expect(portCandidates({ ports: { min: 10, max: 13 } }, () => 0.5, isKept)).toEqual([13, 10]);
+    expect(portCandidates({}, () => 0.5, isKept)).toHaveLength(64);
   });
 });
