@@ -80,7 +80,8 @@ export interface SearchTables {
 
 /**
  * The loops over content in WebAssembly with SIMD, several times as fast as they are in JavaScript: weak sums, XXH3-128, and the
- * search of a sender. They work where the content lies: it is read into {@link content}, and never copied.
+ * search of a sender. They work where the content lies: it is read into {@link content}, and never copied. That is why XXH3-128 is here
+ * beside hash-wasm's, which everything else takes: a call and a copy for each block cost several times the sum itself.
  *
  * Views of the memory (`content`, `weakSums`, …) are asked for anew after each {@link reserve}.
  */

@@ -11,6 +11,9 @@ const FRAME_HEAD: Buffer = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, (WINDOW_LOG -
 /**
  * Makes one zstd stream of the whole session, in one frame, as rsync's sender does: later files refer to earlier ones. A piece is
  * compressed as it is added, in blocks of its own, so that nothing has to be flushed.
+ *
+ * It is written here because no library compresses with a flush on Node 20: zlib has zstd from Node 22.15 on, packages in WebAssembly
+ * compress whole buffers alone, and native ones have to be built.
  */
 export class ZstdPacker implements Packer {
   readonly #matcher: ZstdMatcher;

@@ -35,6 +35,9 @@ const BLOCK: State = { is: "block" };
  * Zstandard (RFC 8878) as it comes in: one stream for the whole session, in one frame or several. A block is decoded when all
  * of it is there, into the window that later ones refer to. Memory is bounded by the window, which is bounded itself; checksums of
  * frames are passed over, since each file has its own. Dictionaries are refused.
+ *
+ * fzstd 0.1.1 reads this too, and a third faster (74 MB/s, this 57), but makes room for whatever window is announced (2 GB for a peer's
+ * 66 bytes), and hands pieces out as they come in rather than when there is room for them.
  */
 export class ZstdUnpacker implements Unpacker, SequenceSink {
   #input = Buffer.alloc(0);
