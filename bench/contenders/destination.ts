@@ -13,7 +13,7 @@ export class Destination {
       this.#path ??= await copyOf(arena); // a run does not change it
       return;
     }
-    if (this.#path !== undefined) rmSync(this.#path, { recursive: true });
+    if (this.#path !== undefined) rmSync(this.#path, { recursive: true, force: true });
     this.#path = mode === "copy" ? await copyOf(arena) : mkdtempSync(join(arena.scratch, "dst-"));
   }
 
