@@ -63,6 +63,7 @@ export class SshChannel extends Duplex {
   readonly #ownId: number;
   readonly #peerId: number;
   readonly #peerPacketBytes: number;
+  readonly #isOurSession: boolean;
   readonly #outgoing: Outgoing[] = [];
   readonly #replies: ((isSuccess: boolean) => void)[] = [];
   readonly #exit: PromiseWithResolve<ExitStatus>;
@@ -91,6 +92,7 @@ export class SshChannel extends Duplex {
     this.#ownId = numbers.ownId;
     this.#peerId = numbers.peerId;
     this.#peerPacketBytes = Math.min(numbers.peerPacketBytes, BOUNDS.packetBytes);
+    this.#isOurSession = numbers.isOurSession;
     this.#sendWindow = numbers.sendWindow;
     this.#receiveWindow = new ReceiveWindow(numbers.receiveWindow);
     this.#exit = promiseWithResolve();
@@ -170,11 +172,9 @@ export class SshChannel extends Duplex {
     }
     this.#receiveWindow.receive(data.length);
     if (data.length === 0 || this.destroyed || this.readableEnded) return;
-    if (isExtended) {
-      if (this.#stderrOut === undefined) this.stderr.push(data);
-    } else {
-      this.push(data);
-    }
+    // Only a command has a standard error that somebody reads: elsewhere it would fill the window for good. OpenSSH drops it, too.
+    if (!isExtended) this.push(data);
+    else if (this.#isOurSession) this.stderr.push(data);
     this.#credit();
   }
 
@@ -301,7 +301,7 @@ export class SshChannel extends Duplex {
     isExtended: boolean,
     done: (error?: Error | null) => void,
   ): void {
-    this.#outgoing.push({ chunks, bytes, isExtended, done });
+    this.#outgoing.push({ chunks, sent: 0, bytes, isExtended, done });
     if (this.#outgoing.length === 1) this.#pump();
   }
 

@@ -285,6 +285,8 @@ export class ConnectionLayer implements ChannelWire {
   }
 
   violated(what: string): void {
+    // What a peer sends before it hears of the end is about what is here no more, and must not cost the last words.
+    if (this.#isOver) return;
     const error = new SshEndpointError(
       "ERR_SSH_ENDPOINT_PROTOCOL",
       `the peer broke the protocol: ${what}`,
@@ -307,7 +309,7 @@ export class ConnectionLayer implements ChannelWire {
       REQUEST_SUCCESS: (_p, data) => this.#globalReplies.shift()?.(true, data ?? undefined),
       REQUEST_FAILURE: () => this.#globalReplies.shift()?.(false, undefined),
       CHANNEL_OPEN: (_p, open) => {
-        if (!this.#isFlooded()) this.#channels.opened(open);
+        if (!this.#isOver && !this.#isFlooded()) this.#channels.opened(open);
       },
       CHANNEL_OPEN_CONFIRMATION: (_p, confirmation) => this.#channels.confirmed(confirmation),
       CHANNEL_OPEN_FAILURE: (_p, id, reason, text) => this.#channels.refused(id, reason, text),
@@ -343,7 +345,7 @@ export class ConnectionLayer implements ChannelWire {
   }
 
   #globalRequested(name: string, wantReply: boolean, data: unknown): void {
-    if (this.#isFlooded()) return;
+    if (this.#isOver || this.#isFlooded()) return;
     if (!wantReply) {
       this.#events.onGlobalRequest({ name, data, reply: () => {} });
       return;

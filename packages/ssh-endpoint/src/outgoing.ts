@@ -1,6 +1,9 @@
 /** Data that waits to be sent on a channel, from one write. */
 export interface Outgoing {
-  chunks: Buffer[];
+  readonly chunks: Buffer[];
+  /** How many of them are sent. Taken out one by one, of very many, each would move all the others. */
+  sent: number;
+  /** What is left to send. */
   bytes: number;
   /** Whether it is standard error. */
   readonly isExtended: boolean;
@@ -9,21 +12,20 @@ export interface Outgoing {
 
 /** Takes up to `most` bytes off the front; small chunks are joined, large ones are cut without a copy. */
 export function takeBytes(item: Outgoing, most: number): Buffer {
-  const [first] = item.chunks;
+  const { chunks, sent } = item;
+  const first = chunks[sent];
   if (first === undefined) throw new Error("nothing to take");
   if (first.length > most) {
-    item.chunks[0] = first.subarray(most);
+    chunks[sent] = first.subarray(most);
     item.bytes -= most;
     return first.subarray(0, most);
   }
-  let count = 0;
   let bytes = 0;
-  for (const chunk of item.chunks) {
-    if (bytes + chunk.length > most) break;
-    bytes += chunk.length;
-    count++;
+  for (; item.sent < chunks.length; item.sent++) {
+    const { length = 0 } = chunks[item.sent] ?? {};
+    if (bytes + length > most) break;
+    bytes += length;
   }
-  const taken = item.chunks.splice(0, count);
   item.bytes -= bytes;
-  return taken.length === 1 ? first : Buffer.concat(taken, bytes);
+  return item.sent === sent + 1 ? first : Buffer.concat(chunks.slice(sent, item.sent), bytes);
 }

@@ -243,6 +243,34 @@ describe("H5: more data than the window allows", () => {
   );
 });
 
+describe("standard error where there is no command", () => {
+  // It lay in the window for good: after a mebibyte of it nothing came through the channel any more.
+  it("is dropped, and what belongs there goes on", async () => {
+    await using server = await startServer({ windowBytes: 65_536, handlers: anyForward });
+    await using peer = await hostileClient(server);
+    const channel = await openTo(peer, await serverSide(server), {
+      window: MIB,
+      packetSize: 32_768,
+    });
+    let left = 65_536;
+    peer.on("CHANNEL_WINDOW_ADJUST", (_p: unknown, _id: number, amount: number) => {
+      left += amount;
+    });
+    const hasRoom = async (bytes: number): Promise<void> => {
+      await expect.poll(() => left, { interval: 1, timeout: 5_000 }).toBeGreaterThanOrEqual(bytes);
+    };
+    for (let sent = 0; sent < 4 * 65_536; sent += 8_192) {
+      await hasRoom(8_192);
+      left -= 8_192;
+      peer.protocol.channelExtData(channel.ownId, Buffer.alloc(8_192), 1);
+    }
+    await hasRoom(4);
+    peer.protocol.channelData(channel.ownId, Buffer.from("this"));
+    const [chunk] = await once(channel, "data");
+    expect(String(chunk)).toBe("this");
+  });
+});
+
 describe("H6, H7: writing when the connection is gone", () => {
   it("a write that waits, and one that comes later, are told", async () => {
     await using server = await startServer({ handlers: anyForward });

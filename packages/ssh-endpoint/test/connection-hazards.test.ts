@@ -113,6 +113,43 @@ describe("H11: ending a connection whose peer is dead", () => {
   });
 });
 
+describe("ending a connection whose peer has not heard of it yet", () => {
+  // What came for a channel that was gone counted as a breach: the connection was cut, and the last words with it.
+  it("its data and its wishes are nothing to anybody, and the last words arrive", async () => {
+    const asked: string[] = [];
+    await using server = await startServer({
+      handlers: {
+        session: { shell: (channel) => void channel.write(Buffer.alloc(32 * 1_048_576)) },
+        forward: ({ bindAddress }) => {
+          asked.push(bindAddress);
+          return { port: 1 };
+        },
+      },
+    });
+    await using peer = await hostileClient(server);
+    peer.protocol.session(0, 2 ** 32 - 1, 32_768);
+    const [confirmation] = await peer.next("CHANNEL_OPEN_CONFIRMATION");
+    const id: unknown = Reflect.get(Object(confirmation), "sender");
+    if (typeof id !== "number") throw new Error("no number");
+    peer.protocol.shell(id, false);
+    await peer.next("CHANNEL_DATA");
+    const words = peer.next("DISCONNECT");
+    peer.socket.pause(); // what goes to it waits here
+    await turns(50);
+    const [connection] = server.server.connections;
+    const ended = connection?.end("come back later");
+    for (let n = 0; n < 10; n++) peer.protocol.channelData(id, Buffer.from("more"));
+    peer.protocol.tcpipForward("late", 1234, true);
+    peer.protocol.session(1, 1, 32_768);
+    await turns(50);
+    peer.socket.resume();
+    expect(await words).toEqual([11, "come back later"]);
+    await ended;
+    expect(await server.firstEnd()).toBeUndefined();
+    expect(asked).toEqual([]);
+  });
+});
+
 describe("H13: wanting without end", () => {
   it("forwardings are capped", async () => {
     await using server = await startServer({

@@ -27,8 +27,8 @@ export async function openForwards(
   const serving = new Set<Promise<void>>();
   const listeners: LocalListener[] = [];
   const dispose = async (): Promise<void> => {
-    await Promise.all(listeners.map((listener) => listener.close()));
-    await connection.end();
+    // Together: a connection that waits for the server's answer ends with the one to the server.
+    await Promise.all([...listeners.map((listener) => listener.close()), connection.end()]);
     await Promise.all(serving);
   };
   try {
