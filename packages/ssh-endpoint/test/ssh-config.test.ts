@@ -36,7 +36,7 @@ function setUp({ user, system, more = {} }: Files): {
   mkdirSync(join(root, ".ssh", "inc"), { recursive: true });
   mkdirSync(join(root, "etc", "inc"), { recursive: true });
   for (const [name, text] of Object.entries(files))
-    writeFileSync(join(root, name), text, { mode: 0o644 });
+    writeFileSync(join(root, name), text, { mode: name.endsWith("id_rsa") ? 0o600 : 0o644 });
   const uid = process.getuid?.() ?? 0;
   return {
     account: { user: "me", uid, home: root, machine: "box.example", env: {} },
