@@ -104,11 +104,12 @@ it("takes over what the original server lists, and says which line it cannot rea
   const call = (args: readonly string[], stdin = ""): Promise<Called> =>
     callDialhome(["mux", ...args], { env, cwd: folder.path, stdin });
   const original = "port 22003 :: [str] 'kitchen'\nport 22000 :: [b64] '_-7dAA=='\n";
-  // Where nobody says another place, in a folder that is made for it; not in one that somebody said.
-  expect(await call(["import", "-i", "none/mux.db", "-"], original)).toMatchObject({
+  writeFileSync(folder.at("file"), "");
+  expect(await call(["import", "-i", "file/mux.db", "-"], original)).toMatchObject({
     code: 1,
-    stderr: expect.stringMatching(/^dialhome: cannot open the registry: ENOENT/),
+    stderr: expect.stringMatching(/^dialhome: cannot make the folder \S+\/file: [^\n]+\n$/),
   });
+  // Where nobody says another place.
   expect(await call(["import", "-"], original)).toEqual({
     code: 0,
     stderr: "",

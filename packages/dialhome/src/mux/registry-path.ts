@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
+import { DialhomeError, reasonOf } from "../errors.ts";
 import type { CommandIo } from "../io.ts";
 import { stateFolder } from "../state-folder.ts";
 
@@ -20,15 +21,22 @@ export function declareRegistry(command: Command): void {
 /**
  * The path of the registry.
  *
- * @param isWanted - makes the folder of the default one, for its owner alone; not one that somebody named
+ * @param isWanted - makes its folder where there is none, for its owner alone
+ * @throws DialhomeError when that cannot be made
  */
 export function registryPath(
-  flags: RegistryFlags,
+  { identDb }: RegistryFlags,
   io: Pick<CommandIo, "cwd" | "env">,
   isWanted = false,
 ): string {
-  if (flags.identDb !== undefined) return resolve(io.cwd, flags.identDb);
-  const folder = stateFolder(io);
-  if (isWanted) mkdirSync(folder, { recursive: true, mode: 0o700 });
-  return join(folder, "ports.db");
+  const path = identDb === undefined ? join(stateFolder(io), "ports.db") : resolve(io.cwd, identDb);
+  if (!isWanted) return path;
+  const folder = dirname(path);
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    const message = `cannot make the folder ${folder}: ${reasonOf(cause)}`;
+    throw new DialhomeError("ERR_DIALHOME_FILE", message, { cause });
+  }
+  return path;
 }
