@@ -145,8 +145,9 @@ class Negotiation implements AsyncDisposable {
         .map(async (packet) => this.#sockets.send(packet, family, chosen.address, port));
     });
     const results = await Promise.allSettled(sends);
-    const failed = results.find((result) => result.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
+    // A machine without IPv6 is no problem as long as there is another way.
+    if (results.some((result) => result.status === "fulfilled")) return;
+    for (const result of results) if (result.status === "rejected") throw result.reason;
   }
 
   async #addressesOf(host: string): ReturnType<ClientSources["lookup"]> {

@@ -35,8 +35,8 @@ export class JudgeV2 implements Judge {
     this.#gate = gate;
     this.#clock = clock;
     this.#windowMs = windowMs;
-    // From the earliest to the latest moment at which a packet's time is right.
-    this.#replays = new ReplayGuard(2 * windowMs, SERVER.nonces, clock.elapsed);
+    // From the earliest to the latest moment at which a packet's time is right, in whole ms.
+    this.#replays = new ReplayGuard(2 * windowMs + 1, SERVER.nonces, clock.elapsed);
     this.#randomBytes = randomBytes;
   }
 

@@ -1,6 +1,6 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { negotiate } from "../../src/client/negotiate.ts";
 import type { NegotiateOptions } from "../../src/client/options.ts";
 import type { MuxServer, MuxServerOptions } from "../../src/server/options.ts";
@@ -11,16 +11,20 @@ import { MemoryRegistry } from "../support/memory-registry.ts";
 
 const SECRET = "a secret of sixteen bytes and more";
 
-async function serve(options: Partial<MuxServerOptions> = {}): Promise<MuxServer> {
-  return createMuxServer({
-    secrets: SECRET,
-    registry: new MemoryRegistry(),
-    portRange: { from: 22_000, to: 22_099 },
-    host: "127.0.0.1",
-    port: 0,
-    ...options,
-  });
-}
+/** On every address. */
+const everywhere = (): MuxServerOptions => ({
+  secrets: SECRET,
+  registry: new MemoryRegistry(),
+  portRange: { from: 22_000, to: 22_099 },
+  port: 0,
+});
+
+const serve = async (options: Partial<MuxServerOptions> = {}): Promise<MuxServer> =>
+  createMuxServer({ ...everywhere(), host: "127.0.0.1", ...options });
+
+/** UDP sockets that this process has open. */
+const openSockets = (): number =>
+  process.getActiveResourcesInfo().filter((name) => name.includes("UDP")).length;
 
 const ask = (server: MuxServer, options: Partial<NegotiateOptions> = {}): NegotiateOptions => ({
   host: "127.0.0.1",
@@ -89,6 +93,21 @@ describe("a device is told its ports", () => {
     expect(lookups).toBeGreaterThan(1);
   });
 
+  test("by a server on all addresses, which sees it as it is", async () => {
+    await using server = await createMuxServer(everywhere());
+    const granted = await negotiate(ask(server));
+    expect(granted.address?.host).toBe("127.0.0.1");
+    expect(granted.server).toEqual({ host: "127.0.0.1", port: server.port });
+    // Either family where there are both; a machine without IPv6 has the other one.
+    const lookup = async (): Promise<{ address: string; family: number }[]> => [
+      { address: "::1", family: 6 },
+      { address: "127.0.0.1", family: 4 },
+    ];
+    const either = await negotiate(ask(server, { host: "both.example", sources: { lookup } }));
+    expect(either.ports).toEqual(granted.ports);
+    expect(["::1", "127.0.0.1"]).toContain(either.address?.host);
+  });
+
   test("by the server that another sends it to, whose clock is another", async () => {
     await using second = await serve({ sources: { now: () => Date.now() + 86_400_000 } });
     const redirect = { host: "127.0.0.1", port: second.port };
@@ -147,6 +166,8 @@ describe("it ends", () => {
     const closed = once(deaf, "close");
     deaf.close();
     await closed;
+    // The system lets go of them a little after their close is told.
+    await vi.waitFor(() => expect(openSockets()).toBe(0));
     const lookup = async (): Promise<never> => Promise.reject(new Error("no such name"));
     await expect(
       negotiate({ ...silent, host: "nowhere.example", sources: { lookup } }),
