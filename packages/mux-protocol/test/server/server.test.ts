@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { negotiate } from "../../src/client/negotiate.ts";
-import { VERSION_2 } from "../../src/constants.ts";
+import { SERVER, VERSION_2 } from "../../src/constants.ts";
 import type { MuxServer, MuxServerEvent, MuxServerOptions } from "../../src/server/options.ts";
 import { createMuxServer } from "../../src/server/server.ts";
 import { encodeRequestV1 } from "../../src/version-1.ts";
@@ -260,6 +260,32 @@ describe("silence, and a count, for", () => {
       repeated: 0,
       unsent: 0,
     });
+  });
+
+  test("what would wait behind thousands for the registry", async () => {
+    const socket = createSocket("udp4");
+    socket.bind(0, "127.0.0.1");
+    await once(socket, "listening");
+    let release: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    registry.before = async () => gate;
+    const rate = { perSecond: 10_000, burst: 10_000 };
+    await using server = await serve({ socket, answers: 1, perSource: rate, inAll: rate });
+    const from = { address: "127.0.0.1", family: "IPv4", port: 9, size: 1200 };
+    const nonce = Buffer.alloc(23);
+    for (let n = 0; n <= SERVER.pending; n++) {
+      nonce.writeUInt32BE(n);
+      const wish = { time: Date.now(), forwardings: 1 };
+      const packet = encodeRequestV2(wish, kitchen, makeNonce(VERSION_2.requestNonce, nonce));
+      socket.emit("message", packet, from);
+    }
+    expect(server.counters().dropped).toMatchObject({ busy: 1, limited: 0 });
+    const closing = server.close();
+    release();
+    await closing;
+    expect(server.counters().answered.granted).toBe(0);
   });
 
   test("more than the rate of a source, in time again", async () => {

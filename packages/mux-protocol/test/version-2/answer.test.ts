@@ -85,6 +85,12 @@ describe("what is refused", () => {
     expect(decode(packet, [another, asked])).toEqual(granted);
   });
 
+  test("an answer under a nonce of the kind for requests", () => {
+    const turned = makeNonce(VERSION_2.requestNonce, Buffer.alloc(23, 8));
+    const bytes = encodeAnswerV2(granted, asked, device.key, turned);
+    expect(refusal(() => decode(bytes))).toBe("ERR_MUX_PACKET");
+  });
+
   test("another device's answer, and the request itself sent back", () => {
     const other = deriveCredential("a secret of sixteen bytes and more", Buffer.from("cellar"));
     expect(refusal(() => decode(encodeAnswerV2(granted, asked, other.key, nonce)))).toBe(
