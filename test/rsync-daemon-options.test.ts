@@ -109,6 +109,9 @@ const CASES: readonly Case[] = [
   ["-a --files-from=LIST --protocol=29", ""],
   ["-a --files-from=:list --protocol=30", ""],
   ["-ar --files-from=LIST --protocol=30", ""],
+  // What is asked for behind a wildcard need not be everywhere, and links to nothing match none.
+  ["-a", "*/two", "*/b/*"],
+  ["-aR", "to-*", "*/"],
   ["-a -0 --files-from=LIST0 --protocol=30 --exclude=five --timeout=60", "d"],
   ["-aR --protocol=29", "a/b/", "d/./e", "one"],
   ["-aL --protocol=29", ""],

@@ -9,6 +9,7 @@ import {
 import { readSecludedArguments } from "./argument-reader.ts";
 import type { SenderOptions, ServeResult } from "./options.ts";
 import { serveFramed } from "./serve.ts";
+import { SourceFilter } from "./source-filter.ts";
 import { expandPaths, type SourceRoot } from "./sources.ts";
 import { transfer } from "./transfer.ts";
 
@@ -69,9 +70,10 @@ export async function serveSender(
 /** What did not pass a shell has not been expanded by one: relative paths begin at `cwd`, and stay relative. */
 function expandFrom(root: SourceRoot, cwd: string, paths: readonly string[]): string[] {
   const start = cwd.endsWith("/") ? cwd : `${cwd}/`;
+  const all = new SourceFilter({ module: [], client: [] }, "");
   return paths.flatMap((path) => {
-    if (path.startsWith("/")) return expandPaths(root, [path]);
-    const expanded = expandPaths(root, [`${escapeServerPath(start)}${path}`]);
+    if (path.startsWith("/")) return expandPaths(root, [path], all);
+    const expanded = expandPaths(root, [`${escapeServerPath(start)}${path}`], all);
     return expanded.map((found) => found.slice(start.length));
   });
 }

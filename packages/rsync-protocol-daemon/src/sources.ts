@@ -3,7 +3,7 @@ import { LIMITS, RsyncError, type ServerOptions } from "@dialhome/rsync-protocol
 import { MAX_SOURCES } from "./constants.ts";
 import { LinkFollower, type LinkPolicy, linkPolicies, noSuchEntry } from "./link-follower.ts";
 import { type Reached, walkInside } from "./path-gate.ts";
-import { expandPath, type GlobBudget } from "./path-glob.ts";
+import { expandPath, type GlobBudget, type GlobRoot } from "./path-glob.ts";
 import type { Report } from "./report.ts";
 import {
   directoriesAbove,
@@ -34,11 +34,19 @@ export interface OpenOptions {
 /**
  * Expands wildcards in the paths of a daemon's client. A path stays below the root.
  *
+ * @param filter - what the module's rules leave out no wildcard matches
  * @throws RsyncError `ERR_RSYNC_LIMIT` when they are too many
  */
-export function expandPaths(root: SourceRoot, paths: readonly string[]): string[] {
+export function expandPaths(
+  root: SourceRoot,
+  paths: readonly string[],
+  filter: SourceFilter,
+): string[] {
   const budget: GlobBudget = { entries: 0 };
-  const expanded = paths.flatMap((path) => expandPath(root.directory, path, budget));
+  const { directory, followAbsolute } = root;
+  const hides: GlobRoot["hides"] = (path, isDir) => filter.hidesRequested(path, isDir);
+  const where = { directory, followAbsolute, hides };
+  const expanded = paths.flatMap((path) => expandPath(where, path, budget));
   if (expanded.length > MAX_SOURCES) {
     throw new RsyncError("ERR_RSYNC_LIMIT", `${expanded.length} sources, limit ${MAX_SOURCES}`);
   }

@@ -112,13 +112,12 @@ async function pathsOf(
 ): Promise<{ readonly paths: readonly string[]; readonly base: readonly string[] }> {
   const { root } = options;
   const { filesFrom, from0 } = options.args.options;
-  const paths = options.hasWildcards ? expandPaths(root, options.paths) : options.paths;
+  const whole = new SourceFilter(filters, "");
+  const paths = options.hasWildcards ? expandPaths(root, options.paths, whole) : options.paths;
   const cwd = parseRequestedPath(options.cwd ?? "").components;
   if (filesFrom === undefined) return { paths, base: cwd };
   const names =
-    filesFrom === "-"
-      ? await hearFilesFrom(wire)
-      : readFilesFrom(root, filesFrom, from0, new SourceFilter(filters, ""));
+    filesFrom === "-" ? await hearFilesFrom(wire) : readFilesFrom(root, filesFrom, from0, whole);
   const first = paths[0] ?? "";
   const begin = first.startsWith("/") ? "" : cwd.join("/");
   const base = parseRequestedPath(`${begin}/${first}`).components;

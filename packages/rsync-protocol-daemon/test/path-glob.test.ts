@@ -1,10 +1,13 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DirectoryHandle } from "@dialhome/posix-fs";
 import { expect, test } from "vitest";
 import { MAX_GLOB_ENTRIES } from "../src/constants.ts";
-import { expandPath } from "../src/path-glob.ts";
+import { expandPath, type GlobRoot } from "../src/path-glob.ts";
 import { tempFolder } from "./support/scripted-client.ts";
+
+const hides = (path: string): boolean => path === "hidden" || path.startsWith("hidden/");
+const at = (directory: DirectoryHandle): GlobRoot => ({ directory, followAbsolute: true, hides });
 
 test("wildcards expand as rsync expands them: as a shell does, and leading dots too", async () => {
   await using folder = tempFolder();
@@ -13,9 +16,11 @@ test("wildcards expand as rsync expands them: as a shell does, and leading dots 
   }
   writeFileSync(join(folder.path, "st*r"), "");
   using root = DirectoryHandle.open(folder.path);
-  const expand = (path: string): string[] => expandPath(root, path, { entries: 0 });
+  const expand = (path: string): string[] => expandPath(at(root), path, { entries: 0 });
   expect(expand("a?/x")).toEqual(["a1/x", "a2/x"]);
-  expect(expand("*/y")).toEqual(["a2/y"]);
+  // What stands behind the last wildcard may be missing.
+  expect(expand("a*/y")).toEqual(["a1/y", "a2/y"]);
+  expect(expand("a*/y/*")).toEqual(["a*/y/*"]);
   expect(expand("a[2-9]/")).toEqual(["a2/"]);
   expect(expand(".h*")).toEqual([".hidden"]);
   expect(expand("*")).toEqual([".hidden", "a1", "a2", "b", "st*r"]);
@@ -29,12 +34,39 @@ test("wildcards expand as rsync expands them: as a shell does, and leading dots 
   expect(expand("plain path/")).toEqual(["plain path/"]);
 });
 
+test("wildcards match what is there, and nothing that the module leaves out", async () => {
+  await using folder = tempFolder();
+  for (const name of ["d/x", "hidden/x"]) mkdirSync(join(folder.path, name), { recursive: true });
+  writeFileSync(join(folder.path, "file"), "");
+  for (const [name, target] of Object.entries({
+    l1: "d",
+    l2: "file",
+    l3: "nothing",
+    l4: "/d",
+    l5: "../..",
+  }))
+    symlinkSync(target, join(folder.path, name));
+  using root = DirectoryHandle.open(folder.path);
+  const expand = (path: string): string[] => expandPath(at(root), path, { entries: 0 });
+  expect(expand("*")).toEqual(["d", "file", "l1", "l2", "l4", "l5"]);
+  // "l5" leads up to the root, which is its own parent.
+  expect(expand("*/")).toEqual(["d/", "l1/", "l4/", "l5/"]);
+  expect(expand("*/x")).toEqual(["d/x", "l1/x", "l4/x", "l5/x"]);
+  expect(expand("hidden/*")).toEqual(["hidden/*"]);
+  expect(expand("hidd*")).toEqual(["hidd*"]);
+  // Out of the root nobody looks: it is a name like others, and refused where it is used.
+  const strict = { ...at(root), followAbsolute: false };
+  expect(expandPath(strict, "l[45]", { entries: 0 })).toEqual(["l4", "l5"]);
+});
+
 test("wildcards that look at too much are refused, and slow patterns are not slow", async () => {
   await using folder = tempFolder();
   writeFileSync(join(folder.path, "a".repeat(250)), "");
   using root = DirectoryHandle.open(folder.path);
   // Backtracking would outlast the time limit of a test.
-  expect(expandPath(root, `${"*a".repeat(100)}b`, { entries: 0 })).toHaveLength(1);
-  expect(expandPath(root, "*", { entries: MAX_GLOB_ENTRIES - 1 })).toHaveLength(1);
-  expect(() => expandPath(root, "*", { entries: MAX_GLOB_ENTRIES })).toThrow("wildcards over more");
+  expect(expandPath(at(root), `${"*a".repeat(100)}b`, { entries: 0 })).toHaveLength(1);
+  expect(expandPath(at(root), "*", { entries: MAX_GLOB_ENTRIES - 1 })).toHaveLength(1);
+  expect(() => expandPath(at(root), "*", { entries: MAX_GLOB_ENTRIES })).toThrow(
+    "wildcards over more",
+  );
 });
