@@ -133,6 +133,8 @@ describeWithPeers(["rsync"], "dialhome rsync prints what rsync prints", () => {
       "-a --stats --delete",
       "-ai --del --out-format=%o_%n_%i",
       "-avv --existing",
+      "-ai --protocol=28",
+      "-aivn --protocol=27",
       "-avv --ignore-existing --max-size=100",
       "-aii --update --info=skip --min-size=1K",
     ]) {

@@ -35,6 +35,7 @@ function makeLinkTree(root: string): void {
     "to-link": "to-folder",
     "to-nowhere": "nothing",
     "to-outside": "../outside",
+    "a/to-long": "x".repeat(300),
     "a/up": "../d",
     "a/b/far-up": "../../one",
     "a/b/c/sly": "../c/../../two",
@@ -56,6 +57,7 @@ type Case = readonly [options: string, ...paths: string[]];
 const CASES: readonly Case[] = [
   ["-aL", ""],
   ["-aL --exclude=to-* --exclude=far-up --exclude=sly", ""],
+  ["-aL", "x".repeat(300), "one"],
   ["-aLv", "a/up/", "to-file"],
   ["-aL --no-inc-recursive", "a"],
   ["-ak", ""],

@@ -1,6 +1,6 @@
 /** What went wrong before a system call was tried, as a stable word. */
 export type PosixFsErrorCode =
-  /** A name is empty, `.` or `..`, too long, or holds `/` or NUL. */
+  /** A name is empty, `.` or `..`, or holds `/` or NUL. */
   | "ERR_POSIX_FS_NAME"
   /** The handle has been closed. */
   | "ERR_POSIX_FS_CLOSED"

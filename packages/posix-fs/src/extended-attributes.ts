@@ -1,6 +1,6 @@
 import { PosixFsError } from "./errors.ts";
-import { systemError } from "./native-calls.ts";
 import { type NativeFunction, type NativeLibrary, nativeLibrary } from "./native-library.ts";
+import { systemError } from "./system-error.ts";
 
 /** Longest list of names, and longest value, that Linux gives (XATTR_LIST_MAX, XATTR_SIZE_MAX; linux/limits.h), bytes. */
 const LINUX_LIMIT = 65_536;

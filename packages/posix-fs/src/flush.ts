@@ -1,8 +1,8 @@
 import { spawn, spawnSync } from "node:child_process";
 import { SYNCFS } from "./capabilities.ts";
 import { PosixFsError } from "./errors.ts";
-import { systemError } from "./native-calls.ts";
 import { type NativeFunction, nativeLibrary } from "./native-library.ts";
+import { systemError } from "./system-error.ts";
 
 const NO_NAME = new Uint8Array(0);
 const SEARCH = "/usr/bin:/bin";

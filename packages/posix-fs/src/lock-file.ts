@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { PosixFsError } from "./errors.ts";
-import { systemError } from "./native-calls.ts";
 import { type NativeFunction, nativeLibrary } from "./native-library.ts";
+import { systemError } from "./system-error.ts";
 
 /** Operations of flock(2) (linux/fcntl.h): exclusive, and without waiting. */
 const LOCK_EX = 2;

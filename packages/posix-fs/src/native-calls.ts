@@ -1,22 +1,14 @@
 import { constants } from "node:fs";
-import { getSystemErrorMap } from "node:util";
 import type { AtCalls } from "./at-calls.ts";
 import { LINUX, NAME_BYTES_LIMIT } from "./constants.ts";
 import type { FileStat, FileTimes } from "./file-stat.ts";
 import { type NativeFunction, type NativeLibrary, nativeLibrary } from "./native-library.ts";
+import { systemError } from "./system-error.ts";
 
 const { O_NOFOLLOW } = constants;
 const NO_NAME = new Uint8Array(0);
 const ENOENT = 2;
 const EINTR = 4;
-
-/** An error of the shape that `node:fs` throws. */
-export function systemError(errno: number, syscall: string, name: Uint8Array): Error {
-  const [code, text] = getSystemErrorMap().get(-errno) ?? [`E${errno}`, "unknown error"];
-  const path = Buffer.from(name).toString();
-  const error = new Error(`${code}: ${text}, ${syscall} '${path}'`);
-  return Object.assign(error, { errno: -errno, code, syscall, path });
-}
 
 /** A buffer for NUL-terminated names, used again by each call: nothing is allocated for a file. */
 class NameBuffer {

@@ -5,9 +5,9 @@ import { MKNODAT } from "./capabilities.ts";
 import { FILE_TYPE } from "./constants.ts";
 import { PosixFsError } from "./errors.ts";
 import { joinDevice } from "./file-stat.ts";
-import { systemError } from "./native-calls.ts";
 import { type NativeFunction, nativeLibrary } from "./native-library.ts";
 import { descriptorPath } from "./node-calls.ts";
+import { systemError } from "./system-error.ts";
 
 let mknodat: NativeFunction | null | undefined;
 

@@ -13,7 +13,7 @@ import {
 import { type Comparison, EXECUTABLE, isExecutable } from "./comparison.ts";
 import { type DestinationTree, nameBytes } from "./destination-tree.ts";
 import type { ExtendedMetadata } from "./extended-metadata.ts";
-import { lstatRecorded, storeRecord, withRecord } from "./fake-super.ts";
+import { lstatRecorded, type OnDisk, storeRecord, withRecord } from "./fake-super.ts";
 import type { LocalIds } from "./local-ids.ts";
 import { NewFileModes } from "./new-file-modes.ts";
 import type { Privilege } from "./privilege.ts";
@@ -298,7 +298,7 @@ export class Attributes {
     target: XattrTarget,
     entry: FileEntry,
     permissions: number,
-    onDisk: Pick<FileStat, "mode" | "uid" | "gid"> | undefined,
+    onDisk: OnDisk | undefined,
     chmod: (mode: number) => void,
   ): void {
     if (!onDisk) return;

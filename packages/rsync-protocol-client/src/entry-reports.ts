@@ -40,12 +40,15 @@ export class EntryReports {
   /** Directories whose lists were begun before they were finished. */
   readonly #begun = new Set<string>();
 
-  /** @param incRecurse - lists come a directory at a time */
-  constructor(options: PullOptions, incRecurse = false) {
+  /**
+   * @param incRecurse - lists come a directory at a time
+   * @param repeatsItems - rsync(1) tells of entries when the sender repeats them; else of each when it is finished
+   */
+  constructor(options: PullOptions, incRecurse = false, repeatsItems = true) {
     this.#options = options;
     this.#incRecurse = incRecurse;
-    this.#ordersChangesOnly = options.entryOrder === "changes listed";
-    this.#isOrdered = this.#ordersChangesOnly || options.entryOrder === "listed";
+    this.#ordersChangesOnly = repeatsItems && options.entryOrder === "changes listed";
+    this.#isOrdered = this.#ordersChangesOnly || (repeatsItems && options.entryOrder === "listed");
   }
 
   /** Entries that are not told yet, since one before them is not finished. */

@@ -18,6 +18,10 @@ export interface StatRecord {
   readonly gid: number;
 }
 
+/** What a file is by itself; without numbers it is no device. */
+export type OnDisk = Pick<FileStat, "mode" | "uid" | "gid"> &
+  Partial<Pick<FileStat, "rdevMajor" | "rdevMinor">>;
+
 /** The attribute that holds the record. */
 const RECORD = "user.rsync.%stat";
 /** Longest record that is read, bytes; rsync's buffer for one is as long. */
@@ -67,7 +71,7 @@ function readRecord(stat: FileStat, target: XattrTarget): StatRecord | undefined
  */
 export function storeRecord(
   target: XattrTarget,
-  stat: Pick<FileStat, "mode" | "uid" | "gid">,
+  stat: OnDisk,
   wanted: StatRecord,
   chmod: (mode: number) => void,
 ): void {
@@ -77,8 +81,8 @@ export function storeRecord(
   const before = target.get(RECORD);
   const saysAll =
     (type | permissions) === wanted.mode &&
-    wanted.rdevMajor === 0 &&
-    wanted.rdevMinor === 0 &&
+    (stat.rdevMajor ?? 0) === wanted.rdevMajor &&
+    (stat.rdevMinor ?? 0) === wanted.rdevMinor &&
     stat.uid === wanted.uid &&
     stat.gid === wanted.gid;
   if (saysAll) {

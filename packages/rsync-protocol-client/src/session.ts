@@ -102,7 +102,7 @@ async function beginSession(
     changeEntry: entryChanges(options),
     tally,
     comparison: new Comparison(options),
-    reports: new EntryReports(options, incRecurse),
+    reports: new EntryReports(options, incRecurse, terms.traits.repeatsItems),
     hardLinks: new HardLinkGroups(),
     transfers,
     again: [],

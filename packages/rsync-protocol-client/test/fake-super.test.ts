@@ -91,6 +91,14 @@ describe("a file with a record", () => {
     expect(lstatRecorded(directory, name)?.mode).toBe(0o100644);
   });
 
+  it.skipIf(process.getuid?.() !== 0)("is not needed by a device of the system's", () => {
+    directory.mknod(name, 0o020640, 1, 3);
+    directory.chmod(name, 0o640);
+    store(0o020640, { rdevMajor: 1, rdevMinor: 3 });
+    // And it cannot have one.
+    expect(() => store(0o020640, { rdevMajor: 1, rdevMinor: 5 })).toThrow("EPERM");
+  });
+
   it("stands for a symbolic link", () => {
     makeStandIn(directory, name, Buffer.from("t\xe9", "latin1"));
     store(0o120777);

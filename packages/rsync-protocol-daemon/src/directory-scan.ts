@@ -170,9 +170,9 @@ export class DirectoryScan {
       if (!isLost) assertSystemError(error);
       // What is left out anyway is not worth a word.
       const { filter } = source;
-      if (isLost && (filter.excludes(name, false) || filter.excludes(name, true))) return undefined;
+      if (filter.excludes(name, false) || filter.excludes(name, true)) return undefined;
       if (isLost) report.lostLink(source.label(name));
-      else report.failedOrVanished("readlink_stat", `${source.label(name)} failed`, error);
+      else report.unreadable(source.label(name), error);
       return undefined;
     }
   }
@@ -284,7 +284,7 @@ export class DirectoryScan {
       return this.#session.rules.unmungesLinks ? unmunge(target) : target;
     } catch (error) {
       assertSystemError(error);
-      this.#session.report.failedOrVanished("readlink_stat", `${source.label(name)} failed`, error);
+      this.#session.report.unreadable(source.label(name), error);
       return undefined;
     }
   }

@@ -44,6 +44,16 @@ export class Report {
     else this.failed(what, label, error);
   }
 
+  /** Nobody can say what an entry is: {@link vanished}, or what the kernel said. */
+  unreadable(label: string, error: unknown): void {
+    if (errorCode(error) === "ENOENT") {
+      this.vanished(label);
+      return;
+    }
+    this.ioError |= IO_ERROR.GENERAL;
+    this.transferError(`[sender] readlink_stat(${label}) failed: ${describeError(error)}`);
+  }
+
   /** A line that makes the client exit with 23, without an I/O error bit. */
   transferError(text: string, prefix = "rsync: "): void {
     this.hadTransferError = true;
@@ -74,10 +84,18 @@ export function assertSystemError(error: unknown): void {
   if (code === undefined || code.startsWith("ERR_")) throw error;
 }
 
+/** What `strerror` says where libuv has other words. */
+const WORDS: Readonly<Record<string, string>> = {
+  EIO: "Input/output error",
+  ELOOP: "Too many levels of symbolic links",
+  ENAMETOOLONG: "File name too long",
+};
+
 /** The kernel's words and number, as `strerror` puts them: `Permission denied (13)`. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const words = /^[A-Z0-9]+: ([^,]+)/.exec(error.message)?.[1] ?? error.message;
+  const known = WORDS[errorCode(error) ?? ""];
+  const words = known ?? /^[A-Z0-9]+: ([^,]+)/.exec(error.message)?.[1] ?? error.message;
   const number =
     "errno" in error && typeof error.errno === "number" ? ` (${Math.abs(error.errno)})` : "";
   return `${words.charAt(0).toUpperCase()}${words.slice(1)}${number}`;

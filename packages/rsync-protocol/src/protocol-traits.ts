@@ -22,6 +22,8 @@ export interface ProtocolTraits {
   readonly morePhases: number;
   /** From protocol 31 on the client tells what it deleted, and the sender answers its goodbye. */
   readonly answersGoodbye: boolean;
+  /** What is asked for says how it differs, what is made here is told as well, and the sender repeats it all. */
+  readonly repeatsItems: boolean;
   /** A side says with which exit code it ends the session early, and is answered. */
   readonly tellsErrorExit: boolean;
   /** Where nobody says when, deletes come before everything else; else directory by directory, as they are reached. */
@@ -53,6 +55,7 @@ export function traitsOf(protocol: number): ProtocolTraits {
     endsListWithIoError: isOld,
     appendVerifies: isOld,
     morePhases: protocol >= 29 ? 2 : 1,
+    repeatsItems: protocol >= 29,
     answersGoodbye: protocol >= 31,
     tellsErrorExit: protocol >= 31,
     deletesBefore: isOld,

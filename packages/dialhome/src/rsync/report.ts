@@ -64,6 +64,8 @@ export class RsyncReport {
   readonly #namesBefore: boolean;
   readonly #lines: ProgressLines;
   #context: FormatContext;
+  /** Below protocol 29 nobody repeats how what was asked for differs. */
+  #tellsDifferences = true;
   #files = 0;
   #isListing = false;
   #hasBegun = false;
@@ -172,6 +174,7 @@ export class RsyncReport {
       case "listing":
         this.#hasBegun = true;
         this.#context = { ...this.#context, ...describeChecksum(step.checksum, step.protocol) };
+        this.#tellsDifferences = step.protocol >= 29;
         this.#output.log(isLocal ? "building file list" : "receiving file list");
         if (info.flist === 0) break;
         if (step.incremental)
@@ -283,10 +286,10 @@ export class RsyncReport {
 
   #itemOf(pulled: PulledEntry): Item {
     const { entry, changes, hardLinkTo, outcome } = pulled;
-    const letters = itemize(pulled, this.#timeOptions);
+    const letters = itemize(pulled, this.#timeOptions) ?? itemizeUnchanged(pulled);
     return {
       ...nameOf(entry),
-      letters: letters ?? itemizeUnchanged(pulled),
+      letters: this.#tellsDifferences ? letters : withoutDifferences(letters),
       operation: this.#way.isLocal ? "send" : "recv",
       entry,
       hardLinkTo: outcome === "unchanged" ? undefined : hardLinkTo,
@@ -364,6 +367,14 @@ function itemizeUnchanged({ entry, outcome, changes, hardLinkTo }: PulledEntry):
   const isMade = (changes & ITEM.LOCAL_CHANGE) !== 0;
   const isLinked = outcome === "linked" || hardLinkTo !== undefined;
   return `${isLinked ? "h" : isMade ? "c" : "."}${kind}         `;
+}
+
+/** What rsync prints below protocol 29: of files that come nothing is known, and links are said to get no times. */
+function withoutDifferences(letters: string): string {
+  if (letters.startsWith(">")) return letters.slice(0, 2).padEnd(letters.length, "?");
+  return letters[1] === "L" && letters[4] === "t"
+    ? `${letters.slice(0, 4)}T${letters.slice(5)}`
+    : letters;
 }
 
 function kindOf(mode: number): string {
