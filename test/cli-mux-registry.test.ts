@@ -1,8 +1,8 @@
 // dialhome mux list, reserve, release, export and import, on the file that a server has open.
-import { readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { openLibsqlRegistry } from "@dialhome/mux-protocol";
 import { expect, it } from "vitest";
-import { runDialhome } from "./support/dialhome-cli.ts";
+import { runDialhome, startDialhome } from "./support/dialhome-cli.ts";
 import { type Called, callDialhome } from "./support/dialhome-main.ts";
 import { tempDir } from "./support/temp-dir.ts";
 
@@ -129,6 +129,30 @@ it("takes over what the original server lists, and says which line it cannot rea
   expect(await fails(`${original}port 22000\n`)).toBe("dialhome: line 3: it is no JSON\n");
   expect(await fails('{"identity":"a","port":0}\n')).toBe("dialhome: line 1: 0 is no port\n");
   expect(await fails("\n")).toBe('dialhome: no port in "-"\n');
+});
+
+it("a server's hook hears both ports of each device, and the list tells what became of it", async () => {
+  await using folder = tempDir();
+  writeFileSync(folder.at("hook"), `#!/bin/sh\necho "$@" >>'${folder.at("log")}'; exit 3\n`);
+  chmodSync(folder.at("hook"), 0o755);
+  const options = {
+    cwd: folder.path,
+    env: { DIALHOME_MUX_SECRET: "a secret of both sides", XDG_STATE_HOME: folder.at("state") },
+  };
+  const serve = ["mux", "serve", "127.0.0.1:0", "-p", "2222", "-c", `${folder.at("hook")} device`];
+  await using server = startDialhome([...serve, "--json"], options);
+  const [, port = ""] = await server.waitFor("stdout", /"port":(\d+),"registry"/);
+  const ask = ["mux", "ask", "--ident-string", "kitchen", `127.0.0.1:${port}`];
+  expect(await runDialhome(ask, options)).toMatchObject({ code: 0, stdout: "2222 22000\n" });
+  let list = "";
+  // Another process runs the hook and notes its end: there is no event of it here.
+  while (!list.includes("exit code 3")) {
+    list = (await callDialhome(["mux", "list"], options)).stdout;
+  }
+  expect(list).toMatch(/^22000 {2}[0-9a-f]{32} {2}held .* 127\.0\.0\.1 {2}exit code 3$/m);
+  expect(readFileSync(folder.at("log"), "utf8")).toBe("device 2222 22000\n");
+  server.kill("SIGTERM");
+  expect((await server.ended).code).toBe(0);
 });
 
 it("tells a file that is no registry in one line, also as users run it", async () => {

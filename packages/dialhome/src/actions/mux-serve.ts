@@ -1,9 +1,16 @@
-import { createMuxServer, openLibsqlRegistry, parsePortRange } from "@dialhome/mux-protocol";
+import {
+  createMuxServer,
+  openLibsqlRegistry,
+  parsePortRange,
+  type Registry,
+  splitHookCommand,
+} from "@dialhome/mux-protocol";
 import { usageError } from "../errors.ts";
 import { formatAddress, parseListenAddress } from "../host-address.ts";
 import type { CommandIo } from "../io.ts";
 import { registryPath } from "../mux/registry-path.ts";
 import { readSecrets, type SecretFlags } from "../mux/secrets.ts";
+import { ServeHooks } from "../mux/serve-hooks.ts";
 import { MuxServeReport } from "../mux/serve-report.ts";
 import { parseMuxVersions } from "../mux/versions.ts";
 import { untilAborted } from "../until-aborted.ts";
@@ -18,6 +25,7 @@ export interface MuxServeFlags extends SecretFlags {
   readonly fingerprint?: readonly string[];
   readonly forwardings?: number;
   readonly expire?: string;
+  readonly muxHook?: readonly string[];
   readonly attempts?: number;
   /** ms */
   readonly timeout?: number;
@@ -27,6 +35,7 @@ export interface MuxServeFlags extends SecretFlags {
 
 /** As the original's. */
 const DEFAULT_RANGE = "22000:22100";
+const DEFAULT_SSH_PORT = 22;
 const DAY_MS = 86_400_000;
 
 /** `dialhome mux serve`: gives ports until it is asked to end. */
@@ -40,9 +49,11 @@ export async function runMuxServe(
   const versions = parseMuxVersions(flags.muxVersion);
   const portRange = parsePortRange(flags.tunnelPortRange ?? DEFAULT_RANGE);
   const expireAfterMs = readExpiry(flags.expire);
+  const hook = flags.muxHook === undefined ? undefined : splitHookCommand(flags.muxHook);
   const report = new MuxServeReport(flags, io);
   const path = registryPath(flags, io, true);
   await using registry = await openLibsqlRegistry({ path, create: true, ...expireAfterMs });
+  await using hooks = openHooks(hook, flags, registry, io);
   await using server = await createMuxServer({
     secrets,
     registry,
@@ -50,7 +61,10 @@ export async function runMuxServe(
     versions,
     ...place,
     ...answering(flags),
-    onEvent: report.onEvent,
+    onEvent: (event) => {
+      report.onEvent(event);
+      hooks?.onEvent(event);
+    },
   });
   const { address, port } = server;
   const text = `listening on ${formatAddress(address, port)} (UDP), ports in ${path}`;
@@ -59,6 +73,15 @@ export async function runMuxServe(
   await server.close();
   report.end(server.counters());
   return 0;
+}
+
+function openHooks(
+  command: readonly string[] | undefined,
+  { sshPort = DEFAULT_SSH_PORT }: MuxServeFlags,
+  registry: Registry,
+  io: CommandIo,
+): ServeHooks | undefined {
+  return command && new ServeHooks({ command, sshPort, registry, io });
 }
 
 /** `HOST` or `[HOST]:PORT`, which counts before `--mux-port`. */

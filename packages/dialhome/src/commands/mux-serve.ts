@@ -16,6 +16,10 @@ a line; DIALHOME_MUX_SECRET has one. "dialhome mux list" shows who has which por
 
 Version 1 is not safe from answers that are played again, and is off. On a host with several addresses say which, so that answers come from there.
 
+-c runs a program when a device got its ports, with the SSH port and the device's first port appended to its arguments, and DIALHOME_MUX_IDENTITY and
+DIALHOME_MUX_ADDRESS in its environment: given once it is split at blanks, given several times each is one word. No shell is asked; 8 run at a time,
+a minute each. "dialhome mux list" shows what became of the last one of each device.
+
 Exit codes: 0 ended on request; 1 it cannot serve; 2 usage.`;
 
 /** `dialhome mux serve` */
@@ -31,6 +35,8 @@ export function declareMuxServe(command: Command, execute: Execute): void {
     .option("--fingerprint <SHA256:…>", "of a host key of the SSH server; 3 at most", gather)
     .option("--forwardings <count>", "ports that one device can have (default: 4)", wholeNumber)
     .option("--expire <days>", "a device not seen for so long may lose its port (default: never)")
+    .optionsGroup("What follows:")
+    .option("-c, --mux-hook <command>", "run it for each device, with both ports appended", gather)
     .optionsGroup("How it answers:")
     .option("-n, --attempts <count>", "times that an answer is sent (default: 4)", wholeNumber)
     .option("-t, --timeout <seconds>", "time over which they are spread (default: 2)", secondsToMs)
