@@ -23,6 +23,7 @@ import {
 import { hostName } from "./known-hosts.ts";
 import { type ConnectionOptions, resolveLimits } from "./limits.ts";
 import type { WhileAsked } from "./login-agents.ts";
+import { guardPackets } from "./packet-guard.ts";
 import { openProxyCommand, type ProxyCommand } from "./proxy-command.ts";
 import { brakeReading } from "./read-brake.ts";
 import type { RevokedKeysSource } from "./revoked-keys.ts";
@@ -291,6 +292,15 @@ async function logIn(login: Login): Promise<SshConnection> {
         })();
       },
     });
+    guardPackets(client, () =>
+      fail(
+        new SshEndpointError(
+          "ERR_SSH_ENDPOINT_PROTOCOL",
+          `${peer}: the server broke the protocol: a request before the login`,
+          { peer },
+        ),
+      ),
+    );
     judgeGuesses(client);
     watchDisconnect(protocolOf(client), (reason, text) => {
       if (reason !== DISCONNECT.byApplication) fail(disconnected(peer, reason, text));

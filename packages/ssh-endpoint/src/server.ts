@@ -8,6 +8,7 @@ import { BOUNDS, DEFAULTS } from "./constants.ts";
 import { SshEndpointError } from "./errors.ts";
 import { completeIdentification } from "./identification.ts";
 import { type ConnectionOptions, resolveLimits } from "./limits.ts";
+import { guardPackets } from "./packet-guard.ts";
 import { type Offence, Penalties, type PenaltyOptions } from "./penalties.ts";
 import { type PassphraseSource, type PrivateKeyText, parsePrivateKey } from "./private-key.ts";
 import { brakeReading } from "./read-brake.ts";
@@ -294,6 +295,10 @@ class Server<Identity> implements SshServer<Identity> {
       isKeyed = true;
     });
     brakeReading(starting.socket);
+    guardPackets(client, () => {
+      starting.why = "a request before the login";
+      starting.socket.destroy();
+    });
     judgeGuesses(client);
     replaceServerSignatureAlgorithms(client, SIGNATURE_ALGORITHMS);
     watchDisconnect(protocolOf(client), (_reason, text) => {

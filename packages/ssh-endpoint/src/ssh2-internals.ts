@@ -127,6 +127,11 @@ export interface ForwardedAddress {
   readonly remotePort: number;
 }
 
+interface PacketReader {
+  read(payload: Buffer): Buffer;
+  cleanup(): void;
+}
+
 interface PacketWriter {
   readonly allocStart: number;
   readonly allocStartKEX: number;
@@ -144,13 +149,15 @@ interface PrivateProtocol extends Protocol {
       Record<"kex" | "serverHostKey", { readonly array: readonly string[] }>
     >;
   };
-  readonly _packetRW: { readonly write: PacketWriter };
+  readonly _packetRW: { readonly write: PacketWriter; readonly read: PacketReader };
+  readonly _authenticated: boolean;
 }
 
 /** Names of the methods and fields that the code relies on; the test of ssh2's shape walks them. */
 export const RELIED_ON: readonly string[] = [
   "_handlers",
   "_packetRW",
+  "_authenticated",
   "_cipher",
   "_compatFlags",
   "_onHandshakeComplete",
@@ -228,6 +235,23 @@ export function watchRemarks(protocol: Protocol, onRemark: (text: string) => voi
   protocol._handlers["DEBUG"] = (_p: unknown, _display: boolean, text: unknown) => {
     if (typeof text === "string") onRemark(text);
   };
+}
+
+/**
+ * Shows each payload before ssh2 takes it apart, and puts in its place what `inspect` gives. In place of ssh2's reader, which without compression
+ * hands on what it gets.
+ */
+export function inspectPackets(
+  peer: object,
+  inspect: (payload: Buffer, isLoggedIn: boolean) => Buffer,
+): void {
+  const protocol = privateProtocolOf(peer);
+  const reader: PacketReader = {
+    read: (payload) => inspect(payload, protocol._authenticated),
+    cleanup: () => {},
+  };
+  // ssh2 puts a new one there with each new key.
+  Object.defineProperty(protocol._packetRW, "read", { get: () => reader, set: () => {} });
 }
 
 /** Whether a key exchange runs: what is written now is queued in memory until it ends. */

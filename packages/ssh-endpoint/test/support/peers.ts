@@ -155,14 +155,20 @@ export async function hostileClient(
 /** A hostile server that lets everybody in, and our client on it. */
 export async function hostileServer(
   options: Partial<SshConnectOptions> = {},
+  /** Called when the client asks to be let in. */
+  beforeLogin: (peer: Hostile) => void = () => {},
 ): Promise<{ readonly peer: Hostile; readonly connection: SshConnection } & AsyncDisposable> {
   let peer: Hostile | undefined;
   const ssh = new ssh2.Server({ hostKeys: [HOST_KEY.privateKey] }, (client) => {
     client.on("error", () => {});
-    client.on("authentication", (ctx) => ctx.accept());
     const socket = socketOf(client);
     if (!(socket instanceof Socket)) throw new Error("no socket");
-    peer = hostile(client, socket);
+    const known = hostile(client, socket);
+    peer = known;
+    client.on("authentication", (ctx) => {
+      beforeLogin(known);
+      ctx.accept();
+    });
   });
   const listener = createServer((socket) => ssh.injectSocket(socket)).listen(0, "127.0.0.1");
   await once(listener, "listening");
