@@ -58,10 +58,11 @@ describe("a keyring", () => {
 
   test("forgets the device that was quiet longest when there are too many", () => {
     const keyring = new Keyring([SECRET]);
+    const any = head("any");
     const nth = (n: number): ReturnType<typeof head> => {
       const wireId = Buffer.alloc(VERSION_2.id);
       wireId.writeUInt32BE(n);
-      return { ...head("any"), wireId };
+      return { ...any, wireId };
     };
     const key = new Uint8Array(VERSION_2.key);
     for (let n = 0; n < SERVER.knownDevices; n++) keyring.remember(nth(n), key);
