@@ -1,10 +1,18 @@
 // dialhome rsync and rsyncd beside the real ones: the same lines, the same exit codes, every option known by its name.
-import { chmodSync, mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { oneLine } from "./support/backup-rig.ts";
 import { assertEqualTrees } from "./support/compare-trees.ts";
-import { startDialhome } from "./support/dialhome-cli.ts";
+import { DIALHOME, startDialhome } from "./support/dialhome-cli.ts";
 import { callDialhome } from "./support/dialhome-main.ts";
 import { describeWithPeers, requirePeer } from "./support/peers.ts";
 import { freePort } from "./support/ports.ts";
@@ -53,6 +61,19 @@ describeWithPeers(["rsync"], "dialhome rsync and a real daemon", () => {
     await assertEqualTrees(source, folder.at("copy"));
     const second = await callDialhome(args);
     expect([second.code, second.stdout, second.stderr]).toEqual([0, "", ""]);
+  });
+
+  it("takes names that are no UTF-8 as they are", async () => {
+    const name = Buffer.from([0x61, 0xe4, 0xff]);
+    const inside = (...path: string[]): Buffer => Buffer.from(`${folder.at(...path)}/`);
+    mkdirSync(folder.at("raw"));
+    writeFileSync(Buffer.concat([inside("raw"), name]), "x");
+    await using raw = await startRealRsyncd({ modules: { raw: { path: folder.at("raw") } } });
+    // Node encodes what it gives to a child: a shell makes the bytes.
+    const words = `exec "$@" "$(printf '%s/a\\344\\377' '${raw.url("raw").replace(/\/$/, "")}')" raw-copy/`;
+    const args = ["-c", words, "sh", ...DIALHOME, "rsync", "-r"];
+    expect(await run("sh", args, { cwd: folder.path })).toMatchObject({ code: 0, stderr: "" });
+    expect(readdirSync(folder.at("raw-copy"), "buffer")).toEqual([name]);
   });
 
   it("lists files and modules in rsync's lines", async () => {

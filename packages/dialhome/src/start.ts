@@ -3,6 +3,7 @@ import { setMaxListeners } from "node:events";
 import process from "node:process";
 import { setImmediate } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
+import { exactArguments } from "./argument-bytes.ts";
 import { reasonOf } from "./errors.ts";
 import { EXIT_CODE, SIGNAL_EXIT_BASE } from "./exit-codes.ts";
 import { Interrupted, type ProcessFace } from "./io.ts";
@@ -60,7 +61,7 @@ async function run(
   self: ProcessFace,
   outputError: () => Error | undefined,
 ): Promise<void> {
-  const code = await main(process.argv.slice(2), {
+  const code = await main(exactArguments(process.argv.slice(2)), {
     // Opened only by a command that reads it.
     get stdin() {
       return process.stdin;

@@ -1,8 +1,8 @@
 import { Duplex } from "node:stream";
 import { serveSender } from "@dialhome/rsync-protocol-daemon";
+import { latin1 } from "../argument-bytes.ts";
 import type { CommandIo } from "../io.ts";
 import { readCvsIgnore } from "../rsync/cvs-ignore.ts";
-import { latin1 } from "../rsync/source.ts";
 import { printableBytes } from "../terminal/printable.ts";
 
 /**

@@ -2,11 +2,12 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { RsyncError } from "@dialhome/rsync-protocol";
 import type { FilesFrom } from "@dialhome/rsync-protocol-client";
+import { latin1 } from "../argument-bytes.ts";
 import { reasonOf } from "../errors.ts";
 import type { CommandIo } from "../io.ts";
 import { syntaxError } from "./errors.ts";
 import type { RsyncSettings } from "./settings.ts";
-import { latin1, type RsyncSource } from "./source.ts";
+import type { RsyncSource } from "./source.ts";
 
 /** Bytes of a list of files that are read at most: some millions of names. */
 const LIST_BYTES_LIMIT = 256 * 1024 * 1024;

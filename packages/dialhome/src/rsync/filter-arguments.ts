@@ -6,6 +6,7 @@ import {
   parseFilterText,
   parsePatternRule,
 } from "@dialhome/rsync-protocol";
+import { latin1 } from "../argument-bytes.ts";
 
 /** Gives the text of a file that an option or a rule names: raw bytes read as latin1. */
 export type ReadRuleFile = (path: string) => string;
@@ -25,12 +26,12 @@ export class FilterArguments {
 
   /** `--filter` */
   addRule(text: string): void {
-    this.#rules.push(parseFilterRule(bytesOf(text)));
+    this.#rules.push(parseFilterRule(latin1(text)));
   }
 
   /** `--exclude`, `--include`: as of old, a pattern may bring its own `+ ` or `- `, and `!` forgets those before it. */
   addPattern(kind: "exclude" | "include", text: string): void {
-    this.#rules.push(parsePatternRule(bytesOf(text), kind));
+    this.#rules.push(parsePatternRule(latin1(text), kind));
   }
 
   /** `--exclude-from`, `--include-from`; with `from0` each ends with a NUL instead of a newline. */
@@ -52,8 +53,4 @@ export class FilterArguments {
       this.#readRuleFile(Buffer.from(name, "latin1").toString("utf8"));
     return expandMergeRules(this.#rules, read).map(formatFilterRule);
   }
-}
-
-function bytesOf(text: string): string {
-  return Buffer.from(text, "utf8").toString("latin1");
 }

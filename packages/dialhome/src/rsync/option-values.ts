@@ -5,6 +5,7 @@ import {
   parseChecksumChoice,
   parseCompressionName,
 } from "@dialhome/rsync-protocol";
+import { latin1 } from "../argument-bytes.ts";
 import { checkDebugWords } from "./debug-words.ts";
 import { syntaxError, unsupportedError } from "./errors.ts";
 import { FilterArguments, type ReadRuleFile } from "./filter-arguments.ts";
@@ -14,7 +15,6 @@ import type { Valued } from "./option-table.ts";
 import { OwnerArguments } from "./owner-arguments.ts";
 import type { RsyncSettings } from "./settings.ts";
 import { parseSize } from "./size-argument.ts";
-import { latin1 } from "./source.ts";
 import { parseStopAfter, parseStopAt } from "./stop-argument.ts";
 
 type Values = Omit<
@@ -184,7 +184,7 @@ export class OptionValues {
         this.#backupDir = value;
         break;
       case "suffix":
-        this.#suffix = Buffer.from(value, "utf8").toString("latin1");
+        this.#suffix = latin1(value);
         break;
       case "bwlimit":
         this.#bwlimit = parseBwlimit(value, spelling);

@@ -1,3 +1,4 @@
+import { latin1 } from "../argument-bytes.ts";
 import { syntaxError } from "./errors.ts";
 
 /** What `--usermap`, `--groupmap` and `--chown` say: each of the two maps can be said once, in one of the two ways. */
@@ -40,9 +41,4 @@ function once(before: Said | undefined, now: Said): Said {
   if (!before) return now;
   if (before.by !== now.by) throw syntaxError(`${now.by} conflicts with prior ${before.by}`);
   throw syntaxError(`you can only specify ${now.by} once`);
-}
-
-/** Names are bytes on their way. */
-function latin1(text: string): string {
-  return Buffer.from(text, "utf8").toString("latin1");
 }

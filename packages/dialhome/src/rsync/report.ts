@@ -16,11 +16,11 @@ import {
   type SkipReason,
   type StartedTransfer,
 } from "@dialhome/rsync-protocol-client";
+import { latin1 } from "../argument-bytes.ts";
 import { type FormatContext, formatHas, formatItem, type Item, nameOf } from "./item-line.ts";
 import type { RsyncOutput } from "./output.ts";
 import { ProgressLines } from "./progress.ts";
 import type { RsyncSettings } from "./settings.ts";
-import { latin1 } from "./source.ts";
 import { formatStatistics, formatTotals } from "./totals.ts";
 
 /** Formats of rsync itself. */

@@ -1,3 +1,4 @@
+import { latin1 } from "../argument-bytes.ts";
 import { syntaxError, unsupportedError } from "./errors.ts";
 
 /** The port of rsync daemons (IANA). */
@@ -142,9 +143,4 @@ function daemonOperand(
     module: slash < 0 ? rest : rest.slice(0, slash),
     path: slash < 0 ? "" : latin1(rest.slice(slash + 1)),
   };
-}
-
-/** The bytes of an argument as rsync keeps them in memory: one character each. */
-export function latin1(text: string): string {
-  return Buffer.from(text, "utf8").toString("latin1");
 }
