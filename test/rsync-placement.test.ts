@@ -110,6 +110,12 @@ const CASES: readonly Case[] = [
   ...["link", "copy", "compare"].flatMap((use) => [
     { args: ["-aH", `--${use}-dest=../older`], prepare: olderTree, destination: "fresh/" },
     { args: ["-a", `--${use}-dest=../oldest`, `--${use}-dest=../older`], prepare: olderTree },
+    // What is copied from there is written, also where it lies at the same place.
+    {
+      args: ["-aI", "--inplace", `--${use}-dest=../older`],
+      prepare: olderTree,
+      destination: "fresh/",
+    },
     // Nobody looks there for a link that comes in place of a directory.
     { args: ["-a", "--delete", `--${use}-dest=../older`], prepare: olderTree },
   ]),

@@ -21,6 +21,8 @@ export interface FileWriterOptions {
 export interface WriteOver {
   /** Bytes that stay at its beginning (`--append`). */
   readonly from: number;
+  /** What it has is also what blocks are copied from: those that lie where they belong are not written. */
+  readonly isBasis: boolean;
 }
 
 /**
@@ -39,8 +41,10 @@ export class FileWriter {
   #position = 0;
   #endsInHole = false;
   #failure: unknown;
-  /** The file is also the basis: what lies where it belongs is not written, and what is behind the end is cut off. */
+  /** The file has content: what is behind the end is cut off. */
   #inPlace = false;
+  /** And it is also the basis: what lies where it belongs is not written. */
+  #isBasis = false;
   /** Length of what was there: a hole is not made in it by leaving out zeros. */
   #oldLength = 0;
 
@@ -60,6 +64,7 @@ export class FileWriter {
     this.#fill = 0;
     this.#position = over?.from ?? 0;
     this.#inPlace = over !== undefined && fd >= 0;
+    this.#isBasis = this.#inPlace && over?.isBasis === true;
     this.#oldLength = this.#inPlace && this.#options.sparse ? fs.fstatSync(fd).size : 0;
     this.#endsInHole = false;
     this.#failure = undefined;
@@ -81,7 +86,7 @@ export class FileWriter {
 
   /** Appends `length` bytes of the basis from `offset` on; false when the basis ends before. */
   copy(basisFd: number, offset: number, length: number): boolean {
-    if (this.#inPlace && offset === this.length) return this.#pass(basisFd, length);
+    if (this.#isBasis && offset === this.length) return this.#pass(basisFd, length);
     let from = offset;
     let left = length;
     while (left > 0) {

@@ -48,7 +48,10 @@ export class LocalContent implements ContentTarget {
     const stage = this.#file?.stage;
     const isOver = stage === "in-place" || stage === "partial";
     const from = append ? basisLength(sums) : 0;
-    this.#writer.begin(this.#file?.fd ?? -1, isOver ? { from } : undefined);
+    // With --inplace it may be a file of another directory (--copy-dest).
+    const isBasis =
+      stage === "partial" || transfer.basis === BASIS.FILE || transfer.basis === BASIS.BACKUP;
+    this.#writer.begin(this.#file?.fd ?? -1, isOver ? { from, isBasis } : undefined);
     if (!append) return true;
     const { options, terms } = this.#context;
     const verifies = options.append === "verify" || terms.traits.appendVerifies;

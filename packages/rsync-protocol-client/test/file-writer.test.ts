@@ -125,7 +125,7 @@ describe("FileWriter over a file that is there", () => {
     const basis = openSync(path, "r");
     try {
       const writer = new FileWriter(checksum, { sparse, contentDigest: "sha256" });
-      writer.begin(fd, { from });
+      writer.begin(fd, { from, isBasis: true });
       let isWhole = true;
       for (const piece of pieces) {
         if (Buffer.isBuffer(piece)) writer.write(piece);
@@ -141,6 +141,19 @@ describe("FileWriter over a file that is there", () => {
       closeSync(fd);
     }
   }
+
+  it("writes what comes from another file, wherever it lies there", () => {
+    const [path, other] = [join(folder, "over"), join(folder, "other")];
+    writeFileSync(path, "");
+    writeFileSync(other, "the same place");
+    const [fd, basis] = [openSync(path, "r+"), openSync(other, "r")];
+    const writer = new FileWriter(checksum, { sparse: false, contentDigest: undefined });
+    writer.begin(fd, { from: 0, isBasis: false });
+    expect(writer.copy(basis, 0, 14)).toBe(true);
+    expect(writer.finish().failure).toBeUndefined();
+    for (const each of [fd, basis]) closeSync(each);
+    expect(readFileSync(path, "utf8")).toBe("the same place");
+  });
 
   it("leaves what lies right, moves what lies behind, and cuts off the rest", () => {
     const old = Buffer.from(Array.from({ length: 700_000 }, (_, i) => (i * 31) % 251));
