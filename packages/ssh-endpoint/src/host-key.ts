@@ -29,11 +29,12 @@ export type KnownHostsSource = { readonly path: string } | { readonly text: stri
  */
 export type HostKeyPolicy =
   /**
-   * The key must be known; with `acceptNew` an unknown host is written to that file (its name hashed, if so wanted) and taken. A
-   * changed one is refused always.
+   * The key must be known; with `acceptNew` an unknown host is written to that file (its name hashed, if so wanted) and taken, with
+   * `orFingerprints` it is taken when it has one of these. A changed one is refused always.
    */
   | {
       readonly knownHosts: readonly KnownHostsSource[];
+      readonly orFingerprints?: readonly string[];
       readonly acceptNew?: { readonly path: string; readonly isHashed?: boolean };
     }
   /** The key must have one of these fingerprints, `SHA256:…` as `ssh-keygen -l` prints them. */
@@ -110,7 +111,8 @@ async function knownHostsJudge(
   policy: Extract<HostKeyPolicy, { knownHosts: unknown }>,
   { host, port, alias }: JudgedServer,
 ): Promise<HostKeyJudge> {
-  const { acceptNew } = policy;
+  const { acceptNew, orFingerprints = [] } = policy;
+  const vouchedFor = new Set(orFingerprints.map(expectFingerprint));
   // An alias is looked up as it is, whatever the port.
   const [knownAs, knownPort] = alias === undefined ? [host, port] : [alias, 22];
   const sources = [
@@ -137,6 +139,7 @@ async function knownHostsJudge(
         case "unknown":
           break;
       }
+      if (vouchedFor.has(shown.fingerprint)) return shown;
       if (acceptNew !== undefined) {
         const line = formatKnownHostLine(knownAs, knownPort, shown.key, acceptNew.isHashed);
         await remember(acceptNew.path, line, shown);
@@ -156,14 +159,7 @@ function fingerprintJudge(
   written: readonly string[],
   { host, port, passedOver = new Set() }: JudgedServer,
 ): HostKeyJudge {
-  const expected = written.map((text) => {
-    const normal = normalizeFingerprint(text);
-    if (normal !== undefined) return normal;
-    throw new SshEndpointError(
-      "ERR_SSH_ENDPOINT_OPTION",
-      `${JSON.stringify(text)} is no fingerprint: want SHA256: and 43 characters`,
-    );
-  });
+  const expected = written.map(expectFingerprint);
   if (expected.length === 0) {
     throw new SshEndpointError("ERR_SSH_ENDPOINT_OPTION", "no fingerprint is given");
   }
@@ -186,6 +182,15 @@ function fingerprintJudge(
       );
     },
   };
+}
+
+function expectFingerprint(text: string): string {
+  const normal = normalizeFingerprint(text);
+  if (normal !== undefined) return normal;
+  throw new SshEndpointError(
+    "ERR_SSH_ENDPOINT_OPTION",
+    `${JSON.stringify(text)} is no fingerprint: want SHA256: and 43 characters`,
+  );
 }
 
 async function readKnownHosts(source: KnownHostsSource): Promise<KnownHost[]> {

@@ -1,9 +1,13 @@
 import type { ForwardPlace } from "@dialhome/ssh-endpoint";
 import { SshReverseError } from "./errors.ts";
+import type { MuxPlace } from "./forward.ts";
 import type { SocketTarget } from "./target.ts";
 
 /** A forwarding as the argument of `-R` and `-L` writes it. */
 export type ForwardSpec = ForwardPlace & { readonly target: SocketTarget };
+
+/** The argument of a `-R` whose port the mux server tells. */
+export type MuxForwardSpec = MuxPlace & { readonly target: SocketTarget };
 
 /** Longest path of a unix socket, bytes (unix(7): 108 with the final NUL). */
 const SOCKET_PATH_BYTES = 107;
@@ -57,8 +61,27 @@ export function parseForward(text: string): ForwardSpec {
   }
 }
 
-/** Writes a forwarding in the form that {@link parseForward} reads. */
-export function formatForward({ target, ...place }: ForwardSpec): string {
+/**
+ * Reads the argument of `-R` where also a mux server may tell the port: `[bind:]mux:host:hostport`, `[bind:]mux:/socket`.
+ *
+ * @throws SshReverseError `ERR_SSH_REVERSE_OPTION`
+ */
+export function parseRemoteForward(text: string): ForwardSpec | MuxForwardSpec {
+  // A host may be called mux, too: `8080:mux:80`.
+  const [, bind = "", target] = /^(\[[^\]]*\]:|[^:/]*:)?mux:(\/.*|.+:.+)$/.exec(text) ?? [];
+  if (target === undefined) return parseForward(text);
+  try {
+    const spec = parseForward(`${bind}0:${target}`);
+    if ("bindPort" in spec) return { ...spec, bindPort: "mux" };
+  } catch (error) {
+    if (!(error instanceof SshReverseError)) throw error;
+    throw bad(text, error.message.replace(/^forwarding "[^"]*": /, ""));
+  }
+  throw bad(text, "a socket has no port");
+}
+
+/** Writes a forwarding in the form that {@link parseRemoteForward} reads. */
+export function formatForward({ target, ...place }: ForwardSpec | MuxForwardSpec): string {
   return `${formatPlace(place)}:${formatTarget(target)}`;
 }
 
@@ -68,7 +91,7 @@ export function formatTarget(target: SocketTarget): string {
 }
 
 /** The left side: where the listener is. */
-function formatPlace(place: ForwardPlace): string {
+function formatPlace(place: ForwardPlace | MuxPlace): string {
   if ("bindPath" in place) return escape(place.bindPath);
   const { bindAddress, bindPort } = place;
   if (bindAddress === undefined) return String(bindPort);

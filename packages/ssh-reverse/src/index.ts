@@ -16,9 +16,17 @@ export {
   type TunnelVerdict,
 } from "./cleanup/tunnel-sessions.ts";
 export { SshReverseError, type SshReverseErrorCode } from "./errors.ts";
-export type { LocalForward, TunnelForward } from "./forward.ts";
-export { type ForwardSpec, formatForward, formatTarget, parseForward } from "./forward-spec.ts";
+export type { LocalForward, MuxPlace, TunnelForward } from "./forward.ts";
+export {
+  type ForwardSpec,
+  formatForward,
+  formatTarget,
+  type MuxForwardSpec,
+  parseForward,
+  parseRemoteForward,
+} from "./forward-spec.ts";
 export type { TunnelState } from "./link.ts";
+export type { TunnelMux, TunnelMuxEvent } from "./mux-ports.ts";
 export type { NetworkChange, NetworkWatch } from "./network-watch.ts";
 export { type ProcessLock, stopLockHolder, takeProcessLock } from "./process-lock.ts";
 export type { BindPolicy } from "./server/bind-policy.ts";

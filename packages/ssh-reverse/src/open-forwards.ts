@@ -1,11 +1,11 @@
 import type { SshConnection } from "@dialhome/ssh-endpoint";
-import type { LocalForward, TunnelForward } from "./forward.ts";
+import type { LocalForward, PlacedForward } from "./forward.ts";
 import { type LocalListener, listenLocally } from "./local-listener.ts";
 import { serveTarget, type TargetFailure } from "./target.ts";
 
 /** What a connection is to carry. */
 export interface WantedForwards {
-  readonly remote: readonly TunnelForward[];
+  readonly remote: readonly PlacedForward[];
   readonly local: readonly LocalForward[];
   /** Where the local ones listened before: a port that the system chose is kept. */
   readonly lastLocalPorts: readonly number[];

@@ -7,8 +7,9 @@ import {
 import type { ReconnectOptions } from "./backoff.ts";
 import { DEFAULTS } from "./constants.ts";
 import { SshReverseError } from "./errors.ts";
-import type { LocalForward, TunnelForward } from "./forward.ts";
+import { isMuxForward, type LocalForward, placeForwards, type TunnelForward } from "./forward.ts";
 import { type Link, type LinkEvent, nextLink, START, type TunnelState } from "./link.ts";
+import { type MuxPlan, MuxPorts, type TunnelMux } from "./mux-ports.ts";
 import { type NetworkWatch, watchSystemNetwork } from "./network-watch.ts";
 import { openForwards } from "./open-forwards.ts";
 import { StateStream } from "./state-stream.ts";
@@ -20,6 +21,14 @@ export interface TunnelOptions extends Omit<SshConnectOptions, "stream"> {
   readonly forwards?: readonly TunnelForward[];
   /** Local forwardings (`ssh -L`). */
   readonly localForwards?: readonly LocalForward[];
+  /**
+   * Asks a mux server for the ports of the forwardings with `bindPort: "mux"`: before the first try, and before each that follows one that came
+   * to nothing. A link that was up is first tried again as it was. Without an answer the last one counts; there is no trying without any.
+   *
+   * The answer also tells where the SSH server is (its port where `port` is not given; all of it when another mux server was asked in the end), and keys of it: a host
+   * that `knownHosts` does not know is taken when it has one of them.
+   */
+  readonly mux?: TunnelMux;
   /** When to try again; false never: the end of the first connection is the end of the tunnel. */
   readonly reconnect?: ReconnectOptions | false;
   /** After a change of the network or a sleep of the machine the server must give a sign of life within this time, ms. @defaultValue 10_000 */
@@ -69,6 +78,7 @@ const FINAL: ReadonlySet<string> = new Set([
   "ERR_SSH_ENDPOINT_KEY",
   "ERR_SSH_ENDPOINT_PASSPHRASE",
   "ERR_SSH_ENDPOINT_AUTHENTICATION",
+  "ERR_MUX_OPTION",
 ]);
 
 /**
@@ -81,6 +91,10 @@ export function openTunnel(options: TunnelOptions): Tunnel {
   if ((options.forwards ?? []).length + (options.localForwards ?? []).length === 0) {
     throw new SshReverseError("ERR_SSH_REVERSE_OPTION", "a tunnel needs a forwarding");
   }
+  if ((options.forwards ?? []).some(isMuxForward) !== (options.mux !== undefined)) {
+    const message = "the mux server is asked for the ports of forwardings that have none";
+    throw new SshReverseError("ERR_SSH_REVERSE_OPTION", message);
+  }
   return new KeptTunnel(options);
 }
 
@@ -91,11 +105,13 @@ class KeptTunnel implements Tunnel {
   readonly #reconnect: Required<ReconnectOptions>;
   readonly #clock: TunnelClock;
   readonly #stop = new AbortController();
+  readonly #mux: MuxPorts | undefined;
   readonly #states = new StateStream<TunnelState>(START.state);
   /** Where each local forwarding listened last. */
   #localPorts: readonly number[] = [];
   #link: Link = START;
   #connection: SshConnection | undefined;
+  #plan: MuxPlan | undefined;
   #wake = new AbortController();
 
   constructor(options: TunnelOptions) {
@@ -107,7 +123,10 @@ class KeptTunnel implements Tunnel {
       maxDelayMs: reconnect?.maxDelayMs ?? DEFAULTS.maxDelayMs,
       steadyAfterMs: reconnect?.steadyAfterMs ?? DEFAULTS.steadyAfterMs,
     };
-    const { signal } = options;
+    const { mux, host, forwards = [], signal } = options;
+    if (mux !== undefined) {
+      this.#mux = new MuxPorts({ host, ...mux }, forwards.filter(isMuxForward).length);
+    }
     const onAbort = (): void => this.#end();
     if (signal?.aborted === true) onAbort();
     else signal?.addEventListener("abort", onAbort, { once: true });
@@ -162,7 +181,7 @@ class KeptTunnel implements Tunnel {
     while (!stop.aborted) {
       const error = await this.#connectOnce(stop);
       if (stop.aborted) break;
-      const isOver = this.#options.reconnect === false || isFinal(error);
+      const isOver = this.#options.reconnect === false || this.#isFinal(error);
       this.#apply({ is: "lost", error, isFinal: isOver });
       const { state } = this.#link;
       if (state.is !== "waiting") break;
@@ -174,18 +193,29 @@ class KeptTunnel implements Tunnel {
     this.#states.end();
   }
 
+  /** Another answer of the mux server may name another host key. */
+  #isFinal(error: Error): boolean {
+    const code: unknown = Reflect.get(error, "code");
+    if (typeof code !== "string" || !FINAL.has(code)) return false;
+    return this.#plan?.isFresh !== false || !code.startsWith("ERR_SSH_ENDPOINT_HOST_KEY_");
+  }
+
   /** One try, from the first packet to the end of the connection; gives what ended it and never throws. */
   async #connectOnce(signal: AbortSignal): Promise<Error> {
     try {
-      await using connection = await connectSsh({ ...this.#options, signal });
+      this.#plan = await this.#mux?.next(signal);
+      // Unless it comes to something, the ports are asked for anew.
+      this.#mux?.doubt();
+      await using connection = await connectSsh({ ...this.#whereTo(), signal });
       await using forwards = await openForwards(connection, {
-        remote: this.#options.forwards ?? [],
+        remote: placeForwards(this.#options.forwards ?? [], this.#plan?.answer.ports ?? []),
         local: this.#options.localForwards ?? [],
         lastLocalPorts: this.#localPorts,
         onFailure: (failure) => this.#options.onTargetFailure?.(failure),
       });
       const { ports, localPorts } = forwards;
       this.#localPorts = localPorts;
+      this.#mux?.proven();
       this.#connection = connection;
       this.#apply({ is: "connected", ports, localPorts });
       const { error, farewell } = await connection.closed;
@@ -201,6 +231,24 @@ class KeptTunnel implements Tunnel {
     } finally {
       this.#connection = undefined;
     }
+  }
+
+  /** The host as it was given, or as the mux server says. */
+  #whereTo(): SshConnectOptions {
+    const { mux, ...options } = this.#options;
+    const answer = this.#plan?.answer;
+    if (answer === undefined) return options;
+    const isSentOn = answer.host !== (mux?.host ?? options.host);
+    const port = isSentOn ? answer.sshPort : (options.port ?? answer.sshPort);
+    const { hostKey } = options;
+    const { fingerprints } = answer;
+    const isVouchedFor = fingerprints.length > 0 && "knownHosts" in hostKey;
+    return {
+      ...options,
+      port,
+      ...(isSentOn ? { host: answer.host } : {}),
+      ...(isVouchedFor ? { hostKey: { ...hostKey, orFingerprints: fingerprints } } : {}),
+    };
   }
 
   /** A connection that may have been cut is asked whether it lives; one that is waited for may come now. */
@@ -223,11 +271,6 @@ class KeptTunnel implements Tunnel {
     });
     if (this.#link.state !== before.state) this.#states.set(this.#link.state);
   }
-}
-
-function isFinal(error: Error): boolean {
-  const code: unknown = Reflect.get(error, "code");
-  return typeof code === "string" && FINAL.has(code);
 }
 
 const SYSTEM_CLOCK: TunnelClock = {

@@ -1,7 +1,12 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { SshReverseError } from "../src/errors.ts";
-import { type ForwardSpec, formatForward, parseForward } from "../src/forward-spec.ts";
+import {
+  type ForwardSpec,
+  formatForward,
+  parseForward,
+  parseRemoteForward,
+} from "../src/forward-spec.ts";
 
 const FORMS: readonly (readonly [text: string, spec: ForwardSpec, written?: string])[] = [
   ["8080:localhost:80", { bindPort: 8080, target: { host: "localhost", port: 80 } }],
@@ -92,5 +97,29 @@ describe("parseForward", () => {
       }),
       { numRuns: 2_000 },
     );
+  });
+});
+
+describe("a port that the mux server tells", () => {
+  const target = { host: "localhost", port: 22 };
+
+  it.each([
+    ["mux:localhost:22", { bindPort: "mux", target }],
+    ["*:mux:localhost:22", { bindAddress: "", bindPort: "mux", target }],
+    ["[::1]:mux:localhost:22", { bindAddress: "::1", bindPort: "mux", target }],
+    ["mux:/run/in.sock", { bindPort: "mux", target: { path: "/run/in.sock" } }],
+  ] as const)("%s", (text, spec) => {
+    expect(parseRemoteForward(text)).toEqual(spec);
+    expect(formatForward(spec)).toBe(text);
+  });
+
+  it("is not meant where a host is called so", () => {
+    expect(parseRemoteForward("8080:mux:80")).toEqual(parseForward("8080:mux:80"));
+    expect(parseRemoteForward("2:localhost:22")).toEqual({ bindPort: 2, target });
+  });
+
+  it("needs a target, and is told as it was written", () => {
+    expect(() => parseRemoteForward("mux:22")).toThrow(/^forwarding "mux:22": SOCKS/);
+    expect(() => parseRemoteForward("mux:a:b")).toThrow(/^forwarding "mux:a:b": "b" is no port/);
   });
 });

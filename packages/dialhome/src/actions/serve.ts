@@ -25,6 +25,8 @@ export async function runServe(flags: ServeFlags, io: CommandIo): Promise<number
     );
   }
   const settings = readServeSettings(flags, io);
+  const { openServeMux, readServeMux } = await import("../serve/mux-settings.ts");
+  const mux = readServeMux(flags, io);
   const address = flags.listen === undefined ? undefined : parseListenAddress(flags.listen);
   const metricsAddress =
     flags.metrics === undefined ? undefined : parseListenAddress(flags.metrics);
@@ -39,8 +41,10 @@ export async function runServe(flags: ServeFlags, io: CommandIo): Promise<number
   using report = new ServeReport(flags, io, logFile);
   const metrics =
     metricsAddress === undefined ? undefined : new (await import("../serve/metrics.ts")).Metrics();
+  await using opened = mux === undefined ? undefined : await openServeMux(mux);
   await using server = await createTunnelServer({
     ...settings,
+    ...(opened === undefined ? {} : { mux: opened.options }),
     hostKeys: hostKeys.map(({ text }) => text),
     authorizedKeys: { path: resolve(io.cwd, flags.authorizedKeys) },
     onEvent: (event) => {
@@ -75,6 +79,11 @@ export async function runServe(flags: ServeFlags, io: CommandIo): Promise<number
   if (figures !== undefined) {
     const { host, port } = figures;
     report.say("metrics", `metrics at http://${formatAddress(host, port)}/metrics`, { host, port });
+  }
+  if (server.mux !== undefined && mux !== undefined) {
+    const { address: host, port } = server.mux;
+    const text = `telling ports at ${formatAddress(host, port)} (UDP), registry ${mux.registryPath}`;
+    report.say("mux-listening", text, { address: host, port, registry: mux.registryPath });
   }
   report.say("listening", `listening on ${where}`, { ...listening, control: path });
   const offHangup = io.process?.onHangup(() => void reload(server, report, io));

@@ -1,18 +1,25 @@
+import type { SshConnectOptions } from "@dialhome/ssh-endpoint";
 import { openTunnel, stopLockHolder, takeProcessLock } from "@dialhome/ssh-reverse";
 import { DialhomeError, usageError } from "../errors.ts";
 import { EXIT_CODE } from "../exit-codes.ts";
 import { codeOf, exitCodeOf } from "../failure.ts";
+import type { HostAddress } from "../host-address.ts";
 import type { CommandIo } from "../io.ts";
 import { resolveDestination, tunnelAddress } from "../tunnel/destination.ts";
 import type { TunnelFlags } from "../tunnel/flags.ts";
 import { type Forwardings, parseForwardings } from "../tunnel/forwardings.ts";
 import { tunnelLockPath } from "../tunnel/lock-path.ts";
+import { assertTunnelMux, readTunnelMux } from "../tunnel/mux-asking.ts";
+import { TunnelMuxHook } from "../tunnel/mux-hook.ts";
 import { openTunnelReport } from "../tunnel/report.ts";
 import { tunnelUnit } from "../tunnel/unit.ts";
 import { tellConfigWarnings } from "./ssh-login.ts";
 
 /** Long enough for a line with a second's delay that loses packets, ms. */
 const CONNECT_TIMEOUT_MS = 60_000;
+
+/** The port of an SSH server of which nothing else is said. */
+const SSH_PORT = 22;
 
 /** Time for a tunnel that is told to end, ms. */
 const STOP_TIMEOUT_MS = 10_000;
@@ -24,6 +31,7 @@ export async function runTunnel(
   io: CommandIo,
 ): Promise<number> {
   const address = tunnelAddress(destination, flags);
+  assertTunnelMux(flags);
   const written = parseForwardings(flags);
   const lockPath = tunnelLockPath(address, written, io);
   if (flags.stop === true) return stop(lockPath, flags, io);
@@ -34,10 +42,13 @@ export async function runTunnel(
   using lock = flags.lock === true ? takeProcessLock(lockPath) : undefined;
   if (flags.lock === true && lock === undefined) return EXIT_CODE.done;
   const resolved = await resolveDestination(address, flags, io);
-  const { options, config } = resolved;
+  const { config } = resolved;
+  const mux = await readTunnelMux(flags, io);
+  const options = mux === undefined ? resolved.options : atToldPort(resolved.options, address);
   const forwardings = orConfigured(written, config);
   const report = openTunnelReport(flags, options, forwardings, io);
   tellConfigWarnings(resolved, flags, io);
+  await using hook = new TunnelMuxHook(flags.muxHook, io, report.hook);
   await using tunnel = openTunnel({
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     answerTimeoutMs: CONNECT_TIMEOUT_MS,
@@ -50,6 +61,17 @@ export async function runTunnel(
         : flags.backoffMax === undefined
           ? {}
           : { maxDelayMs: flags.backoffMax },
+    ...(mux === undefined
+      ? {}
+      : {
+          mux: {
+            ...mux,
+            onEvent: (event) => {
+              report.mux(event);
+              if (event.is === "granted") hook.granted(event.answer);
+            },
+          },
+        }),
     onTargetFailure: report.targetFailed,
     signal: io.signal,
   });
@@ -59,6 +81,15 @@ export async function runTunnel(
     report.state(state, exitCode);
   }
   return exitCode;
+}
+
+/** The port that the mux server tells counts, unless another one was written somewhere. */
+function atToldPort(
+  { port, ...options }: SshConnectOptions,
+  address: HostAddress,
+): SshConnectOptions {
+  const isWritten = address.port !== undefined || port !== SSH_PORT;
+  return isWritten && port !== undefined ? { ...options, port } : options;
 }
 
 /** Without forwardings on the command line those of the configuration count. */

@@ -8,11 +8,18 @@ export function declareSecret(command: Command, what: string): Command {
     .option("--secret-file <file>", "read it from a file that only its owner can read");
 }
 
-/** Who a device says it is. */
-export function declareIdentity(command: Command): Command {
+/**
+ * Who a device says it is.
+ *
+ * @param identString - the names of the option for a text
+ */
+export function declareIdentity(
+  command: Command,
+  identString = "-i, --ident-string <text>",
+): Command {
   return command
     .optionsGroup("Who this device is (default: a keyed hash of /etc/machine-id):")
-    .option("-i, --ident-string <text>", "any text")
+    .option(identString, "any text")
     .option("--ident-rpi", "the serial number of a Raspberry Pi")
     .option("--ident-file <file>", "the content of a file")
     .option("--ident-cmd <command>", "what a line of the shell prints");

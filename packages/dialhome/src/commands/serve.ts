@@ -1,13 +1,16 @@
 import type { Command } from "commander";
 import type { Execute } from "../command-definition.ts";
+import { declareRegistry } from "../mux/registry-path.ts";
 import { gather } from "../option-values.ts";
 import type { ServeFlags } from "../serve/flags.ts";
 import { declareAdmission } from "./admission-options.ts";
+import { declareSecret } from "./mux-options.ts";
 
 const EXAMPLES = `
 Examples:
   $ dialhome serve --authorized-keys keys
   $ dialhome serve --listen 2222 --authorized-keys /etc/dialhome/keys --metrics 9222 --log-file /var/log/dialhome.log
+  $ dialhome serve --authorized-keys keys --mux 8739 --secret-file mux-secret
   $ dialhome serve --status
 
   on a device:  ssh -N -R 2213:localhost:22 -p 2222 kitchen@this-host.example   (or autossh, or dialhome tunnel)
@@ -18,6 +21,10 @@ expiry-time="…", permitlisten="…" and environment="DIALHOME_NAME=…". Chang
 A device that comes back has its port at once, whatever became of its old connection; a device is a key and a name (that of
 its line, else the user name that it gives). SIGHUP reads the keys and opens the log file again, and no tunnel falls; SIGTERM lets
 those who are served finish (--drain); asked twice it ends at once.
+
+With --mux a device asks over UDP for its port ("dialhome tunnel --mux", "dialhome mux ask") and is known by the port that it then asks
+for. The first key that asks for it is that device's from then on, until "dialhome mux release"; environment="DIALHOME_IDENTITY=identity:label" in
+front of a key lists it instead, and names it. Ports of --mux-ports that were given to nobody are refused.
 
 Exit codes: 0 ended on request, or the status was printed; 1 it cannot serve, or there is no server to ask; 2 usage.`;
 
@@ -50,6 +57,16 @@ export function declareServe(command: Command, execute: Execute): void {
       "--bandwidth <size>",
       "bytes a second in each direction, with k, M, G (default: no limit)",
     )
+    .optionsGroup("Ports by who a device is:")
+    .option(
+      "--mux <[addr:]port>",
+      "tell devices their ports at this UDP port, and let each have its own alone",
+    )
+    .option("--mux-ports <from:to>", "ports that are given (default: 22000:22100)")
+    .option("--mux-ssh-port <port>", "where devices reach this server (default: that of --listen)")
+    .option("--mux-version <versions>", "2, 1 (the original scripts') or 1,2 (default: 2)")
+    .option("--mux-forwardings <count>", "ports that one device can have (default: 4)");
+  declareRegistry(declareSecret(command, "the secret, or two while they are exchanged"))
     .optionsGroup("When a tunnel ends:")
     .option("--unused <seconds>", "a login without forwarding is ended (default: 60; 0: never)")
     .option(

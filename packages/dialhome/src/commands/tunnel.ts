@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { Execute } from "../command-definition.ts";
 import { gather, portNumber, secondsToMs, wholeNumber } from "../option-values.ts";
 import type { TunnelFlags } from "../tunnel/flags.ts";
+import { declareIdentity, declareSecret } from "./mux-options.ts";
 
 const EXAMPLES = `
 Examples:
@@ -9,11 +10,18 @@ Examples:
   $ dialhome tunnel -R 0:localhost:22 --json --host-key-fingerprint SHA256:… gate.example:2200
   $ dialhome tunnel -L 8080:intranet:80 -L /run/me/db.sock:/run/postgresql/.s.PGSQL.5432 me@gate.example
   * * * * * dialhome tunnel --lock --quiet -R 2222:localhost:22 tun-pi@gate.example
+  $ dialhome tunnel --mux 8739 --secret-file /etc/dialhome/mux-secret tun-pi@gate.example
   $ dialhome tunnel --print-unit -R 2222:localhost:22 tun-pi@gate.example >/etc/systemd/system/tunnel.service
 
 A forwarding is written as for ssh: [bind:]port:host:port, with a /path of a unix socket on either side; an IPv6 address stands in
 [brackets]; no bind address is loopback, * every address; port 0 lets the listener choose. Without -R and -L those of the ssh
 configuration count. -D and a port alone (SOCKS) are not offered.
+
+With --mux the port of -R mux:HOST:PORT is the one that the host gives this device by who it is, the same each time; without -R it is
+mux:localhost:22. Asked is before the first try, and before each that follows one that failed; where nobody answers, the last answer counts. It
+also tells the port of the SSH server, unless -p does, and its host key, unless known_hosts has one. The secret is the server's or
+this device's credential, and can stand in DIALHOME_MUX_SECRET. -c runs beside the tunnel when the port is known or has changed; given once it is
+split at blanks, given several times each is one word; no shell is asked.
 
 While it is up there is one line for each forwarding on standard output, with the port that it got, and again each time it comes back. It
 stays until it is told to end, or until trying again cannot help. ~/.ssh/config, known_hosts and the agent are read as ssh reads them.
@@ -68,6 +76,13 @@ export function declareTunnel(command: Command, execute: Execute): void {
       "silent intervals after which the connection is over (default: 3)",
       wholeNumber,
     )
+    .optionsGroup("The port by who this device is:")
+    .option("--mux <[host:]port>", "ask the mux server at this UDP port of the host for the port")
+    .option("--mux-version <1|2>", "of the protocol; 1 is the original scripts' (default: 2)")
+    .option("--mux-attempts <count>", "packets, spread over the time (default: 6)", wholeNumber)
+    .option("--mux-timeout <seconds>", "time for asking (default: 10)", secondsToMs)
+    .option("-c, --mux-hook <command>", "run it with the SSH port and the port appended", gather);
+  declareIdentity(declareSecret(command, "the server's secret"), "--ident-string <text>")
     .optionsGroup("How it stays:")
     .option("--backoff-max <seconds>", "longest pause between tries (default: 60)", secondsToMs)
     .option("--once", "do not connect again")

@@ -77,8 +77,8 @@ export function identitySourceOf(flags: IdentityFlags, io: CommandIo): IdentityS
   return { is: "machine-id" };
 }
 
-/** A credential has the identity inside. */
-async function readIdentityBytes(
+/** Who this device is, as the protocol takes it; undefined for a credential, which has the identity inside. */
+export async function readIdentityBytes(
   secret: string,
   version: 1 | 2,
   flags: IdentityFlags,

@@ -23,7 +23,10 @@ export function identityText(identity: string): string | undefined {
 }
 
 /** A device for people. */
-export function formatDevice({ identity, forwarding }: Registration): string {
+export function formatDevice({
+  identity,
+  forwarding,
+}: Pick<Registration, "identity" | "forwarding">): string {
   const text = identityText(identity);
   const short = identity.length > SHOWN ? `${identity.slice(0, SHOWN)}…` : identity;
   const name = text === undefined ? short : `"${text}"`;

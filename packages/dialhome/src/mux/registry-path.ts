@@ -11,8 +11,8 @@ export interface RegistryFlags {
 }
 
 /** The option for it, with the original's name. */
-export function declareRegistry(command: Command): void {
-  command.option(
+export function declareRegistry(command: Command): Command {
+  return command.option(
     "-i, --ident-db <path>",
     "the file of identities and ports (default: ports.db in ~/.local/state/dialhome)",
   );

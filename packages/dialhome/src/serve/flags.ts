@@ -1,8 +1,9 @@
 import type { HostKeyFiles } from "../actions/host-keys.ts";
 import type { AdmissionFlags } from "./admission.ts";
+import type { ServeMuxFlags } from "./mux-settings.ts";
 
 /** The options of `dialhome serve`, as they were written. */
-export interface ServeFlags extends HostKeyFiles, AdmissionFlags {
+export interface ServeFlags extends HostKeyFiles, AdmissionFlags, ServeMuxFlags {
   readonly listen?: string;
   readonly authorizedKeys?: string;
   readonly state?: string;
@@ -36,6 +37,8 @@ export const PATH_FLAGS: readonly (keyof ServeFlags)[] = [
   "control",
   "sockets",
   "logFile",
+  "secretFile",
+  "identDb",
 ];
 
 /** Options that are about one run, and not for a unit. */

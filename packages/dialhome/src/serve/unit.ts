@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { usageError } from "../errors.ts";
 import type { CommandIo } from "../io.ts";
 import { systemdQuoted } from "../systemd-quoted.ts";
 import { PATH_FLAGS, RUN_FLAGS, type ServeFlags } from "./flags.ts";
@@ -9,6 +10,10 @@ const MARGIN_S = 10;
 
 /** A systemd unit that runs the server with the same options. */
 export function serveUnit(flags: ServeFlags, io: Pick<CommandIo, "cwd">): string {
+  const { mux, authSecret, secretFile } = flags;
+  if (mux !== undefined && authSecret === undefined && secretFile === undefined) {
+    throw usageError("--print-unit with --mux needs --secret-file: a service has no such variable");
+  }
   const words = ["/usr/bin/env", "dialhome", "serve", ...optionsOf(flags, io)];
   return `# /etc/systemd/system/dialhome-serve.service; then: systemctl enable --now dialhome-serve
 [Unit]

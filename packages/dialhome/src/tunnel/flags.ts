@@ -1,5 +1,7 @@
+import type { TunnelMuxFlags } from "./mux-asking.ts";
+
 /** The options of `dialhome tunnel`; times in ms. */
-export interface TunnelFlags {
+export interface TunnelFlags extends TunnelMuxFlags {
   readonly R?: readonly string[];
   readonly L?: readonly string[];
   readonly port?: number;

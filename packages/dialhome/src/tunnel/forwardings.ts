@@ -1,11 +1,18 @@
-import { type ForwardSpec, formatForward, formatTarget, parseForward } from "@dialhome/ssh-reverse";
+import {
+  type ForwardSpec,
+  formatForward,
+  formatTarget,
+  type MuxForwardSpec,
+  parseForward,
+  parseRemoteForward,
+} from "@dialhome/ssh-reverse";
 import { usageError } from "../errors.ts";
 import { codeOf } from "../failure.ts";
 import type { TunnelFlags } from "./flags.ts";
 
 /** All forwardings of a tunnel. */
 export interface Forwardings {
-  readonly remote: readonly ForwardSpec[];
+  readonly remote: readonly (ForwardSpec | MuxForwardSpec)[];
   readonly local: readonly ForwardSpec[];
 }
 
@@ -19,9 +26,19 @@ export interface ForwardingInForce {
   readonly target: string;
 }
 
-/** Reads `-R` and `-L`. */
-export function parseForwardings(flags: Pick<TunnelFlags, "R" | "L">): Forwardings {
-  return { remote: (flags.R ?? []).map(parse("-R")), local: (flags.L ?? []).map(parse("-L")) };
+/** What is forwarded with `--mux` where no `-R` says it: the SSH server of this device. */
+const MUX_DEFAULT = "mux:localhost:22";
+
+/** Reads `-R` and `-L`. @throws DialhomeError */
+export function parseForwardings(flags: Pick<TunnelFlags, "R" | "L" | "mux">): Forwardings {
+  const isMux = flags.mux !== undefined;
+  const written = flags.R ?? (isMux ? [MUX_DEFAULT] : []);
+  const remote = written.map(parse("-R", parseRemoteForward));
+  const isAsked = remote.some((spec) => "bindPort" in spec && spec.bindPort === "mux");
+  if (isAsked && !isMux) throw usageError("-R mux:… needs --mux PORT, whom to ask for the port");
+  if (isMux && !isAsked)
+    throw usageError(`--mux needs a -R for its port, such as -R ${MUX_DEFAULT}`);
+  return { remote, local: (flags.L ?? []).map(parse("-L", parseForward)) };
 }
 
 /** Those that are in force, in the order in which they were given: the remote ones first. */
@@ -32,18 +49,19 @@ export function inForce(
 ): readonly ForwardingInForce[] {
   const describe =
     (kind: ForwardingInForce["kind"], got: readonly number[]) =>
-    (spec: ForwardSpec, at: number): ForwardingInForce => {
-      const port = "bindPath" in spec ? undefined : (got[at] ?? spec.bindPort);
+    (spec: ForwardSpec | MuxForwardSpec, at: number): ForwardingInForce => {
+      const port =
+        "bindPath" in spec ? undefined : (got[at] ?? (spec.bindPort === "mux" ? 0 : spec.bindPort));
       const told = "bindPath" in spec ? spec : { ...spec, bindPort: port ?? 0 };
       return { kind, spec: formatForward(told), port, target: formatTarget(spec.target) };
     };
   return [...remote.map(describe("remote", ports)), ...local.map(describe("local", localPorts))];
 }
 
-function parse(option: string): (text: string) => ForwardSpec {
+function parse<Spec>(option: string, read: (text: string) => Spec): (text: string) => Spec {
   return (text) => {
     try {
-      return parseForward(text);
+      return read(text);
     } catch (error) {
       if (codeOf(error) !== "ERR_SSH_REVERSE_OPTION" || !(error instanceof Error)) throw error;
       throw usageError(`${option} ${error.message.replace(/^forwarding /, "")}`);

@@ -2,6 +2,7 @@ import { userInfo } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { formatForward } from "@dialhome/ssh-reverse";
 import { homeOf } from "../actions/ssh-login.ts";
+import { usageError } from "../errors.ts";
 import type { CommandIo } from "../io.ts";
 import { systemdQuoted } from "../systemd-quoted.ts";
 import type { TunnelFlags } from "./flags.ts";
@@ -74,6 +75,7 @@ function optionsOf(flags: TunnelFlags, { remote, local }: Forwardings, io: Comma
   const path = (written: string): string => resolve(io.cwd, written);
   const { aliveCount, config, jump, port } = flags;
   return [
+    ...muxOptionsOf(flags, path),
     ...repeated("-R", remote.map(formatForward)),
     ...repeated("-L", local.map(formatForward)),
     ...(port === undefined ? [] : ["-p", String(port)]),
@@ -90,6 +92,31 @@ function optionsOf(flags: TunnelFlags, { remote, local }: Forwardings, io: Comma
     ...inSeconds("--backoff-max", flags.backoffMax),
     ...(flags.json === true ? ["--json"] : []),
   ];
+}
+
+function muxOptionsOf(flags: TunnelFlags, path: (written: string) => string): string[] {
+  const { mux, authSecret, secretFile, identString, identRpi, identFile, identCmd } = flags;
+  if (mux === undefined) return [];
+  if (authSecret === undefined && secretFile === undefined) {
+    throw usageError("--print-unit with --mux needs --secret-file: a service has no such variable");
+  }
+  return [
+    ...one("--mux", mux),
+    ...repeated("-s", authSecret),
+    ...one("--secret-file", secretFile === undefined ? undefined : path(secretFile)),
+    ...one("--ident-string", identString),
+    ...(identRpi === true ? ["--ident-rpi"] : []),
+    ...one("--ident-file", identFile === undefined ? undefined : path(identFile)),
+    ...one("--ident-cmd", identCmd),
+    ...one("--mux-version", flags.muxVersion),
+    ...one("--mux-attempts", flags.muxAttempts),
+    ...inSeconds("--mux-timeout", flags.muxTimeout),
+    ...repeated("-c", flags.muxHook),
+  ];
+}
+
+function one(name: string, value: string | number | undefined): string[] {
+  return value === undefined ? [] : [name, String(value)];
 }
 
 function inSeconds(name: string, ms: number | undefined): string[] {

@@ -1,7 +1,5 @@
 // A tunnel server that gives its devices their ports.
-import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Negotiated, negotiate, openLibsqlRegistry } from "@dialhome/mux-protocol";
@@ -13,6 +11,7 @@ import {
   type TunnelServerEvent,
   type TunnelServerOptions,
 } from "../../src/index.ts";
+import { freeRange } from "../support/free-range.ts";
 
 const secret = "sixteen bytes and more";
 const image = generateKey();
@@ -25,18 +24,6 @@ interface Rig extends AsyncDisposable {
   readonly keysPath: string;
   ask(identity: string, forwardings?: number): Promise<Negotiated>;
   connect(key?: { readonly privateKey: string }): Promise<SshConnection>;
-}
-
-/** Ports that nobody has now: neighbours, of which the test takes a few. */
-async function freeRange(): Promise<{ readonly from: number; readonly to: number }> {
-  for (;;) {
-    const probe = createServer().listen(0, "127.0.0.1");
-    await once(probe, "listening");
-    const address = probe.address();
-    const from = typeof address === "object" ? (address?.port ?? 0) : 0;
-    probe.close();
-    if (from > 1_024 && from < 65_000) return { from, to: from + 9 };
-  }
 }
 
 async function startServer(options: Partial<TunnelServerOptions> = {}): Promise<Rig> {
